@@ -1,0 +1,150 @@
+"""Checkpoints: tensors in a safetensors file, everything else in JSON beside it. Nothing is ever unpickled.
+
+A checkpoint exists once its JSON file does: that is written last, and holds the SHA-256 of the tensor file. Both
+are written to a temporary file, synced and renamed, so that a crash or a full disk leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+__all__ = [
+    "FORMAT",
+    "atomic_write",
+    "flatten_state",
+    "list_checkpoints",
+    "load_checkpoint",
+    "prune_checkpoints",
+    "restore_state",
+    "save_checkpoint",
+]
+
+FORMAT = 1
+"""Version of the run directory; a directory of another version is refused."""
+
+Tensors = dict[str, Tensor]
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Write a file so that it is either the old one or the whole new one, also after a crash.
+
+    Raises:
+        OSError: the file cannot be written, for instance since the disk is full; the old one is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def save_checkpoint(directory: Path, name: str, tensors: Tensors, info: dict[str, Any]) -> Path:
+    """Save tensors and JSON data as checkpoint `name`, and return the path of its JSON file."""
+    content = safetensors.torch.save({key: tensor.detach().contiguous().cpu() for key, tensor in tensors.items()})
+    described = {"format": FORMAT, **info, "sha256": hashlib.sha256(content).hexdigest()}
+    atomic_write(directory / f"{name}.safetensors", content)
+    path = directory / f"{name}.json"
+    atomic_write(path, json.dumps(described, indent=2) + "\n")
+    return path
+
+
+def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """Load tensors and JSON data of the checkpoint whose JSON file is `path`.
+
+    Raises:
+        ValueError: the checkpoint is missing, truncated, changed since it was written, or of another version.
+    """
+    broken = f"checkpoint {path} cannot be used"
+    try:
+        info = json.loads(path.read_text())
+        found = info["format"]
+        if found != FORMAT:
+            raise ValueError(f"{broken}: it has format {found!r}, and this version of reggan reads format {FORMAT}")
+        content = path.with_suffix(".safetensors").read_bytes()
+        if hashlib.sha256(content).hexdigest() != info["sha256"]:
+            raise ValueError(f"{broken}: its tensors do not have the checksum that was written with them")
+        return safetensors.torch.load(content), info
+    except OSError as error:
+        raise ValueError(f"{broken}: {error.strerror}: {error.filename}") from error
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, SafetensorError) as error:
+        raise ValueError(f"{broken}: it is truncated or not a checkpoint ({error!r})") from error
+
+
+def list_checkpoints(directory: Path, kind: str = "step") -> list[Path]:
+    """JSON files of the checkpoints named KIND-00001234, the earliest step first; kind is "step" or "best"."""
+    return sorted(path for path in directory.glob(f"{kind}-*.json") if re.fullmatch(kind + r"-\d{8}", path.stem))
+
+
+def prune_checkpoints(directory: Path, kind: str, keep: int) -> None:
+    """Remove all checkpoints of a kind but the last `keep`, and what an interrupted write left behind."""
+    for path in list_checkpoints(directory, kind)[:-keep]:
+        path.unlink()
+    named = {path.stem for path in directory.glob("*.json")}
+    for path in directory.glob("*.safetensors"):
+        if path.stem not in named:
+            path.unlink()
+
+
+def flatten_state(networks: dict[str, nn.Module], optimizers: dict[str, Optimizer]) -> Tensors:
+    """Every tensor of networks and optimizers under one name each: "network/...", "optimizer/..."."""
+    tensors = {
+        f"network/{name}/{key}": tensor
+        for name, network in networks.items()
+        for key, tensor in network.state_dict().items()
+    }
+    for name, optimizer in optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{name}/{index}/{key}": tensor for key, tensor in state.items()}
+    return tensors
+
+
+def restore_state(tensors: Tensors, networks: dict[str, nn.Module], optimizers: dict[str, Optimizer]) -> None:
+    """Put tensors of `flatten_state` back into networks and optimizers of the same making.
+
+    Raises:
+        ValueError: tensors are missing, left over, or of another shape.
+    """
+    with _mismatch():
+        for name, network in networks.items():
+            network.load_state_dict(_below(tensors, f"network/{name}/"))
+        for name, optimizer in optimizers.items():
+            state: dict[int, Tensors] = {}
+            for key, tensor in _below(tensors, f"optimizer/{name}/").items():
+                index, _, field = key.partition("/")
+                state.setdefault(int(index), {})[field] = tensor
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _below(tensors: Tensors, prefix: str) -> Tensors:
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+
+
+@contextmanager
+def _mismatch() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError) as error:
+        first = str(error).splitlines()
+        raise ValueError(f"the checkpoint is not of these networks: {' '.join(first[:2])}") from error

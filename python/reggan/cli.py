@@ -1,0 +1,56 @@
+"""The command line: `reggan COMMAND`, the same commands as `python -m reggan.COMMAND`, and how they end.
+
+Exit codes: 0 done, 1 a failure that is explained on standard error in one line, 2 wrong usage, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+__all__ = ["COMMANDS", "UsageError", "execute", "main"]
+
+COMMANDS: dict[str, str] = {
+    "generate": "make images with a trained generator, with their exact scores",
+    "train": "train a generator whose samples obey a rule",
+}
+
+
+class UsageError(Exception):
+    """Options that are wrong, or do not go together."""
+
+
+def execute(command: Callable[[], None]) -> int:
+    """Run a command, and turn what it raises into one line on standard error and an exit code."""
+    try:
+        command()
+    except UsageError as error:
+        return _fail(error, 2)
+    except KeyboardInterrupt as error:
+        return _fail(str(error) or "interrupted", 130)
+    except MemoryError as error:
+        return _fail(f"out of memory: {error}" if str(error) else "out of memory", 1)
+    except (ValueError, OSError, ArithmeticError) as error:
+        return _fail(error, 1)
+    return 0
+
+
+def _fail(error: object, code: int) -> int:
+    print("error:" if code != 130 else "stopped:", " ".join(str(error).split()), file=sys.stderr)
+    return code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `reggan`."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in COMMANDS:
+        code: int = importlib.import_module(f".{arguments[0]}", __package__).main(arguments[1:])
+        return code
+    listing = "\n".join(f"  {name:10} {about}" for name, about in COMMANDS.items())
+    usage = f"usage: reggan COMMAND [OPTIONS]\n\n{listing}\n\n`reggan COMMAND --help` lists a command's options."
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(usage)
+        return 0
+    print(usage, file=sys.stderr)
+    return 2

@@ -1,0 +1,145 @@
+"""The configuration of a training run: one frozen dataclass, its presets, and its JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from .data import Blobs
+from .networks import SIZES
+from .recipes import DCGAN, RECIPES, Recipe, RegGAN
+from .rules import resolve_rule
+
+__all__ = ["PRESETS", "TrainConfig", "config_from_json", "config_to_json", "lookup", "preset"]
+
+R = TypeVar("R", bound=Recipe)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TrainConfig(Generic[R]):
+    """What is trained, on what, and for how long. Results are a function of this alone."""
+
+    recipe: R
+    """The recipe's own options."""
+    data: Blobs = field(default_factory=Blobs)
+    """The training data."""
+    rule: str = "connected"
+    """What samples must obey: a name in reggan.RULES, or your own as package.module:attribute."""
+    size: int = 32
+    """Side of the images in pixels: 32, 64 or 128."""
+    steps: int = 1000
+    """Steps of the generator's training; what a recipe does before comes on top."""
+    batch_size: int = 64
+    """Images in a batch."""
+    seed: int = 0
+    """Seed of weights, latents and order; the data have their own."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps, ...; auto takes an accelerator where there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16 computes convolutions in mixed precision; auto does so where the hardware has it."""
+    workers: int = 0
+    """Processes that render batches; 0 renders in the training process. The batches are the same."""
+    ema: float = 0.995
+    """Decay of the generator's moving average, which makes the samples; 0 for none."""
+    log_every: int = 10
+    """Steps between lines of losses."""
+    eval_every: int = 100
+    """Steps between evaluations by the exact score."""
+    eval_images: int = 512
+    """Generated images in an evaluation."""
+    sample_every: int = 500
+    """Steps between sample sheets."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+
+    def __post_init__(self) -> None:
+        if self.size not in SIZES:
+            raise ValueError(f"size is {self.size}, must be one of {', '.join(map(str, SIZES))}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is {self.ema}, must be from 0 to below 1")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
+        for name, low in (
+            ("steps", 1),
+            ("batch_size", 2),
+            ("workers", 0),
+            ("log_every", 1),
+            ("eval_every", 1),
+            ("eval_images", 2),
+            ("sample_every", 1),
+            ("checkpoint_every", 1),
+        ):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be at least {low}")
+        resolve_rule(self.rule)
+
+
+PRESETS: dict[str, dict[str, TrainConfig[Any]]] = {
+    "paper": {
+        recipe.name: TrainConfig(
+            recipe, Blobs(images=10_000), size=64, steps=20_000, eval_every=500, sample_every=2000, checkpoint_every=1000
+        )
+        for recipe in (DCGAN(), RegGAN())
+    },
+    "quick": {
+        recipe.name: TrainConfig(recipe, steps=1000)
+        for recipe in (DCGAN(width=24), RegGAN(width=24, classifier_width=16, classifier_steps=600))
+    },
+}
+"""Configurations by preset and recipe: "quick" trains in minutes on two CPU cores, "paper" is arXiv 2102.04593."""
+
+
+def lookup(table: dict[str, T], name: str, what: str) -> T:
+    """Find an entry of a table.
+
+    Raises:
+        ValueError: the name is not in the table; says which names are.
+    """
+    if name not in table:
+        raise ValueError(f"unknown {what} {name!r}; known: {', '.join(table)}")
+    return table[name]
+
+
+def preset(name: str = "quick", recipe: str = "reggan") -> TrainConfig[Any]:
+    """Return the configuration of a preset for a recipe.
+
+    Raises:
+        ValueError: unknown preset, unknown recipe, or a recipe without this preset.
+    """
+    lookup(RECIPES, recipe, "recipe")
+    return lookup(lookup(PRESETS, name, "preset"), recipe, f"recipe of the preset {name!r}")
+
+
+def config_to_json(config: TrainConfig[Any]) -> dict[str, Any]:
+    """Return the configuration as JSON data; the recipe's name stands beside its options."""
+    raw = dataclasses.asdict(config)
+    raw["recipe"] = {"name": config.recipe.name, **raw["recipe"]}
+    return json.loads(json.dumps(raw))  # type: ignore[no-any-return]
+
+
+def config_from_json(raw: Any) -> TrainConfig[Any]:
+    """Rebuild a configuration from its JSON data.
+
+    Raises:
+        ValueError: a field is missing, unknown, of a wrong type or out of range; names the field.
+    """
+    try:
+        options = dict(raw["recipe"])
+        recipe = lookup(RECIPES, options.pop("name"), "recipe")
+        config = TypeAdapter(TrainConfig[recipe]).validate_json(  # type: ignore[valid-type]
+            json.dumps({**raw, "recipe": options}), strict=True
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"configuration field {where or '(top)'}: {first['msg']}") from error
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the configuration does not name its recipe: {error}") from error
+    if config_to_json(config) != raw:
+        raise ValueError("the configuration has fields that are unknown here, or lacks some that are not")
+    return config

@@ -1,0 +1,42 @@
+"""Images for people: sheets of samples, plain or with the largest piece black and the others gray."""
+
+from __future__ import annotations
+
+import math
+
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from .scoring import largest_component
+
+__all__ = ["highlight", "sheet"]
+
+
+def highlight(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Draw images (N, H, W) as the paper does: the largest component black, other ink gray, the paper white."""
+    ink = images < 128
+    shade = np.where(ink, np.uint8(176), np.uint8(255))
+    return np.where(largest_component(images), np.uint8(0), shade)
+
+
+def sheet(images: npt.NDArray[np.uint8], *, columns: int | None = None, zoom: int | None = None) -> Image.Image:
+    """Arrange images (N, H, W) in a grid on a light gray ground, row by row.
+
+    Args:
+        images: uint8, white paper 255.
+        columns: images in a row; about the square root of N if not given.
+        zoom: whole-number enlargement; if not given, what brings an image to about 64 pixels.
+    """
+    count, height, width = images.shape
+    columns = columns or max(1, math.ceil(math.sqrt(count)))
+    rows = math.ceil(count / columns)
+    zoom = zoom or max(1, 64 // max(height, width))
+    gap = 4
+    cell_y, cell_x = height * zoom + gap, width * zoom + gap
+    canvas = np.full((rows * cell_y + gap, columns * cell_x + gap), 226, np.uint8)
+    for k, image in enumerate(images):
+        y, x = gap + (k // columns) * cell_y, gap + (k % columns) * cell_x
+        canvas[y : y + height * zoom, x : x + width * zoom] = image.repeat(zoom, 0).repeat(zoom, 1)
+    return Image.fromarray(canvas)

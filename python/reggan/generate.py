@@ -1,0 +1,117 @@
+"""`python -m reggan.generate RUN`: make images with a trained generator, with their exact scores."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+import tyro
+from PIL import Image
+
+from .checkpoint import atomic_write
+from .cli import UsageError, execute
+from .drawing import highlight, sheet
+from .metrics import summarize
+from .rules import resolve_rule
+from .training import Images, generate, load_generator, private_generator
+
+__all__ = ["main"]
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """Make images with a trained generator; write them as PNG files and print their exact scores."""
+
+    run: tyro.conf.Positional[Path]
+    """Run directory of `python -m reggan.train`."""
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64
+    """Number of images."""
+    out: Path | None = None
+    """Folder for the PNG files; by default RUN/generated-seedN."""
+    require: float = 0.0
+    """Keep only images with at least this exact score; 1.0 keeps those that obey the rule entirely."""
+    max_tries: int = 1000
+    """With --require: images to look at for each one wanted before giving up."""
+    seed: int = 0
+    """Seed of the latents: the same images for the same seed."""
+    checkpoint: Literal["best", "last"] = "last"
+    """Which checkpoint's generator."""
+    json: Path | None = None
+    """File for the scores and the figures, as JSON."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= 99_999_999:
+            raise ValueError(f"n is {self.n}, must be from 1 to 99999999")
+        if not 0 <= self.require <= 1:
+            raise ValueError(f"require is {self.require}, must be from 0 to 1")
+        if self.max_tries < 1:
+            raise ValueError(f"max_tries is {self.max_tries}, must be at least 1")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return execute(lambda: _generate(arguments))
+
+
+def _generate(arguments: list[str]) -> None:
+    try:
+        options = tyro.cli(GenerateOptions, args=arguments, prog="python -m reggan.generate")
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    config, module = load_generator(options.run, options.checkpoint)
+    rule = resolve_rule(config.rule)
+
+    kept: list[Images] = []
+    scores: list[np.ndarray] = []
+    found = tried = 0
+    for images in _batches(module, config.recipe.latent_dim, options.seed):
+        exact = rule(images)
+        good = exact >= np.float32(options.require)
+        kept.append(images[good])
+        scores.append(exact[good])
+        found, tried = found + int(good.sum()), tried + len(images)
+        if found >= options.n:
+            break
+        if tried >= options.n * options.max_tries:
+            raise ValueError(
+                f"only {found} of {tried} images have a score of at least {options.require}, and {options.n} were asked for;"
+                " nothing was written: lower --require or raise --max-tries"
+            )
+    images = np.concatenate(kept)[: options.n]
+    exact = np.concatenate(scores)[: options.n]
+
+    out = options.out or options.run / f"generated-seed{options.seed}"
+    out.mkdir(parents=True, exist_ok=True)
+    for k, image in enumerate(images):
+        Image.fromarray(image).save(out / f"{k:05d}.png")
+        print(f"{out / f'{k:05d}.png'}  {exact[k]:.6f}")
+    sheet(images[:_BATCH]).save(out / "sheet.png")
+    sheet(highlight(images[:_BATCH])).save(out / "sheet-pieces.png")
+    figures = summarize(images, rule)
+    print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    if options.require:
+        print(f"kept {found / tried:.2%} of {tried} images: those with a score of at least {options.require}")
+    if options.json is not None:
+        described = {"scores": [float(s) for s in exact], "acceptance": found / tried, "figures": figures}
+        atomic_write(options.json, json.dumps(described, indent=2) + "\n")
+
+
+def _batches(module: torch.nn.Module, latent_dim: int, seed: int) -> Iterator[Images]:
+    latents = private_generator(seed, "generate")
+    while True:
+        yield generate(module, torch.randn(_BATCH, latent_dim, generator=latents))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

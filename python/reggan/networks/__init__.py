@@ -1,0 +1,6 @@
+"""Networks: generators, discriminators, classifiers. They know sizes and widths, and no loss."""
+
+from .classifier import ScoreClassifier
+from .dcgan import SIZES, DCGANDiscriminator, DCGANGenerator
+
+__all__ = ["SIZES", "DCGANDiscriminator", "DCGANGenerator", "ScoreClassifier"]

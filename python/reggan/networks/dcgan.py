@@ -1,0 +1,85 @@
+"""The networks of DCGAN (Radford, Metz and Chintala, arXiv 1511.06434), for 32, 64 and 128 pixels."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+__all__ = ["SIZES", "DCGANDiscriminator", "DCGANGenerator"]
+
+SIZES = (32, 64, 128)
+"""Image sides that the networks are built for; 64 has the five layers of the paper."""
+
+
+def _channels(size: int, width: int) -> list[int]:
+    """Feature maps from the 4 x 4 layer to the last before the image: width * (8, 4, 2, 1) at 64 pixels."""
+    if size not in SIZES:
+        raise ValueError(f"size is {size}, must be one of {SIZES}")
+    if width < 1:
+        raise ValueError(f"width is {width}, must be at least 1")
+    return [width * 2**k for k in reversed(range(int(math.log2(size)) - 2))]
+
+
+def _initialize(module: nn.Module) -> None:
+    """DCGAN's start: weights N(0, 0.02), batch-norm scales N(1, 0.02), no biases but batch norm's 0."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(part.weight, 0.0, 0.02)
+        elif isinstance(part, nn.BatchNorm2d):
+            nn.init.normal_(part.weight, 1.0, 0.02)
+            nn.init.zeros_(part.bias)
+
+
+class DCGANGenerator(nn.Module):
+    """Latents (N, latent_dim) to images (N, channels, size, size) in [-1, 1], by transposed convolutions."""
+
+    def __init__(self, size: int = 64, channels: int = 1, latent_dim: int = 100, width: int = 64) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        maps = _channels(size, width)
+        layers: list[nn.Module] = [
+            nn.ConvTranspose2d(latent_dim, maps[0], 4, 1, 0, bias=False),
+            nn.BatchNorm2d(maps[0]),
+            nn.ReLU(inplace=True),
+        ]
+        for inputs, outputs in zip(maps, maps[1:], strict=False):
+            layers += [
+                nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+            ]
+        layers += [nn.ConvTranspose2d(maps[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        _initialize(self)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Images in [-1, 1] of latents (N, latent_dim)."""
+        images: Tensor = self.layers(z[:, :, None, None])
+        return images
+
+
+class DCGANDiscriminator(nn.Module):
+    """Images (N, channels, size, size) to one logit each, (N,); positive means real."""
+
+    def __init__(self, size: int = 64, channels: int = 1, width: int = 64) -> None:
+        super().__init__()
+        maps = _channels(size, width)[::-1]
+        layers: list[nn.Module] = [
+            nn.Conv2d(channels, maps[0], 4, 2, 1, bias=False),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
+        for inputs, outputs in zip(maps, maps[1:], strict=False):
+            layers += [
+                nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        layers.append(nn.Conv2d(maps[-1], 1, 4, 1, 0, bias=False))
+        self.layers = nn.Sequential(*layers)
+        _initialize(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N,) of images in [-1, 1]."""
+        logits: Tensor = self.layers(images)
+        return logits.flatten()

@@ -1,0 +1,106 @@
+"""DCGAN (Radford, Metz and Chintala, arXiv 1511.06434): the baseline that knows no rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from .. import losses
+from ..networks import DCGANDiscriminator, DCGANGenerator
+from ..rules import Rule
+from .phases import Batch, Networks, Phase, Stage, Stats
+
+__all__ = ["DCGAN"]
+
+
+@dataclass(frozen=True)
+class DCGAN:
+    """DCGAN, the baseline that knows no rule."""
+
+    name: ClassVar[str] = "dcgan"
+
+    latent_dim: int = 100
+    """Numbers in a latent."""
+    width: int = 64
+    """Feature maps of the widest layers' narrowest: layers have width * (8, 4, 2, 1) at 64 pixels."""
+    lr: float = 2e-4
+    """Rate of both Adam optimizers."""
+    beta1: float = 0.5
+    """First Adam coefficient; the second is 0.999."""
+    real_label: float = 1.0
+    """What the discriminator is told of real images; below 1 is one-sided label smoothing."""
+    instance_noise: float = 0.0
+    """Standard deviation of the noise on every image that the discriminator sees."""
+
+    def __post_init__(self) -> None:
+        for field, low, high in (
+            ("latent_dim", 1, 65536),
+            ("width", 1, 4096),
+            ("lr", 0.0, 1.0),
+            ("beta1", 0.0, 0.9999),
+            ("real_label", 0.5, 1.0),
+            ("instance_noise", 0.0, 10.0),
+        ):
+            value = getattr(self, field)
+            if not low <= value <= high:
+                raise ValueError(f"{field} is {value}, must be from {low} to {high}")
+
+    def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
+        """Generator and discriminator."""
+        return {
+            "generator": DCGANGenerator(size, channels, self.latent_dim, self.width),
+            "discriminator": DCGANDiscriminator(size, channels, self.width),
+        }
+
+    def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
+        """One stage: the discriminator, then the generator against it."""
+        return (Stage("gan", steps, self.adversarial_phases()),)
+
+    def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
+        """Nothing beyond what every recipe reports."""
+        return {}
+
+    def adversarial_phases(self) -> tuple[Phase, Phase]:
+        """The two phases of every GAN."""
+        adam = partial(self.adam, lr=self.lr)
+        return (
+            Phase("discriminator", "discriminator", self.discriminator_loss, adam),
+            Phase("generator", "generator", self.generator_loss, adam),
+        )
+
+    def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
+        """Adam with this recipe's coefficients."""
+        return Adam(parameters, lr=lr, betas=(self.beta1, 0.999))
+
+    def generate(self, networks: Networks, batch: Batch) -> Tensor:
+        """As many images as the batch has, from fresh latents."""
+        images: Tensor = networks["generator"](batch.noise(len(batch.images), self.latent_dim))
+        return images
+
+    def judge(self, networks: Networks, batch: Batch, images: Tensor) -> Tensor:
+        """Logits (N,) of the discriminator, behind the instance noise."""
+        if self.instance_noise:
+            images = images + self.instance_noise * batch.noise(*images.shape)
+        logits: Tensor = networks["discriminator"](images)
+        return logits
+
+    def discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """Real against generated images."""
+        with torch.no_grad():
+            generated = self.generate(networks, batch)
+        real = self.judge(networks, batch, batch.images)
+        fake = self.judge(networks, batch, generated)
+        return losses.discriminator_bce(real, fake, self.real_label), {
+            "on_real": real.detach().sigmoid().mean(),
+            "on_fake": fake.detach().sigmoid().mean(),
+        }
+
+    def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """The discriminator shall take generated images for real."""
+        return losses.generator_bce(self.judge(networks, batch, self.generate(networks, batch))), {}

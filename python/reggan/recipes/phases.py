@@ -1,0 +1,87 @@
+"""What a recipe is made of: networks, a batch, phases and stages. The training loop knows only these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..rules import Rule
+
+__all__ = ["Batch", "Loss", "Networks", "Phase", "Recipe", "Stage", "Stats"]
+
+Networks = Mapping[str, nn.Module]
+"""Networks by their name: "generator", "discriminator", "classifier", ..."""
+
+Stats = dict[str, Tensor]
+"""Detached scalars worth a line in metrics.jsonl, by their name."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's data on the training device, and the step's private source of randomness."""
+
+    images: Tensor
+    """(B, C, H, W) float in [-1, 1], white paper 1."""
+    scores: Tensor
+    """(B,) float32, exact scores of the rule in [0, 1]."""
+    classes: Tensor
+    """(B,) int64, score classes."""
+    generator: torch.Generator
+    """On the CPU, seeded by (seed, step): latents are the same on every device, and a resumed run needs no state."""
+
+    def noise(self, *shape: int) -> Tensor:
+        """Standard normal numbers on the device of the images."""
+        return torch.randn(*shape, generator=self.generator).to(self.images.device, non_blocking=True)
+
+
+Loss = Callable[[Networks, Batch], tuple[Tensor, Stats]]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimizer step on one network: what is updated, by which loss, and how often."""
+
+    name: str
+    updates: str
+    """Name of the network whose parameters are trained; all others are held fixed."""
+    loss: Loss
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
+    """Each phase has its own optimizer, so that two phases on one network are weighed by their rates."""
+    every: int = 1
+    """The phase runs in every so many steps of its stage."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Phases that run in this order at each of a number of steps."""
+
+    name: str
+    steps: int
+    phases: tuple[Phase, ...]
+
+
+class Recipe(Protocol):
+    """A frozen dataclass of options that builds networks and says how they are trained.
+
+    A network named "generator", called with latents (N, latent_dim), makes the images.
+    """
+
+    name: ClassVar[str]
+    latent_dim: int
+
+    def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
+        """Make the networks for images of this size, freshly initialized from torch's default generator."""
+        ...
+
+    def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
+        """List the stages in order; the last one trains the generator for `steps` steps."""
+        ...
+
+    def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
+        """Extra figures on generated images (N, C, H, W), for the evaluations during training."""
+        ...

@@ -1,0 +1,89 @@
+"""RegGAN (Di Cerbo, Hirsa and Shayaan, arXiv 2102.04593), first method: a frozen classifier stands for the rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .. import losses
+from ..networks import ScoreClassifier
+from ..rules import Rule
+from .dcgan import DCGAN
+from .phases import Batch, Networks, Phase, Stage, Stats
+
+__all__ = ["RegGAN"]
+
+
+@dataclass(frozen=True)
+class RegGAN(DCGAN):
+    """RegGAN: a DCGAN whose generator takes a second step, against a classifier of the rule's score."""
+
+    name: ClassVar[str] = "reggan"
+
+    classifier_steps: int = 15_000
+    """Steps of the classifier's training, before the generator's."""
+    classifier_width: int = 32
+    """Feature maps of the classifier's first layer."""
+    classifier_lr: float = 1e-3
+    """Adam rate of the classifier."""
+    rule_ratio: float = 1.0
+    """Rate of the generator's rule step over `lr`. Adam cancels a loss weight, so that this ratio is the weight."""
+    rule_loss: Literal["expected", "soft", "top"] = "top"
+    """What the rule step minimizes: see reggan.losses.RULE_LOSSES."""
+    rule_beta: float = 10.0
+    """Sharpness of the "soft" rule loss."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.classifier_steps < 0:
+            raise ValueError(f"classifier_steps is {self.classifier_steps}, must be at least 0")
+        if self.classifier_width < 1:
+            raise ValueError(f"classifier_width is {self.classifier_width}, must be at least 1")
+        for field in ("classifier_lr", "rule_ratio", "rule_beta"):
+            if not 0 <= getattr(self, field) <= 1000:
+                raise ValueError(f"{field} is {getattr(self, field)}, must be from 0 to 1000")
+        if self.rule_loss not in losses.RULE_LOSSES:
+            raise ValueError(f"rule_loss is {self.rule_loss!r}, must be one of {', '.join(losses.RULE_LOSSES)}")
+
+    def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
+        """Generator, discriminator and classifier."""
+        classifier = ScoreClassifier(size, channels, rule.classes, self.classifier_width)
+        return super().build(size, channels, rule) | {"classifier": classifier}
+
+    def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
+        """The classifier alone; then discriminator, generator against it, generator against the classifier."""
+        classifier = Phase(
+            "classifier", "classifier", self.classifier_loss, partial(torch.optim.Adam, lr=self.classifier_lr)
+        )
+        against_rule = Phase(
+            "rule", "generator", partial(self.rule_step_loss, rule), partial(self.adam, lr=self.lr * self.rule_ratio)
+        )
+        return (
+            Stage("classifier", self.classifier_steps, (classifier,)),
+            Stage("gan", steps, (*self.adversarial_phases(), against_rule)),
+        )
+
+    def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
+        """The score that the classifier expects of generated images: above the exact score where it is fooled."""
+        logits = networks["classifier"](images).float()
+        return {"expected_score": losses.expected_score(logits, _values(rule, logits)).mean()}
+
+    def classifier_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """Cross-entropy to the exact classes."""
+        logits = networks["classifier"](batch.images)
+        accuracy = (logits.detach().argmax(dim=1) == batch.classes).float().mean()
+        return F.cross_entropy(logits, batch.classes), {"accuracy": accuracy}
+
+    def rule_step_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """The classifier shall find the best score in generated images."""
+        logits = networks["classifier"](self.generate(networks, batch)).float()
+        return losses.RULE_LOSSES[self.rule_loss](logits, _values(rule, logits), self.rule_beta), {}
+
+
+def _values(rule: Rule, like: Tensor) -> Tensor:
+    return torch.from_numpy(rule.values).to(like)

@@ -1,0 +1,400 @@
+"""Training: one linear loop over the phases of a recipe, and the run directory that it leaves.
+
+A run directory holds config.json, metrics.jsonl, timings.jsonl, samples/, checkpoints/, summary.json and report.html.
+Everything but timings.jsonl is a function of the configuration: a run that was stopped or killed and is resumed ends
+with the same bytes as an unbroken one on the same machine.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import platform
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from . import __version__
+from .checkpoint import (
+    FORMAT,
+    atomic_write,
+    flatten_state,
+    list_checkpoints,
+    load_checkpoint,
+    prune_checkpoints,
+    restore_state,
+    save_checkpoint,
+)
+from .config import TrainConfig, config_from_json, config_to_json
+from .data import Item, load_batches
+from .drawing import highlight, sheet
+from .metrics import summarize
+from .progress import Progress, deferred_interrupt
+from .recipes import Batch, Phase, Stage
+from .report import write_report
+from .rules import Rule, resolve_rule
+
+__all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "open_run", "resolve"]
+
+Config = TrainConfig[Any]
+Images = npt.NDArray[np.uint8]
+
+SHEET_IMAGES = 64
+SUMMARY_IMAGES = 1024
+INK_TOLERANCE = 0.30
+DIVERSITY_KEPT = 0.70
+"""The best checkpoint is the one with the best mean exact score among those whose ink share is within INK_TOLERANCE
+of the data's and whose pixel diversity is at least DIVERSITY_KEPT of the data's: solid black is one piece, too."""
+
+
+class Stopped(Exception):
+    """Training was stopped by a signal, after a checkpoint was saved."""
+
+
+def resolve(config: Config) -> Config:
+    """Put what "auto" stands for on this machine into a configuration.
+
+    Raises:
+        ValueError: the device is unknown, or not there.
+    """
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    name = config.device if config.device != "auto" else str(accelerator or "cpu")
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device is {config.device!r}, which cannot be used here: {str(error).splitlines()[0]}") from error
+    precision = config.precision
+    if precision == "auto":
+        precision = "bfloat16" if _has_fast_bfloat16(torch.device(name)) else "float32"
+    return replace(config, device=name, precision=precision)
+
+
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False
+
+
+def create_run(run: Path, config: Config) -> None:
+    """Make a run directory for a resolved configuration.
+
+    Raises:
+        FileExistsError: the directory exists and is not empty.
+        OSError: it cannot be made.
+    """
+    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise FileExistsError(f"{run} exists already and is not an empty directory; name another with --run")
+    for part in ("samples", "checkpoints"):
+        (run / part).mkdir(parents=True, exist_ok=True)
+    made_by = {
+        "reggan": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
+    described = {"format": FORMAT, "made_by": made_by, "config": config_to_json(config)}
+    atomic_write(run / "config.json", json.dumps(described, indent=2) + "\n")
+
+
+def open_run(run: Path) -> Config:
+    """Read the configuration of a run directory.
+
+    Raises:
+        ValueError: the directory is missing, is no run directory, is damaged, or is of another version.
+    """
+    path = run / "config.json"
+    try:
+        described = json.loads(path.read_text())
+        found = described["format"]
+        raw = described["config"]
+    except FileNotFoundError as error:
+        raise ValueError(f"{run} is not a run directory: there is no {path}") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from error
+    if found != FORMAT:
+        raise ValueError(f"{run} has format {found!r}, and this version of reggan reads format {FORMAT}")
+    try:
+        return config_from_json(raw)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged or of another version: {error}") from error
+
+
+def private_generator(seed: int, purpose: str, step: int = 0) -> torch.Generator:
+    """A CPU generator that is a function of (seed, purpose, step)."""
+    words = np.random.SeedSequence((seed, step, *purpose.encode())).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(words[0]) >> 1)
+
+
+@dataclass
+class _Trainer:
+    """What is trained, and what trains it."""
+
+    config: Config
+    rule: Rule
+    stages: tuple[Stage, ...]
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    averaged: nn.Module
+    """Moving average of the generator."""
+
+    @classmethod
+    def create(cls, config: Config) -> _Trainer:
+        rule = resolve_rule(config.rule)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(private_generator(config.seed, "weights").initial_seed())
+            networks = config.recipe.build(config.size, 1, rule)
+        for network in networks.values():
+            network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        stages = config.recipe.stages(config.steps, rule)
+        optimizers = {
+            phase.name: phase.optimizer(networks[phase.updates].parameters())
+            for stage in stages
+            for phase in stage.phases
+        }
+        averaged = copy.deepcopy(networks["generator"]).requires_grad_(False)
+        return cls(config, rule, stages, networks, optimizers, averaged)
+
+    def autocast(self) -> torch.autocast:
+        device = torch.device(self.config.device).type
+        return torch.autocast(device, torch.bfloat16, enabled=self.config.precision == "bfloat16")
+
+    def batch(self, item: Item, step: int) -> Batch:
+        images, scores, classes = (tensor.to(self.config.device, non_blocking=True) for tensor in item)
+        images = (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        return Batch(images, scores, classes, private_generator(self.config.seed, "step", step))
+
+    def run_phase(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
+        """One optimizer step; the other networks are held fixed."""
+        for name, network in self.networks.items():
+            network.requires_grad_(name == phase.updates)
+        with self.autocast():
+            loss, stats = phase.loss(self.networks, batch)
+        optimizer = self.optimizers[phase.name]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return {f"{phase.name}/{key}": value for key, value in {"loss": loss.detach(), **stats}.items()}
+
+    @torch.no_grad()
+    def average(self, steps_done: int) -> None:
+        """Move the averaged generator towards the trained one; early on the decay is shorter than `ema`."""
+        decay = min(self.config.ema, steps_done / (steps_done + 9))
+        trained = self.networks["generator"].state_dict()
+        for key, value in self.averaged.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(trained[key], 1 - decay)
+            else:
+                value.copy_(trained[key])
+
+    def sample(self, count: int, purpose: str) -> Images:
+        """Images of the averaged generator, (count, H, W) uint8, the same latents for the same purpose."""
+        latents = torch.randn(
+            count, self.config.recipe.latent_dim, generator=private_generator(self.config.seed, purpose)
+        )
+        with self.autocast():
+            return generate(self.averaged, latents.to(self.config.device))
+
+    def evaluate(self) -> dict[str, float]:
+        """Exact scores and metrics of samples, and what the recipe has to say of them."""
+        images = self.sample(self.config.eval_images, "evaluation")
+        item = torch.from_numpy(images)[:, None].to(self.config.device).float() / 127.5 - 1
+        with torch.no_grad(), self.autocast():
+            extra = self.config.recipe.monitor(self.networks, item, self.rule)
+        figures = summarize(images, self.rule) | {key: float(value) for key, value in extra.items()}
+        return {f"samples/{key}": value for key, value in figures.items()}
+
+    def everything(self) -> dict[str, nn.Module]:
+        return {**self.networks, "averaged": self.averaged}
+
+
+@torch.no_grad()
+def generate(generator: nn.Module, latents: Tensor, batch_size: int = 256) -> Images:
+    """Images (N, H, W) uint8, white paper 255, of latents (N, latent_dim), by a generator with one channel."""
+    generator.eval()
+    parts = [generator(z).float() for z in latents.split(batch_size)]
+    gray = ((torch.cat(parts) + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+    images: Images = gray[:, 0].cpu().numpy()
+    return images
+
+
+def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[Config, nn.Module]:
+    """Load the averaged generator of a run: (configuration, module in evaluation mode).
+
+    Args:
+        run: run directory.
+        checkpoint: "last" or "best".
+        device: where to put it.
+
+    Raises:
+        ValueError: no run directory, no such checkpoint, or a damaged one.
+    """
+    config = open_run(run)
+    path = _find_checkpoint(run, {"last": "step", "best": "best"}[checkpoint])
+    if path is None:
+        raise ValueError(f"{run} has no {checkpoint} checkpoint")
+    tensors, _ = load_checkpoint(path)
+    module = config.recipe.build(config.size, 1, resolve_rule(config.rule))["generator"]
+    prefix = "network/averaged/"
+    averaged = {key: value for key, value in tensors.items() if key.startswith(prefix)}
+    restore_state({key.replace("averaged", "generator", 1): v for key, v in averaged.items()}, {"generator": module}, {})
+    return config, module.to(device).eval()
+
+
+def _find_checkpoint(run: Path, kind: str = "step") -> Path | None:
+    found = list_checkpoints(run / "checkpoints", kind)
+    return found[-1] if found else None
+
+
+def _schedule(stages: tuple[Stage, ...], start: int) -> Iterator[tuple[int, Stage, int]]:
+    """(step, stage, step within the stage), all counted from 1, of the steps after `start`."""
+    step = 0
+    for stage in stages:
+        for local in range(1, stage.steps + 1):
+            step += 1
+            if step > start:
+                yield step, stage, local
+
+
+def _rewind(path: Path, step: int) -> None:
+    """Drop the lines of a JSONL file after this step, and a last line that a crash cut short."""
+    kept = []
+    for line in path.read_text().splitlines(keepends=True) if path.exists() else []:
+        if not line.endswith("\n") or json.loads(line)["step"] > step:
+            break
+        kept.append(line)
+    atomic_write(path, "".join(kept))
+
+
+def _append(path: Path, figures: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(figures) + "\n")
+
+
+def _data_images(config: Config, rule: Rule, count: int) -> Images:
+    count = min(count, config.data.images or count)
+    return config.data.select(config.size, rule).render(np.arange(count))
+
+
+def _draw(run: Path, name: str, images: Images) -> None:
+    sheet(images[:SHEET_IMAGES]).save(run / "samples" / f"{name}.png")
+    sheet(highlight(images[:SHEET_IMAGES])).save(run / "samples" / f"{name}-pieces.png")
+
+
+def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
+    """Train what a run directory's configuration says, from its last checkpoint if there is one.
+
+    Args:
+        run: directory made by `create_run`; its configuration is resolved.
+        log: show progress on standard error.
+
+    Returns:
+        Summary of the "data" and of the "generator": mean exact score and metrics by name.
+
+    Raises:
+        Stopped: Ctrl-C or SIGTERM came, and a checkpoint was saved.
+        ValueError: the run directory or its last checkpoint cannot be used.
+        ArithmeticError: a loss is not finite.
+        OSError: something cannot be written; the checkpoints before are still there.
+    """
+    config = open_run(run)
+    trainer = _Trainer.create(config)
+    checkpoints, metrics, timings = run / "checkpoints", run / "metrics.jsonl", run / "timings.jsonl"
+    done, best = 0, -math.inf
+    if (last := _find_checkpoint(run)) is not None:
+        tensors, info = load_checkpoint(last)
+        restore_state(tensors, trainer.everything(), trainer.optimizers)
+        done, best = info["step"], -math.inf if info["best"] is None else info["best"]
+    for path in (metrics, timings):
+        _rewind(path, done)
+
+    rule, stages = trainer.rule, trainer.stages
+    reference = summarize(_data_images(config, rule, config.eval_images), rule)
+    _draw(run, "data", _data_images(config, rule, SHEET_IMAGES))
+    batches = load_batches(
+        config.data,
+        config.size,
+        rule,
+        config.batch_size,
+        seed=config.seed,
+        start=done,
+        workers=config.workers,
+        pin_memory=torch.device(config.device).type == "cuda",
+    )
+
+    def save(kind: str, step: int, keep: int) -> None:
+        info = {"step": step, "best": best if math.isfinite(best) else None}
+        save_checkpoint(
+            checkpoints, f"{kind}-{step:08d}", flatten_state(trainer.everything(), trainer.optimizers), info
+        )
+        prune_checkpoints(checkpoints, kind, keep)
+
+    total = sum(stage.steps for stage in stages)
+    with deferred_interrupt() as stop, closing(Progress(total, done, enabled=log)) as progress:
+        for step, stage, local in _schedule(stages, done):
+            batch = trainer.batch(next(batches), step)
+            figures: dict[str, Tensor] = {}
+            for phase in stage.phases:
+                if local % phase.every == 0:
+                    figures |= trainer.run_phase(phase, batch)
+            last_stage = stage is stages[-1]
+            if last_stage:
+                trainer.average(local)
+            progress.advance()
+
+            line = {}
+            if local % config.log_every == 0 or local == stage.steps:
+                line = {key: float(value) for key, value in figures.items()}
+                if not all(map(math.isfinite, line.values())):
+                    raise ArithmeticError(f"training diverged at step {step}: {line}; try a smaller --lr")
+            if last_stage and (local % config.eval_every == 0 or local == stage.steps):
+                line |= trainer.evaluate()
+                progress.show({key: line[f"samples/{key}"] for key in ("score", "one_piece", "ink")})
+            if line:
+                _append(metrics, {"step": step, "stage": stage.name, "stage_step": local, **line})
+                rate = (step - done) * config.batch_size / progress.seconds
+                _append(timings, {"step": step, "seconds": progress.seconds, "images_per_second": rate})
+            if line.get("samples/score", -math.inf) > best and _looks_like(line, reference):
+                best = line["samples/score"]
+                save("best", step, keep=1)
+            if last_stage and (local % config.sample_every == 0 or local == stage.steps):
+                _draw(run, f"step-{step:08d}", trainer.sample(SHEET_IMAGES, "sheet"))
+            if step % config.checkpoint_every == 0 or step == total or stop.is_set():
+                save("step", step, keep=2)
+            if stop.is_set() and step < total:
+                raise Stopped(f"stopped at step {step} of {total}")
+
+    summary = _summarize_run(run, trainer)
+    write_report(run)
+    return summary
+
+
+def _looks_like(figures: dict[str, float], data: dict[str, float]) -> bool:
+    return (
+        abs(figures["samples/ink"] - data["ink"]) <= INK_TOLERANCE * data["ink"]
+        and figures["samples/diversity"] >= DIVERSITY_KEPT * data["diversity"]
+    )
+
+
+def _summarize_run(run: Path, trainer: _Trainer) -> dict[str, dict[str, float]]:
+    """Write summary.json: figures and exact scores of as many data as generated images."""
+    images = {
+        "data": _data_images(trainer.config, trainer.rule, SUMMARY_IMAGES),
+        "generator": trainer.sample(SUMMARY_IMAGES, "summary"),
+    }
+    summary = {name: summarize(those, trainer.rule) for name, those in images.items()}
+    scores = {name: [round(float(s), 6) for s in trainer.rule(those)] for name, those in images.items()}
+    atomic_write(run / "summary.json", json.dumps({"summary": summary, "scores": scores}, indent=1) + "\n")
+    return summary
