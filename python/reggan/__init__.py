@@ -1,0 +1,21 @@
+"""Train a generator on your images so that its samples obey your own rule.
+
+This module is the array API: rendering and exact scoring of images. It needs no torch; training is in `reggan.training`.
+"""
+
+from reggan._core import __version__
+from reggan.rendering import RENDERERS, STREAM_VERSION, Circles, render
+from reggan.scoring import Components, analyze, label, largest_component, score
+
+__all__ = [
+    "RENDERERS",
+    "STREAM_VERSION",
+    "Circles",
+    "Components",
+    "__version__",
+    "analyze",
+    "label",
+    "largest_component",
+    "render",
+    "score",
+]

@@ -1,0 +1,146 @@
+"""Exact measures of the connected components of images: `score`, `analyze`, `label`, `largest_component`.
+
+Images are (N, H, W), (H, W) or (N, 1, H, W), of float32, float16, uint8 or bool, H and W from 1 to 16,384: NumPy arrays,
+torch tensors (results are tensors on the same device) or anything that speaks DLPack (results are NumPy). They are read
+where they lie, whatever their strides, as long as each row is contiguous; if not, they are copied once.
+
+Paper is white (1.0, 255, True) and ink is dark. Every function takes
+
+- `threshold`: with `foreground="dark"` a pixel counts when gray <= 1 - threshold, with `foreground="light"` when
+  gray >= threshold; gray is in [0, 1] and is compared as if in float64. None is 0.5; any finite number is allowed.
+- `connectivity`: 4, pixels that share a side are connected, or 8, pixels that share a corner are, too.
+- `threads`: how many threads may be used at most; None is all cores. Results do not depend on it.
+
+and raises TypeError for arrays or dtypes that are not served, ValueError for shapes, strides and options that are
+not, and for NaN in an image (naming the first such image), and MemoryError for results larger than the machine.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any, Generic, Literal
+
+import numpy as np
+
+from reggan import _core
+from reggan._arrays import Array, Batch, check_threads
+
+
+@dataclass(frozen=True)
+class Components(Generic[Array]):
+    """What is known about the components of N images; without the axis N for a single one."""
+
+    score: Array
+    """(N,) float32: pixels of the largest component over all foreground pixels, 0 without foreground."""
+    count: Array
+    """(N,) int64: how many components there are."""
+    area: Array
+    """(N,) int64: all foreground pixels."""
+    largest_area: Array
+    """(N,) int64: pixels of the largest component."""
+    holes: Array
+    """(N,) int64: components of the background, under the other connectivity, that do not touch the border."""
+    bbox: Array
+    """(N, 4) int32: top, left, bottom, right of the largest component, half-open; zeros without foreground."""
+
+
+def score(
+    images: Array,
+    *,
+    threshold: float | None = None,
+    foreground: Literal["dark", "light"] = "dark",
+    connectivity: Literal[4, 8] = 4,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The part of each image's foreground that is in one piece: (N,) float32 in [0, 1].
+
+    It is the number of pixels of the largest component over the number of all foreground pixels: 1 exactly when there is
+    one component, 0 for an image without foreground (Di Cerbo, Hirsa, Shayaan, arXiv 2102.04593, section 3.1).
+    `out`, if given, is a float32 array of the result's shape to write to and return.
+    """
+    batch, options = _prepare(images, threshold, foreground, connectivity, threads)
+    result = batch.result((), np.float32, out)
+    _core.score(batch.images, result.array, **options)
+    return result.finish()
+
+
+def analyze(
+    images: Array,
+    *,
+    threshold: float | None = None,
+    foreground: Literal["dark", "light"] = "dark",
+    connectivity: Literal[4, 8] = 4,
+    threads: int | None = None,
+) -> Components[Array]:
+    """The score of each image and more: see `Components`. Of several largest components, the first in raster order."""
+    batch, options = _prepare(images, threshold, foreground, connectivity, threads)
+    results = {
+        "score": batch.result((), np.float32),
+        "count": batch.result((), np.int64),
+        "area": batch.result((), np.int64),
+        "largest_area": batch.result((), np.int64),
+        "holes": batch.result((), np.int64),
+        "bbox": batch.result((4,), np.int32),
+    }
+    _core.analyze(batch.images, **{name: result.array for name, result in results.items()}, **options)
+    return Components(**{name: result.finish() for name, result in results.items()})
+
+
+def label(
+    images: Array,
+    *,
+    threshold: float | None = None,
+    foreground: Literal["dark", "light"] = "dark",
+    connectivity: Literal[4, 8] = 4,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The component of each pixel: (N, H, W) int32, 0 for background, else 1, 2, ... in raster order of first pixels.
+
+    `out`, if given, is an int32 array of the result's shape to write to and return.
+    """
+    batch, options = _prepare(images, threshold, foreground, connectivity, threads)
+    result = batch.result(batch.images.shape[1:], np.int32, out)
+    _core.label(batch.images, result.array, **options)
+    return result.finish()
+
+
+def largest_component(
+    images: Array,
+    *,
+    threshold: float | None = None,
+    foreground: Literal["dark", "light"] = "dark",
+    connectivity: Literal[4, 8] = 4,
+    threads: int | None = None,
+) -> Array:
+    """The pixels of the largest component: (N, H, W) bool. Of several, the first in raster order."""
+    batch, options = _prepare(images, threshold, foreground, connectivity, threads)
+    result = batch.result(batch.images.shape[1:], np.bool_)
+    _core.largest_component(batch.images, result.array, **options)
+    return result.finish()
+
+
+def _prepare(
+    images: object, threshold: float | None, foreground: str, connectivity: int, threads: int | None
+) -> tuple[Batch, dict[str, Any]]:
+    """The images as the kernels read them, and the checked options as the kernels are called with them."""
+    if threshold is None:
+        threshold = 0.5
+    if not isinstance(threshold, numbers.Real):
+        raise TypeError(f"threshold is {threshold!r}, but must be a number or None")
+    if not math.isfinite(threshold):
+        raise ValueError(f"threshold is {threshold}, but must be finite")
+    if foreground not in ("dark", "light"):
+        raise ValueError(f'foreground is {foreground!r}, but must be "dark" or "light"')
+    if connectivity not in (4, 8):
+        raise ValueError(f"connectivity is {connectivity!r}, but must be 4 or 8")
+    options = {
+        "threshold": float(threshold),
+        "foreground": foreground,
+        "connectivity": int(connectivity),
+        "threads": check_threads(threads),
+    }
+    return Batch.of(images), options

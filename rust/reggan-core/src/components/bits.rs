@@ -1,0 +1,65 @@
+//! An image of one bit a pixel: 64 pixels a word, pixel 0 in the lowest bit, bits beyond the width always 0.
+
+use std::ops::Range;
+use std::slice::ChunksExact;
+
+/// Rows of bits. Its memory is kept from one image to the next.
+#[derive(Default)]
+pub struct BitRows {
+    width: usize,
+    words_per_row: usize,
+    words: Vec<u64>,
+}
+
+impl BitRows {
+    /// Becomes an image of this size. What the bits are is open until rows are written or cleared.
+    pub(crate) fn resize(&mut self, height: usize, width: usize) {
+        self.width = width;
+        self.words_per_row = width.div_ceil(64);
+        self.words.resize(height * self.words_per_row, 0);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    pub(crate) fn height(&self) -> usize {
+        self.words.len() / self.words_per_row
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(crate) fn rows(&self) -> ChunksExact<'_, u64> {
+        self.words.chunks_exact(self.words_per_row)
+    }
+
+    pub(crate) fn row(&self, y: usize) -> &[u64] {
+        &self.words[y * self.words_per_row..][..self.words_per_row]
+    }
+
+    pub(crate) fn row_mut(&mut self, y: usize) -> &mut [u64] {
+        &mut self.words[y * self.words_per_row..][..self.words_per_row]
+    }
+
+    /// Sets the pixels `columns` of row `y`; empty ranges are fine.
+    pub(crate) fn set(&mut self, y: usize, columns: Range<usize>) {
+        if columns.is_empty() {
+            return;
+        }
+        let (first, last) = (columns.start / 64, (columns.end - 1) / 64);
+        let from = u64::MAX << (columns.start % 64);
+        let to = u64::MAX >> (63 - (columns.end - 1) % 64);
+        let words = &mut self.row_mut(y)[first..=last];
+        match words {
+            [word] => *word |= from & to,
+            [start, middle @ .., end] => {
+                *start |= from;
+                middle.fill(u64::MAX);
+                *end |= to;
+            }
+            [] => {}
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The one error of this crate.
+
+/// Why a call did not finish.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// An argument is outside of what is served; the text says what was given and what is allowed.
+    #[error("{0}")]
+    Invalid(String),
+    /// An image holds a value that is not a number. `image` is the lowest such position in the batch.
+    #[error("image {image} holds NaN, which is neither ink nor paper; clean the images first")]
+    NotANumber {
+        /// Position in the batch.
+        image: usize,
+    },
+    /// The caller's `interrupt` said to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// The threads of the pool could not be started.
+    #[error("the worker threads could not be started: {0}; try threads=1")]
+    Threads(String),
+}
+
+impl Error {
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::Invalid(text.into())
+    }
+}

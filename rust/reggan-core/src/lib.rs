@@ -1,0 +1,26 @@
+//! The kernels of reggan: draw images from seeded streams, and measure their connected components exactly.
+//!
+//! A batch of images is thresholded into rows of bits ([`Foreground`]), the runs of ones in those rows are joined into
+//! components by a union-find, and everything else ([`score`], [`analyze`], [`label`], [`largest_component`]) is
+//! read off the joined runs. [`render`] goes the other way: shapes are drawn into rows of bits, whose runs are blurred.
+//!
+//! Results are a pure function of the inputs, for any number of threads.
+
+mod batch;
+mod components;
+mod error;
+mod foreground;
+mod parallel;
+mod render;
+mod rng;
+mod score;
+mod simd;
+
+pub use batch::{Batch, Images, MAX_SIDE};
+pub use components::{Connectivity, Measures, Options, analyze, label, largest_component};
+pub use error::Error;
+pub use foreground::{Foreground, Side};
+pub use parallel::Runner;
+pub use render::{Circles, Pixels, Renderer, Size, render};
+pub use rng::{STREAM_VERSION, Stream};
+pub use score::score;

@@ -1,0 +1,255 @@
+//! Tasks on threads: one pool that survives a fork, and calls that can be interrupted.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+
+use crate::Error;
+
+/// How often the caller is asked whether to stop.
+const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
+/// Units of work (about a pixel each) between two looks at whether to stop: well under a millisecond to a few of them.
+const UNITS_PER_LOOK: usize = 1 << 18;
+/// Units of work worth handing to another thread.
+const UNITS_PER_TASK: usize = 1 << 18;
+
+/// How a call runs: on how many threads, and who may stop it.
+#[derive(Clone, Copy)]
+pub struct Runner<'a> {
+    threads: Option<NonZeroUsize>,
+    interrupt: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Runner<'a> {
+    /// At most `threads` threads, all cores if `None`. `interrupt` is called on the calling thread, about every 50 ms;
+    /// when it returns true the call ends with [`Error::Interrupted`].
+    pub fn new(threads: Option<NonZeroUsize>, interrupt: &'a dyn Fn() -> bool) -> Self {
+        Self { threads, interrupt }
+    }
+
+    /// Gives every task to `work` once, in order of their starts. Each thread has a scratch of its own. When tasks fail,
+    /// the error is that of the first in order, as it would be on one thread.
+    pub(crate) fn run<T: Send, S>(
+        &self,
+        tasks: impl ExactSizeIterator<Item = T> + Send,
+        scratch: impl Fn() -> S + Sync,
+        work: impl Fn(&mut S, T, &mut Watch<'_>) -> Result<(), Error> + Sync,
+    ) -> Result<(), Error> {
+        let threads = self.threads.map_or(usize::MAX, NonZeroUsize::get).min(tasks.len());
+        if threads <= 1 {
+            return self.run_here(tasks, scratch, work);
+        }
+        let pool = Pool::current()?;
+        match threads.min(pool.threads) {
+            0 | 1 => self.run_here(tasks, scratch, work),
+            threads => self.run_on(&pool, threads, tasks, scratch, work),
+        }
+    }
+
+    fn run_here<T, S>(
+        &self,
+        tasks: impl Iterator<Item = T>,
+        scratch: impl Fn() -> S,
+        work: impl Fn(&mut S, T, &mut Watch<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut asked = Instant::now();
+        let mut stop = || {
+            let due = asked.elapsed() >= INTERRUPT_PERIOD;
+            if due {
+                asked = Instant::now();
+            }
+            due && (self.interrupt)()
+        };
+        let mut watch = Watch::new(&mut stop);
+        let mut scratch = scratch();
+        for task in tasks {
+            work(&mut scratch, task, &mut watch)?;
+        }
+        Ok(())
+    }
+
+    fn run_on<T: Send, S>(
+        &self,
+        pool: &Pool,
+        threads: usize,
+        tasks: impl Iterator<Item = T> + Send,
+        scratch: impl Fn() -> S + Sync,
+        work: impl Fn(&mut S, T, &mut Watch<'_>) -> Result<(), Error> + Sync,
+    ) -> Result<(), Error> {
+        let queue = Queue::new(tasks);
+        let stop = AtomicBool::new(false);
+        let running = Running::new(threads);
+        let worker = || {
+            let _finish = running.finish_on_drop();
+            let mut stop = || stop.load(Ordering::Relaxed);
+            let mut watch = Watch::new(&mut stop);
+            let mut scratch = scratch();
+            while let Some((order, task)) = queue.next() {
+                if let Err(error) = work(&mut scratch, task, &mut watch) {
+                    queue.fail(order, error);
+                }
+            }
+        };
+        pool.rayon().in_place_scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|_| worker());
+            }
+            while !running.wait(INTERRUPT_PERIOD) {
+                if !stop.load(Ordering::Relaxed) && (self.interrupt)() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+            }
+        });
+        if stop.into_inner() { Err(Error::Interrupted) } else { queue.finish() }
+    }
+}
+
+/// How many images of `units` work each make a task.
+pub(crate) fn images_per_task(units: usize) -> usize {
+    UNITS_PER_TASK.div_ceil(units.max(1))
+}
+
+/// Told how much work is done, looks every so often whether to stop.
+pub struct Watch<'a> {
+    units_left: usize,
+    stop: &'a mut dyn FnMut() -> bool,
+}
+
+impl<'a> Watch<'a> {
+    pub(crate) fn new(stop: &'a mut dyn FnMut() -> bool) -> Self {
+        Self { units_left: UNITS_PER_LOOK, stop }
+    }
+
+    /// Called after every `units` of work, about a pixel each.
+    #[inline]
+    pub(crate) fn worked(&mut self, units: usize) -> Result<(), Error> {
+        if units < self.units_left {
+            self.units_left -= units;
+            return Ok(());
+        }
+        self.units_left = UNITS_PER_LOOK;
+        if (self.stop)() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// The tasks still to do, in order, and the failure of the first task in order that failed.
+struct Queue<I>(Mutex<QueueState<I>>);
+
+struct QueueState<I> {
+    tasks: std::iter::Enumerate<I>,
+    failure: Option<(usize, Error)>,
+}
+
+impl<I: Iterator> Queue<I> {
+    fn new(tasks: I) -> Self {
+        Self(Mutex::new(QueueState { tasks: tasks.enumerate(), failure: None }))
+    }
+
+    /// Nothing after a failure: tasks start in order, so all that come before the failed one have been started, and
+    /// each of those runs to its end or to its own failure.
+    fn next(&self) -> Option<(usize, I::Item)> {
+        let mut state = lock(&self.0);
+        if state.failure.is_some() { None } else { state.tasks.next() }
+    }
+
+    fn fail(&self, order: usize, error: Error) {
+        let mut state = lock(&self.0);
+        if state.failure.as_ref().is_none_or(|(first, _)| order < *first) {
+            state.failure = Some((order, error));
+        }
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        let state = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        state.failure.map_or(Ok(()), |(_, error)| Err(error))
+    }
+}
+
+/// Counts the workers that have not finished.
+struct Running {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Running {
+    fn new(count: usize) -> Self {
+        Self { count: Mutex::new(count), changed: Condvar::new() }
+    }
+
+    /// A guard, so that a worker that panics also counts as finished.
+    fn finish_on_drop(&self) -> impl Drop + '_ {
+        struct Finish<'a>(&'a Running);
+        impl Drop for Finish<'_> {
+            fn drop(&mut self) {
+                *lock(&self.0.count) -= 1;
+                self.0.changed.notify_one();
+            }
+        }
+        Finish(self)
+    }
+
+    /// Waits until all have finished, or until the time is over; whether all have finished.
+    fn wait(&self, time: Duration) -> bool {
+        let (count, _) = self
+            .changed
+            .wait_timeout_while(lock(&self.count), time, |count| *count > 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        *count == 0
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The threads of this process. A forked child inherits the memory of its parent's pool but none of its threads, so
+/// the pool knows its process, and nothing here waits for a lock that a thread left behind might hold.
+struct Pool {
+    process: u32,
+    threads: usize,
+    rayon: Option<rayon::ThreadPool>,
+}
+
+static POOL: ArcSwapOption<Pool> = ArcSwapOption::const_empty();
+
+impl Pool {
+    fn current() -> Result<Arc<Self>, Error> {
+        let process = std::process::id();
+        loop {
+            let found = POOL.load_full();
+            if let Some(pool) = &found
+                && pool.process == process
+            {
+                return Ok(Arc::clone(pool));
+            }
+            // If another thread was faster its pool is found in the next round, and this one is dropped.
+            POOL.compare_and_swap(&found, Some(Arc::new(Self::start(process)?)));
+        }
+    }
+
+    fn start(process: u32) -> Result<Self, Error> {
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let rayon = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|number| format!("reggan-{number}"))
+            .build()
+            .map_err(|error| Error::Threads(error.to_string()))?;
+        Ok(Self { process, threads, rayon: Some(rayon) })
+    }
+
+    fn rayon(&self) -> &rayon::ThreadPool {
+        self.rayon.as_ref().expect("the pool is taken only when it is dropped")
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // Shutting down a pool wakes its threads, which in a forked child would wait for ever on the parent's locks.
+        if self.process != std::process::id() {
+            std::mem::forget(self.rayon.take());
+        }
+    }
+}

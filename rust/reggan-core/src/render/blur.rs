@@ -1,0 +1,148 @@
+//! The blur: an exact Gaussian, cut off at four standard deviations as `scipy.ndimage.gaussian_filter` does, over ink that
+//! is 0 or 1, with paper outside of the image.
+
+use crate::Error;
+use crate::components::{BitRows, for_each_run};
+use crate::foreground::Pixel;
+use crate::parallel::Watch;
+use crate::simd::kernels;
+
+/// Where the Gaussian is cut off, in standard deviations.
+const TRUNCATE: f64 = 4.0;
+
+/// A gray value made from blurred ink, which is 0 to 1 up to rounding.
+pub(crate) trait Gray: Pixel {
+    const WHITE: Self;
+    fn from_ink(ink: f32) -> Self;
+}
+
+impl Gray for f32 {
+    const WHITE: Self = 1.0;
+    #[inline]
+    fn from_ink(ink: f32) -> Self {
+        (1.0 - ink).clamp(0.0, 1.0)
+    }
+}
+
+impl Gray for u8 {
+    const WHITE: Self = 255;
+    #[inline]
+    fn from_ink(ink: f32) -> Self {
+        (255.0 * f32::from_ink(ink) + 0.5) as u8
+    }
+}
+
+/// The blur of one image after another. Its memory is kept.
+#[derive(Default)]
+pub(super) struct Blur {
+    kernel: Kernel,
+    /// The rows from the first to the last that hold ink, blurred along the row.
+    lines: Vec<f32>,
+    line: Vec<f32>,
+}
+
+impl Blur {
+    /// Writes the gray values of blurred ink.
+    pub(super) fn write<T: Gray>(
+        &mut self,
+        ink: &BitRows,
+        sigma: f64,
+        image: &mut [T],
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let width = ink.width();
+        let has_ink = |row: &[u64]| row.iter().any(|&word| word != 0);
+        let Some(first) = ink.rows().position(has_ink) else {
+            image.fill(T::WHITE);
+            return Ok(());
+        };
+        let last = ink.rows().rposition(has_ink).unwrap_or(first);
+        self.kernel.set(sigma, width);
+        self.blur_along_rows(ink, first, last, watch)?;
+
+        self.line.resize(width, 0.0);
+        let Kernel { radius, weights, .. } = &self.kernel;
+        for (y, row) in image.chunks_exact_mut(width).enumerate() {
+            let top = first.max(y.saturating_sub(*radius));
+            let bottom = last.min(y + radius);
+            if top > bottom {
+                row.fill(T::WHITE);
+                continue;
+            }
+            let lines = &self.lines[(top - first) * width..(bottom + 1 - first) * width];
+            let weights = &weights[top + radius - y..=bottom + radius - y];
+            (kernels().weighted_sum)(&mut self.line, lines, weights);
+            for (pixel, &ink) in row.iter_mut().zip(&self.line) {
+                *pixel = T::from_ink(ink);
+            }
+            watch.worked(width + width * weights.len() / 8)?;
+        }
+        Ok(())
+    }
+
+    fn blur_along_rows(
+        &mut self,
+        ink: &BitRows,
+        first: usize,
+        last: usize,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let width = ink.width();
+        let Kernel { radius, steps, .. } = &self.kernel;
+        self.lines.clear();
+        self.lines.resize((last + 1 - first) * width, 0.0);
+        for (y, line) in (first..).zip(self.lines.chunks_exact_mut(width)) {
+            let mut work = width;
+            for_each_run(ink.row(y), |run| {
+                // A run is a step up at its start less a step up at its end.
+                let (start, end) = (usize::from(run.start), usize::from(run.end));
+                let (left, right) = (start.saturating_sub(*radius), width.min(end + radius));
+                let up = &steps[width + left - start..width + right - start];
+                let down = &steps[width + left - end..width + right - end];
+                (kernels().add_difference)(&mut line[left..right], up, down);
+                work += right - left;
+            });
+            watch.worked(work)?;
+        }
+        Ok(())
+    }
+}
+
+/// A Gaussian for images of one width.
+#[derive(Default)]
+struct Kernel {
+    radius: usize,
+    /// The weights of the offsets -radius to radius; their sum is 1.
+    weights: Vec<f32>,
+    /// The blur of a step from 0 to 1: at `width + x`, its value x pixels beyond the first 1, for x from -width to width.
+    steps: Vec<f32>,
+    exact: Vec<f64>,
+}
+
+impl Kernel {
+    fn set(&mut self, sigma: f64, width: usize) {
+        self.radius = (TRUNCATE * sigma + 0.5) as usize;
+        self.exact.clear();
+        self.exact.push(1.0);
+        let factor = -0.5 / (sigma * sigma);
+        self.exact.extend((1..=self.radius).map(|offset| libm::exp(factor * (offset * offset) as f64)));
+        let sum = 1.0 + 2.0 * self.exact[1..].iter().rev().sum::<f64>();
+        self.exact.iter_mut().for_each(|weight| *weight /= sum);
+
+        let (left, right) = (self.exact.iter().skip(1).rev(), self.exact.iter());
+        self.weights.clear();
+        self.weights.extend(left.chain(right).map(|&weight| weight as f32));
+
+        let mut reached = 0.0;
+        self.steps.clear();
+        self.steps.resize(width.saturating_sub(self.radius), 0.0);
+        let left = (1..=self.radius).rev();
+        for offset in left.map(|x| -(x as isize)).chain(0..=self.radius as isize) {
+            reached += self.exact[offset.unsigned_abs()];
+            if offset.unsigned_abs() <= width {
+                self.steps.push(reached as f32);
+            }
+        }
+        self.steps.resize(2 * width + 1, 1.0);
+    }
+}

@@ -1,0 +1,24 @@
+//! The score of an image: which part of its foreground is in one piece.
+
+use crate::batch::Images;
+use crate::components::{Options, for_each_image};
+use crate::parallel::Runner;
+use crate::Error;
+
+/// Writes, for every image, the pixels of its largest component over all its foreground pixels; 0 without foreground.
+pub fn score(
+    images: Images<'_>,
+    options: Options,
+    scores: &mut [f32],
+    runner: &Runner<'_>,
+) -> Result<(), Error> {
+    for_each_image(images, options, scores, 1, runner, |components, _, out, _| {
+        out[0] = ratio(components.largest_area(), components.area());
+        Ok(())
+    })
+}
+
+/// The score, rounded once.
+pub(crate) fn ratio(largest_area: u64, area: u64) -> f32 {
+    if area == 0 { 0.0 } else { (largest_area as f64 / area as f64) as f32 }
+}

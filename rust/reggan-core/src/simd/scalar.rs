@@ -1,0 +1,104 @@
+//! The readable specification of every inner loop, in plain Rust that the compiler can vectorise.
+
+use half::f16;
+
+use super::{Kernels, SUM_BLOCK};
+use crate::foreground::Predicate;
+
+pub(super) const KERNELS: Kernels =
+    Kernels { pack_f32, pack_f16, pack_u8, add_difference, weighted_sum };
+
+fn pack_f32(row: &[f32], predicate: Predicate<f32>, words: &mut [u64]) -> bool {
+    let limit = predicate.at_most;
+    pack(row, predicate.negate, words, |pixel| pixel <= limit, |pixel| pixel.is_nan())
+}
+
+fn pack_f16(row: &[f16], predicate: Predicate<f16>, words: &mut [u64]) -> bool {
+    /// An integer in the order of the numbers: negative ones are counted downwards.
+    fn key(pixel: f16) -> i16 {
+        let bits = pixel.to_bits() as i16;
+        bits ^ (bits >> 15 & 0x7fff)
+    }
+    let limit = key(predicate.at_most);
+    pack(row, predicate.negate, words, |pixel| key(pixel) <= limit, |pixel| pixel.to_bits() & 0x7fff > 0x7c00)
+}
+
+fn pack_u8(row: &[u8], predicate: Predicate<u8>, words: &mut [u64]) -> bool {
+    let limit = predicate.at_most;
+    pack(row, predicate.negate, words, |pixel| pixel <= limit, |_| false)
+}
+
+#[inline(always)]
+fn pack<T: Copy + Default>(
+    row: &[T],
+    negate: bool,
+    words: &mut [u64],
+    at_most: impl Fn(T) -> bool,
+    is_nan: impl Fn(T) -> bool,
+) -> bool {
+    let flip = if negate { u64::MAX } else { 0 };
+    let mut nan = false;
+    let (blocks, rest) = row.as_chunks::<64>();
+    for (block, word) in blocks.iter().zip(words.iter_mut()) {
+        *word = flip ^ pack_block(block, &at_most);
+        nan |= block.iter().fold(false, |nan, &pixel| nan | is_nan(pixel));
+    }
+    if let (false, Some(word)) = (rest.is_empty(), words.get_mut(blocks.len())) {
+        let mut block = [T::default(); 64];
+        block[..rest.len()].copy_from_slice(rest);
+        *word = (flip ^ pack_block(&block, &at_most)) & ((1 << rest.len()) - 1);
+        nan |= rest.iter().any(|&pixel| is_nan(pixel));
+    }
+    nan
+}
+
+#[inline(always)]
+fn pack_block<T: Copy>(block: &[T; 64], at_most: impl Fn(T) -> bool) -> u64 {
+    // Eight bytes that are 0 or 1, times this, have their eight bits in order in the top byte.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let bytes = block.map(|pixel| u8::from(at_most(pixel)));
+    let mut word = 0;
+    for (position, eight) in bytes.as_chunks::<8>().0.iter().enumerate() {
+        word |= u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56 << (8 * position);
+    }
+    word
+}
+
+fn add_difference(line: &mut [f32], high: &[f32], low: &[f32]) {
+    for ((value, high), low) in line.iter_mut().zip(high).zip(low) {
+        *value += high - low;
+    }
+}
+
+fn weighted_sum(out: &mut [f32], rows: &[f32], weights: &[f32]) {
+    /// Columns whose sums stay in registers.
+    const LANES: usize = 32;
+    let width = out.len();
+    let (blocks, rest) = out.as_chunks_mut::<LANES>();
+    for (position, block) in blocks.iter_mut().enumerate() {
+        *block = weighted_columns(&rows[position * LANES..], width, weights);
+    }
+    let done = blocks.len() * LANES;
+    for (position, value) in rest.iter_mut().enumerate() {
+        [*value] = weighted_columns(&rows[done + position..], width, weights);
+    }
+}
+
+#[inline(always)]
+fn weighted_columns<const LANES: usize>(rows: &[f32], stride: usize, weights: &[f32]) -> [f32; LANES] {
+    let mut total = [0.0; LANES];
+    for (position, weights) in weights.chunks(SUM_BLOCK).enumerate() {
+        let rows = &rows[position * SUM_BLOCK * stride..];
+        let mut sum = [0.0; LANES];
+        for (row, weight) in weights.iter().enumerate() {
+            let values = &rows[row * stride..][..LANES];
+            for lane in 0..LANES {
+                sum[lane] += weight * values[lane];
+            }
+        }
+        for lane in 0..LANES {
+            total[lane] += sum[lane];
+        }
+    }
+    total
+}
