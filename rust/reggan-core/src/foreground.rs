@@ -42,9 +42,9 @@ impl Foreground {
         Ok(Self { side, limit })
     }
 
-    /// The same question asked of the pixels themselves, for pixels whose white is `white`.
-    pub(crate) fn predicate<T: Pixel>(self, white: f64) -> Predicate<T> {
-        let gray = |key| T::from_key(key).value().min(white) / white;
+    /// The same question asked of the pixels themselves; `gray` must not fall where they rise.
+    pub(crate) fn predicate<T: Pixel>(self, gray: impl Fn(T) -> f64) -> Predicate<T> {
+        let gray = |key| gray(T::from_key(key));
         // Light is the complement of gray < limit, so both sides are a largest pixel.
         let (last, negate) = match self.side {
             Side::Dark => (last_key(T::KEYS, |key| gray(key) <= self.limit), false),
@@ -68,16 +68,12 @@ pub(crate) struct Predicate<T> {
 pub(crate) trait Pixel: Copy + Default + Send + Sync + 'static {
     const KEYS: RangeInclusive<i32>;
     fn from_key(key: i32) -> Self;
-    fn value(self) -> f64;
 }
 
 impl Pixel for u8 {
     const KEYS: RangeInclusive<i32> = 0..=255;
     fn from_key(key: i32) -> Self {
         key as u8
-    }
-    fn value(self) -> f64 {
-        self.into()
     }
 }
 
@@ -87,18 +83,12 @@ impl Pixel for f16 {
         // Negative numbers are the magnitude counted downwards, and -0.0 has the key -1.
         Self::from_bits(if key < 0 { 0x8000 | !key as u16 } else { key as u16 })
     }
-    fn value(self) -> f64 {
-        self.to_f64()
-    }
 }
 
 impl Pixel for f32 {
     const KEYS: RangeInclusive<i32> = -0x7f80_0001..=0x7f80_0000;
     fn from_key(key: i32) -> Self {
         Self::from_bits(if key < 0 { 0x8000_0000 | !key as u32 } else { key as u32 })
-    }
-    fn value(self) -> f64 {
-        self.into()
     }
 }
 

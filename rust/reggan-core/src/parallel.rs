@@ -253,3 +253,72 @@ impl Drop for Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runner(threads: usize) -> Runner<'static> {
+        Runner::new(NonZeroUsize::new(threads), &|| false)
+    }
+
+    #[test]
+    fn every_task_is_done_once() {
+        for threads in [1, 2, 9] {
+            let mut done = vec![0; 1000];
+            let work = |_: &mut (), (value, slot): (usize, &mut usize), _: &mut Watch<'_>| {
+                *slot += value;
+                Ok(())
+            };
+            let tasks: Vec<_> = done.iter_mut().enumerate().collect();
+            runner(threads).run(tasks.into_iter(), || (), work).unwrap();
+            assert!(done.into_iter().eq(0..1000));
+        }
+    }
+
+    #[test]
+    fn the_first_failure_in_order_is_reported() {
+        for threads in [1, 2, 9] {
+            for _ in 0..50 {
+                let work = |_: &mut (), task: usize, _: &mut Watch<'_>| {
+                    if task == 7 {
+                        std::thread::sleep(Duration::from_micros(200));
+                    }
+                    if task % 10 >= 7 { Err(Error::NotANumber { image: task }) } else { Ok(()) }
+                };
+                let result = runner(threads).run(0..1000, || (), work);
+                assert_eq!(result, Err(Error::NotANumber { image: 7 }));
+            }
+        }
+    }
+
+    #[test]
+    fn an_interrupt_stops_every_thread() {
+        for threads in [1, 2] {
+            let started = Instant::now();
+            let interrupt = || started.elapsed() > Duration::from_millis(10);
+            let endless = |_: &mut (), _: usize, watch: &mut Watch<'_>| {
+                loop {
+                    watch.worked(1)?;
+                }
+            };
+            let result = Runner::new(NonZeroUsize::new(threads), &interrupt).run(0..4, || (), endless);
+            assert_eq!(result, Err(Error::Interrupted));
+        }
+    }
+
+    #[test]
+    fn work_is_looked_at_in_units() {
+        let mut looks = 0;
+        let mut stop = || {
+            looks += 1;
+            looks == 3
+        };
+        let mut watch = Watch::new(&mut stop);
+        let mut units = 0;
+        while watch.worked(1000).is_ok() {
+            units += 1000;
+        }
+        assert!(units > 2 * UNITS_PER_LOOK && units < 3 * UNITS_PER_LOOK + 3000);
+    }
+}

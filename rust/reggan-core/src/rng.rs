@@ -62,7 +62,7 @@ impl Stream {
     /// Uniform in low..=high.
     pub fn integer(&mut self, (low, high): (u32, u32)) -> u32 {
         let choices = u64::from(high - low) + 1;
-        low + (u64::from(self.word()) * choices >> 32) as u32
+        low + ((u64::from(self.word()) * choices) >> 32) as u32
     }
 }
 
@@ -78,4 +78,59 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
     counter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The known-answer vectors of Random123 1.14, `kat_vectors`, for philox4x32 with 10 rounds.
+    #[test]
+    fn known_answers() {
+        let all = u32::MAX;
+        for (counter, key, expected) in [
+            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+            ([all; 4], [all; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
+            (
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
+                [0xa409_3822, 0x299f_31d0],
+                [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
+            ),
+        ] {
+            assert_eq!(philox(counter, key), expected);
+        }
+    }
+
+    #[test]
+    fn streams_are_laid_out_as_documented() {
+        let (seed, index, object) = (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, 77);
+        let key = [0x89ab_cdef, 0x0123_4567];
+        let mut stream = Stream::new(seed, index, object);
+        for block in 0..3 {
+            for word in philox([block, object, 0x7654_3210, 0xfedc_ba98], key) {
+                assert_eq!(stream.word(), word);
+            }
+        }
+
+        let words = philox([0, object, 0x7654_3210, 0xfedc_ba98], key);
+        let mut stream = Stream::new(seed, index, object);
+        let low_first = (u64::from(words[1]) << 32 | u64::from(words[0])) >> 11;
+        assert_eq!(stream.uniform01(), low_first as f64 / 2_f64.powi(53));
+        let third = u64::from(words[2]);
+        assert_eq!(u64::from(stream.integer((10, 19))), 10 + third * 10 / (1 << 32));
+    }
+
+    #[test]
+    fn draws_stay_in_range() {
+        let mut stream = Stream::new(1, 2, 3);
+        let mut seen = [false; 8];
+        for _ in 0..1000 {
+            assert!((0.0..1.0).contains(&stream.uniform01()));
+            assert!((-3.0..5.0).contains(&stream.uniform((-3.0, 5.0))));
+            assert_eq!(stream.uniform((2.5, 2.5)), 2.5);
+            seen[stream.integer((11, 18)) as usize - 11] = true;
+            stream.integer((0, u32::MAX));
+        }
+        assert_eq!(seen, [true; 8]);
+    }
 }

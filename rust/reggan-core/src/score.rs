@@ -1,9 +1,9 @@
 //! The score of an image: which part of its foreground is in one piece.
 
+use crate::Error;
 use crate::batch::Images;
 use crate::components::{Options, for_each_image};
 use crate::parallel::Runner;
-use crate::Error;
 
 /// Writes, for every image, the pixels of its largest component over all its foreground pixels; 0 without foreground.
 pub fn score(

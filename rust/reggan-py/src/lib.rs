@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use half::f16;
 use numpy::{
-    Element, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArray3, PyReadwriteArray1,
-    PyReadwriteArray2, PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods, dtype,
+    Element, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArray3, PyReadwriteArray1, PyReadwriteArray2,
+    PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods, dtype,
 };
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -216,7 +216,11 @@ fn write<T: Element>(
 ) -> PyResult<()> {
     let out = array.as_slice_mut()?;
     if out.len() != values.len() {
-        return Err(PyValueError::new_err(format!("{} measures for an array of {}", values.len(), out.len())));
+        return Err(PyValueError::new_err(format!(
+            "{} measures for an array of {}",
+            values.len(),
+            out.len()
+        )));
     }
     out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
     Ok(())
@@ -226,7 +230,11 @@ fn options(threshold: f64, foreground: &str, connectivity: u32) -> PyResult<Opti
     let side = match foreground {
         "dark" => Side::Dark,
         "light" => Side::Light,
-        _ => return Err(PyValueError::new_err(format!("foreground {foreground:?} is not \"dark\" or \"light\""))),
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "foreground {foreground:?} is not \"dark\" or \"light\""
+            )));
+        }
     };
     let connectivity = match connectivity {
         4 => Connectivity::Four,
@@ -244,7 +252,10 @@ fn run(
     kernel: impl FnOnce(&Runner<'_>) -> Result<(), Error> + Send,
 ) -> PyResult<()> {
     let threads = threads
-        .map(|threads| NonZeroUsize::new(threads).ok_or_else(|| PyValueError::new_err("threads is 0, but must be at least 1")))
+        .map(|threads| {
+            NonZeroUsize::new(threads)
+                .ok_or_else(|| PyValueError::new_err("threads is 0, but must be at least 1"))
+        })
         .transpose()?;
     let raised = Mutex::new(None);
     let interrupt = || {

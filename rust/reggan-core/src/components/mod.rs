@@ -12,11 +12,11 @@ pub use measures::Measures;
 pub(crate) use runs::{Run, for_each_run};
 use union_find::Sets;
 
+use crate::Error;
 use crate::batch::{Batch, Images, check_length};
 use crate::foreground::{Foreground, Pixel};
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::simd::Packing;
-use crate::Error;
 
 /// Which pixels are neighbours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -259,10 +259,10 @@ pub(crate) fn for_each_image<O: Send>(
             for_each(batch, Packing::float16(foreground), connectivity, out, per_image, runner, measure)
         }
         Images::Uint8(batch) => {
-            for_each(batch, Packing::uint8(foreground, 255.0), connectivity, out, per_image, runner, measure)
+            for_each(batch, Packing::uint8(foreground), connectivity, out, per_image, runner, measure)
         }
         Images::Bool(batch) => {
-            for_each(batch, Packing::uint8(foreground, 1.0), connectivity, out, per_image, runner, measure)
+            for_each(batch, Packing::bool(foreground), connectivity, out, per_image, runner, measure)
         }
     }
 }

@@ -64,7 +64,7 @@ pub fn render(
             render_as(renderer, seed, indices, size, pixels, scores, packing, runner)
         }
         Pixels::Uint8(pixels) => {
-            let packing = Packing::uint8(Foreground::default(), 255.0);
+            let packing = Packing::uint8(Foreground::default());
             render_as(renderer, seed, indices, size, pixels, scores, packing, runner)
         }
     }
@@ -105,7 +105,8 @@ fn render_as<R: Renderer, T: Gray>(
         canvas
     };
     runner.run(tasks.into_iter(), scratch, |canvas, (indices, pixels, mut scores), watch| {
-        for (position, (&index, image)) in indices.iter().zip(pixels.chunks_exact_mut(per_image)).enumerate() {
+        for (position, (&index, image)) in indices.iter().zip(pixels.chunks_exact_mut(per_image)).enumerate()
+        {
             canvas.ink.clear();
             let sigma = renderer.draw(seed, index, &mut canvas.ink, &mut canvas.renderer, watch)?;
             canvas.blur.write(&canvas.ink, sigma, image, watch)?;

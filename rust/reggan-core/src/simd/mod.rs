@@ -45,18 +45,23 @@ impl<T: Pixel> Packing<T> {
 
 impl Packing<f32> {
     pub(crate) fn float32(foreground: Foreground) -> Self {
-        Self { predicate: foreground.predicate(1.0), pack: kernels().pack_f32 }
+        Self { predicate: foreground.predicate(f64::from), pack: kernels().pack_f32 }
     }
 }
 
 impl Packing<f16> {
     pub(crate) fn float16(foreground: Foreground) -> Self {
-        Self { predicate: foreground.predicate(1.0), pack: kernels().pack_f16 }
+        Self { predicate: foreground.predicate(f64::from), pack: kernels().pack_f16 }
     }
 }
 
 impl Packing<u8> {
-    pub(crate) fn uint8(foreground: Foreground, white: f64) -> Self {
-        Self { predicate: foreground.predicate(white), pack: kernels().pack_u8 }
+    pub(crate) fn uint8(foreground: Foreground) -> Self {
+        Self { predicate: foreground.predicate(|pixel| f64::from(pixel) / 255.0), pack: kernels().pack_u8 }
+    }
+
+    /// Any byte but 0 is white.
+    pub(crate) fn bool(foreground: Foreground) -> Self {
+        Self { predicate: foreground.predicate(|pixel| f64::from(pixel != 0)), pack: kernels().pack_u8 }
     }
 }

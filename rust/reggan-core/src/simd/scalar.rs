@@ -5,8 +5,7 @@ use half::f16;
 use super::{Kernels, SUM_BLOCK};
 use crate::foreground::Predicate;
 
-pub(super) const KERNELS: Kernels =
-    Kernels { pack_f32, pack_f16, pack_u8, add_difference, weighted_sum };
+pub(super) const KERNELS: Kernels = Kernels { pack_f32, pack_f16, pack_u8, add_difference, weighted_sum };
 
 fn pack_f32(row: &[f32], predicate: Predicate<f32>, words: &mut [u64]) -> bool {
     let limit = predicate.at_most;
