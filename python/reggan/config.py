@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+import tyro
+from pydantic import SkipValidation, TypeAdapter, ValidationError
 
 from .data import Blobs
 from .networks import SIZES
@@ -16,15 +17,14 @@ from .rules import resolve_rule
 
 __all__ = ["PRESETS", "TrainConfig", "config_from_json", "config_to_json", "lookup", "preset"]
 
-R = TypeVar("R", bound=Recipe)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class TrainConfig(Generic[R]):
+class TrainConfig:
     """What is trained, on what, and for how long. Results are a function of this alone."""
 
-    recipe: R
+    recipe: Annotated[Recipe, tyro.conf.arg(name=""), SkipValidation]
     """The recipe's own options."""
     data: Blobs = field(default_factory=Blobs)
     """The training data."""
@@ -79,7 +79,7 @@ class TrainConfig(Generic[R]):
         resolve_rule(self.rule)
 
 
-PRESETS: dict[str, dict[str, TrainConfig[Any]]] = {
+PRESETS: dict[str, dict[str, TrainConfig]] = {
     "paper": {
         recipe.name: TrainConfig(
             recipe, Blobs(images=10_000), size=64, steps=20_000, eval_every=500, sample_every=2000, checkpoint_every=1000
@@ -105,7 +105,7 @@ def lookup(table: dict[str, T], name: str, what: str) -> T:
     return table[name]
 
 
-def preset(name: str = "quick", recipe: str = "reggan") -> TrainConfig[Any]:
+def preset(name: str = "quick", recipe: str = "reggan") -> TrainConfig:
     """Return the configuration of a preset for a recipe.
 
     Raises:
@@ -115,14 +115,14 @@ def preset(name: str = "quick", recipe: str = "reggan") -> TrainConfig[Any]:
     return lookup(lookup(PRESETS, name, "preset"), recipe, f"recipe of the preset {name!r}")
 
 
-def config_to_json(config: TrainConfig[Any]) -> dict[str, Any]:
+def config_to_json(config: TrainConfig) -> dict[str, Any]:
     """Return the configuration as JSON data; the recipe's name stands beside its options."""
     raw = dataclasses.asdict(config)
     raw["recipe"] = {"name": config.recipe.name, **raw["recipe"]}
     return json.loads(json.dumps(raw))  # type: ignore[no-any-return]
 
 
-def config_from_json(raw: Any) -> TrainConfig[Any]:
+def config_from_json(raw: Any) -> TrainConfig:
     """Rebuild a configuration from its JSON data.
 
     Raises:
@@ -130,10 +130,8 @@ def config_from_json(raw: Any) -> TrainConfig[Any]:
     """
     try:
         options = dict(raw["recipe"])
-        recipe = lookup(RECIPES, options.pop("name"), "recipe")
-        config = TypeAdapter(TrainConfig[recipe]).validate_json(  # type: ignore[valid-type]
-            json.dumps({**raw, "recipe": options}), strict=True
-        )
+        recipe = _validate(lookup(RECIPES, options.pop("name"), "recipe"), options)
+        config = replace(_validate(TrainConfig, raw), recipe=recipe)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -143,3 +141,7 @@ def config_from_json(raw: Any) -> TrainConfig[Any]:
     if config_to_json(config) != raw:
         raise ValueError("the configuration has fields that are unknown here, or lacks some that are not")
     return config
+
+
+def _validate(kind: type[T], raw: dict[str, Any]) -> T:
+    return TypeAdapter(kind).validate_json(json.dumps(raw), strict=True)

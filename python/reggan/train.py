@@ -8,28 +8,27 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from .checkpoint import atomic_write
 from .cli import UsageError, execute
-from .config import PRESETS, R, TrainConfig, config_to_json, preset
-from .recipes import RECIPES
+from .config import TrainConfig, config_to_json, preset
 from .training import Stopped, create_run, fit, open_run, resolve
 
 __all__ = ["main"]
 
 
 @dataclass(frozen=True)
-class TrainOptions(Generic[R]):
+class TrainOptions:
     """Train a generator whose samples obey a rule, and leave a run directory that says everything.
 
     Without options: RegGAN on rendered blobs, minutes on two CPU cores. The defaults below are those of the
     recipe and the preset given: `--recipe dcgan --help` shows DCGAN's.
     """
 
-    config: Annotated[TrainConfig[R], tyro.conf.arg(prefix_name=False)]
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """Every option is saved in the run's config.json."""
     recipe: Literal["dcgan", "reggan"] = "reggan"
     """How to train."""
@@ -51,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return execute(lambda: _train(arguments))
 
 
-def _parse(arguments: list[str]) -> TrainOptions[Any]:
+def _parse(arguments: list[str]) -> TrainOptions:
     """The recipe and the preset decide which options there are and what their defaults are, so they are read first."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--recipe", default="reggan")
@@ -62,9 +61,8 @@ def _parse(arguments: list[str]) -> TrainOptions[Any]:
     except (ValueError, argparse.ArgumentError) as error:
         raise UsageError(str(error)) from error
     options = TrainOptions(default, recipe=chosen.recipe, preset=chosen.preset)
-    kind = TrainOptions[type(default.recipe)]  # type: ignore[misc]
     try:
-        return tyro.cli(kind, args=arguments, default=options, prog="python -m reggan.train")
+        return tyro.cli(TrainOptions, args=arguments, default=options, prog="python -m reggan.train")
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -93,7 +91,7 @@ def _train(arguments: list[str]) -> None:
     print(run)
 
 
-def _next_free(parent: Path, config: TrainConfig[Any]) -> Path:
+def _next_free(parent: Path, config: TrainConfig) -> Path:
     stem = f"{config.recipe.name}-{config.rule.replace(':', '-')}-{config.size}px-seed{config.seed}"
     path, number = parent / stem, 1
     while path.exists():

@@ -45,7 +45,6 @@ from .rules import Rule, resolve_rule
 
 __all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "open_run", "resolve"]
 
-Config = TrainConfig[Any]
 Images = npt.NDArray[np.uint8]
 
 SHEET_IMAGES = 64
@@ -60,7 +59,7 @@ class Stopped(Exception):
     """Training was stopped by a signal, after a checkpoint was saved."""
 
 
-def resolve(config: Config) -> Config:
+def resolve(config: TrainConfig) -> TrainConfig:
     """Put what "auto" stands for on this machine into a configuration.
 
     Raises:
@@ -80,14 +79,14 @@ def resolve(config: Config) -> Config:
 
 def _has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False
 
 
-def create_run(run: Path, config: Config) -> None:
+def create_run(run: Path, config: TrainConfig) -> None:
     """Make a run directory for a resolved configuration.
 
     Raises:
@@ -109,7 +108,7 @@ def create_run(run: Path, config: Config) -> None:
     atomic_write(run / "config.json", json.dumps(described, indent=2) + "\n")
 
 
-def open_run(run: Path) -> Config:
+def open_run(run: Path) -> TrainConfig:
     """Read the configuration of a run directory.
 
     Raises:
@@ -142,7 +141,7 @@ def private_generator(seed: int, purpose: str, step: int = 0) -> torch.Generator
 class _Trainer:
     """What is trained, and what trains it."""
 
-    config: Config
+    config: TrainConfig
     rule: Rule
     stages: tuple[Stage, ...]
     networks: dict[str, nn.Module]
@@ -151,13 +150,13 @@ class _Trainer:
     """Moving average of the generator."""
 
     @classmethod
-    def create(cls, config: Config) -> _Trainer:
+    def create(cls, config: TrainConfig) -> _Trainer:
         rule = resolve_rule(config.rule)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(private_generator(config.seed, "weights").initial_seed())
             networks = config.recipe.build(config.size, 1, rule)
         for network in networks.values():
-            network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(config.device).to(memory_format=torch.channels_last)
         stages = config.recipe.stages(config.steps, rule)
         optimizers = {
             phase.name: phase.optimizer(networks[phase.updates].parameters())
@@ -224,13 +223,13 @@ class _Trainer:
 def generate(generator: nn.Module, latents: Tensor, batch_size: int = 256) -> Images:
     """Images (N, H, W) uint8, white paper 255, of latents (N, latent_dim), by a generator with one channel."""
     generator.eval()
-    parts = [generator(z).float() for z in latents.split(batch_size)]
+    parts = [generator(z).float() for z in torch.split(latents, batch_size)]
     gray = ((torch.cat(parts) + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
     images: Images = gray[:, 0].cpu().numpy()
     return images
 
 
-def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[Config, nn.Module]:
+def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[TrainConfig, nn.Module]:
     """Load the averaged generator of a run: (configuration, module in evaluation mode).
 
     Args:
@@ -283,7 +282,7 @@ def _append(path: Path, figures: dict[str, Any]) -> None:
         file.write(json.dumps(figures) + "\n")
 
 
-def _data_images(config: Config, rule: Rule, count: int) -> Images:
+def _data_images(config: TrainConfig, rule: Rule, count: int) -> Images:
     count = min(count, config.data.images or count)
     return config.data.select(config.size, rule).render(np.arange(count))
 

@@ -14,19 +14,17 @@ from torch.optim import Adam, Optimizer
 from .. import losses
 from ..networks import DCGANDiscriminator, DCGANGenerator
 from ..rules import Rule
-from .phases import Batch, Networks, Phase, Stage, Stats
+from .phases import Batch, Networks, Phase, Recipe, Stage, Stats
 
 __all__ = ["DCGAN"]
 
 
 @dataclass(frozen=True)
-class DCGAN:
+class DCGAN(Recipe):
     """DCGAN, the baseline that knows no rule."""
 
     name: ClassVar[str] = "dcgan"
 
-    latent_dim: int = 100
-    """Numbers in a latent."""
     width: int = 64
     """Feature maps of the widest layers' narrowest: layers have width * (8, 4, 2, 1) at 64 pixels."""
     lr: float = 2e-4
@@ -39,8 +37,8 @@ class DCGAN:
     """Standard deviation of the noise on every image that the discriminator sees."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field, low, high in (
-            ("latent_dim", 1, 65536),
             ("width", 1, 4096),
             ("lr", 0.0, 1.0),
             ("beta1", 0.0, 0.9999),
@@ -61,10 +59,6 @@ class DCGAN:
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """One stage: the discriminator, then the generator against it."""
         return (Stage("gan", steps, self.adversarial_phases()),)
-
-    def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
-        """Nothing beyond what every recipe reports."""
-        return {}
 
     def adversarial_phases(self) -> tuple[Phase, Phase]:
         """The two phases of every GAN."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -65,23 +66,30 @@ class Stage:
     phases: tuple[Phase, ...]
 
 
-class Recipe(Protocol):
-    """A frozen dataclass of options that builds networks and says how they are trained.
+@dataclass(frozen=True)
+class Recipe(ABC):
+    """Options of a recipe, which builds networks and says how they are trained.
 
     A network named "generator", called with latents (N, latent_dim), makes the images.
     """
 
     name: ClassVar[str]
-    latent_dim: int
 
+    latent_dim: int = 100
+    """Numbers in a latent."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.latent_dim <= 65536:
+            raise ValueError(f"latent_dim is {self.latent_dim}, must be from 1 to 65536")
+
+    @abstractmethod
     def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
         """Make the networks for images of this size, freshly initialized from torch's default generator."""
-        ...
 
+    @abstractmethod
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """List the stages in order; the last one trains the generator for `steps` steps."""
-        ...
 
     def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
         """Extra figures on generated images (N, C, H, W), for the evaluations during training."""
-        ...
+        return {}

@@ -1,0 +1,57 @@
+# The targets that people and CI share. VENV is the active virtual environment, or .venv, which is made when missing.
+PYTHON ?= python3
+VENV   ?= $(or $(VIRTUAL_ENV),$(CURDIR)/.venv)
+BIN    := $(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export VIRTUAL_ENV := $(VENV)
+
+.PHONY: help all dev wheel test test-rust test-python lint format bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+all: lint test ## Lint and test
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+dev: $(BIN)/python ## Install in place with everything that development needs
+	$(BIN)/python -m pip install --quiet "maturin>=1.9,<2"
+	$(BIN)/maturin develop --release --extras test,bench,dev
+
+wheel: $(BIN)/python ## Build the abi3 wheel into dist/
+	$(BIN)/python -m pip install --quiet "maturin>=1.9,<2"
+	rm -rf dist
+	$(BIN)/maturin build --release --out dist --compatibility linux
+
+test: test-rust test-python ## Run all tests, Python's against the installed wheel
+
+test-rust:
+	cargo test --workspace --quiet
+
+test-python: wheel
+	$(BIN)/python -m pip install --quiet "$$(echo dist/reggan-*.whl)[test]"
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall dist/reggan-*.whl
+	cd /tmp && $(BIN)/python -m pytest $(CURDIR)/tests --rootdir=$(CURDIR) -c $(CURDIR)/pyproject.toml
+
+lint: $(BIN)/python ## Check formats, lints, types and the extension's stub
+	$(BIN)/python -m pip install --quiet "maturin>=1.9,<2"
+	$(BIN)/maturin develop --release --quiet --extras test,dev
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest reggan._core
+
+format: ## Put everything into its format
+	cargo fmt --all
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(BIN)/python ## Measure against the peers; writes docs/bench.json
+	$(BIN)/python -m pip install --quiet ".[bench]"
+	$(BIN)/python benches/summary.py
+
+clean: ## Remove what was built
+	rm -rf dist target

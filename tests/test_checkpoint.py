@@ -1,0 +1,137 @@
+"""Checkpoints: what is saved comes back, and damage is said and loses nothing."""
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from reggan import checkpoint
+
+
+def network_and_optimizer(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    optimizer = torch.optim.Adam(network.parameters())
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    return {"net": network}, {"phase": optimizer}
+
+
+def train_a_step(networks, optimizers):
+    networks["net"](torch.arange(6.0).reshape(2, 3)).square().sum().backward()
+    optimizers["phase"].step()
+
+
+def test_networks_and_optimizers_come_back_exactly(tmp_path):
+    first = network_and_optimizer(0)
+    train_a_step(*first)
+    path = checkpoint.save_checkpoint(
+        tmp_path, "step-00000001", checkpoint.flatten_state(*first), {"step": 1}
+    )
+    second = network_and_optimizer(1)
+    tensors, info = checkpoint.load_checkpoint(path)
+    checkpoint.restore_state(tensors, *second)
+    assert info["step"] == 1
+    for each in (first, second):
+        train_a_step(*each)
+    for one, other in zip(
+        *(checkpoint.flatten_state(*each).values() for each in (first, second)), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_nothing_is_pickled(tmp_path):
+    checkpoint.save_checkpoint(tmp_path, "step-00000001", {"a": torch.ones(2)}, {"step": 1})
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".safetensors"]
+    assert json.loads((tmp_path / "step-00000001.json").read_text())["format"] == checkpoint.FORMAT
+
+
+def test_the_last_ones_are_kept_by_kind(tmp_path):
+    for step in (5, 10, 100_000, 20):
+        checkpoint.save_checkpoint(tmp_path, f"step-{step:08d}", {"a": torch.ones(1)}, {"step": step})
+    checkpoint.save_checkpoint(tmp_path, "best-00000007", {"a": torch.ones(1)}, {"step": 7})
+    (tmp_path / "step-00000030.safetensors").write_bytes(b"interrupted")
+    checkpoint.prune_checkpoints(tmp_path, "step", 2)
+    assert [path.stem for path in checkpoint.list_checkpoints(tmp_path)] == ["step-00000020", "step-00100000"]
+    assert [path.stem for path in checkpoint.list_checkpoints(tmp_path, "best")] == ["best-00000007"]
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return checkpoint.save_checkpoint(tmp_path, "step-00000001", {"a": torch.ones(100)}, {"step": 1})
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGE = {
+    "tensors changed": (lambda p: flip_a_bit(p.with_suffix(".safetensors")), "checksum"),
+    "tensors cut short": (lambda p: p.with_suffix(".safetensors").write_bytes(b"abc"), "checksum"),
+    "tensors missing": (lambda p: p.with_suffix(".safetensors").unlink(), "No such file"),
+    "description missing": (lambda p: p.unlink(), "No such file"),
+    "description cut short": (lambda p: p.write_text(p.read_text()[:20]), "truncated"),
+    "description not text": (lambda p: p.write_bytes(b"\xff\xfe\x00"), "truncated"),
+    "description of another kind": (lambda p: p.write_text("[1, 2]"), "truncated"),
+    "another version": (
+        lambda p: p.write_text(p.read_text().replace('"format": 1', '"format": 99')),
+        "format 99",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_said(saved, kind):
+    damage, message = DAMAGE[kind]
+    damage(saved)
+    with pytest.raises(ValueError, match=message):
+        checkpoint.load_checkpoint(saved)
+
+
+def test_tensors_of_other_networks_are_said():
+    networks, optimizers = network_and_optimizer()
+    tensors = checkpoint.flatten_state(networks, optimizers)
+    with pytest.raises(ValueError, match="not of these networks"):
+        checkpoint.restore_state(tensors, {"net": nn.Linear(5, 5)}, {})
+
+
+FULL_DISK = """
+import resource, signal, sys, torch
+from pathlib import Path
+from reggan.checkpoint import save_checkpoint
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    save_checkpoint(Path(sys.argv[1]), "step-00000002", {"a": torch.ones(100_000)}, {"step": 2})
+except OSError as error:
+    print("refused:", error.strerror)
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on file sizes")
+def test_a_write_that_does_not_fit_leaves_what_was_there(saved):
+    before = {path.name: path.read_bytes() for path in saved.parent.iterdir()}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, saved.parent], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("refused:")
+    assert {path.name: path.read_bytes() for path in saved.parent.iterdir()} == before
+    assert checkpoint.load_checkpoint(saved)[0]["a"].sum() == 100
+
+
+def test_an_atomic_write_replaces_whole_files(tmp_path):
+    path = tmp_path / "file"
+    checkpoint.atomic_write(path, "one")
+    checkpoint.atomic_write(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(OSError, match="No such file"):
+        checkpoint.atomic_write(tmp_path / "no" / "file", "x")

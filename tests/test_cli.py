@@ -1,0 +1,317 @@
+"""The command line: what it prints, how it ends, and that bad input loses nothing."""
+
+import json
+import re
+import resource
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_training import flags, tiny, train
+
+from reggan import cli, score
+from reggan import generate as generate_command
+from reggan import train as train_command
+from reggan.checkpoint import list_checkpoints
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    train(run, tiny())
+    return run
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def contents(directory):
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def ended(call, capsys):
+    """Exit code, standard output and the lines of standard error of a command."""
+    try:
+        code = call()
+    except SystemExit as exit_:
+        code = exit_.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err.splitlines()
+
+
+def test_train_prints_the_table_and_names_the_run_last(tmp_path, capsys):
+    directory, table = tmp_path / "run", tmp_path / "table.json"
+    arguments = ["--run", str(directory), "--json", str(table), *flags(tiny())]
+    code, out, _ = ended(lambda: train_command.main(arguments), capsys)
+    assert code == 0
+    printed = out.splitlines()
+    assert printed[-1] == str(directory)
+    found = json.loads(table.read_text())
+    assert found == json.loads((directory / "summary.json").read_text())["summary"]
+    names = {"mean exact score": "score", "share of one-piece images": "one_piece", "ink share": "ink"}
+    for line, key in names.items():
+        shown = next(text for text in printed if text.startswith(line)).split()[-2:]
+        assert shown == [f"{found['data'][key]:.3f}", f"{found['generator'][key]:.3f}"]
+
+
+def test_the_default_run_directory_is_the_next_free_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for expected in ("runs/reggan-connected-32px-seed0", "runs/reggan-connected-32px-seed0-2"):
+        code, out, _ = ended(lambda: train_command.main(flags(tiny())), capsys)
+        assert (code, out.splitlines()[-1]) == (0, expected)
+
+
+def test_dry_run_prints_the_resolved_configuration_and_does_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = ended(
+        lambda: train_command.main(["--dry-run", "--preset", "paper", "--lr", "1e-3"]), capsys
+    )
+    config = json.loads(out)
+    assert code == 0
+    assert (config["recipe"]["name"], config["recipe"]["lr"], config["size"]) == ("reggan", 1e-3, 64)
+    assert config["device"] != "auto"
+    assert config["precision"] != "auto"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("recipe", ["dcgan", "reggan"])
+def test_help_lists_the_options_of_the_recipe(recipe, capsys):
+    code, out, _ = ended(lambda: train_command.main(["--recipe", recipe, "--help"]), capsys)
+    assert code == 0
+    for option in (
+        "--recipe",
+        "--preset",
+        "--rule",
+        "--steps",
+        "--size",
+        "--seed",
+        "--device",
+        "--resume",
+        "--dry-run",
+    ):
+        assert option in out
+    assert ("--classifier-steps" in out) == (recipe == "reggan")
+
+
+USAGE = {
+    "unknown recipe 'stylegan'; known: dcgan, reggan": ["--recipe", "stylegan"],
+    "unknown preset 'fast'; known: paper, quick": ["--preset", "fast"],
+    "unknown rule 'tidy'": ["--rule", "tidy"],
+    "size is 33, must be one of 32, 64, 128": ["--size", "33"],
+    "steps is -5, must be at least 1": ["--steps", "-5"],
+    "width is 0, must be from 1": ["--width", "0"],
+    "data.images is -1": ["--data.images", "-1"],
+    "it goes with --json alone": ["--resume", "somewhere", "--steps", "7"],
+}
+
+
+@pytest.mark.parametrize("message", USAGE)
+def test_wrong_usage_is_one_line_and_ends_with_2(message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = ended(lambda: train_command.main(USAGE[message]), capsys)
+    assert code == 2
+    assert len(err) == 1
+    assert message in err[0]
+    assert not out
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--no-such-option", "1"], ["--steps", "many"]])
+def test_what_the_parser_refuses_ends_with_2(arguments, capsys):
+    code, _, err = ended(lambda: train_command.main(arguments), capsys)
+    assert code == 2
+    assert err
+
+
+def test_a_device_that_is_not_there_is_a_failure(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = ended(lambda: train_command.main(["--device", "nonsense"]), capsys)
+    assert code == 1
+    assert err[0].startswith("error: device is 'nonsense'")
+    assert not list(tmp_path.iterdir())
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def last_checkpoint(run):
+    return list_checkpoints(run / "checkpoints")[-1]
+
+
+DAMAGE = {
+    "is not a run directory": lambda run: (run / "config.json").unlink(),
+    "damaged": lambda run: (run / "config.json").write_text("{"),
+    "has format 2": lambda run: edit(run / "config.json", '"format": 1', '"format": 2'),
+    "unknown recipe 'regan'": lambda run: (
+        edit(run / "config.json", '"reggan"', '"regan"')
+        if '"reggan": "' not in (run / "config.json").read_text()
+        else edit(run / "config.json", '"name": "reggan"', '"name": "regan"')
+    ),
+    "size is 31": lambda run: edit(run / "config.json", '"size": 32', '"size": 31'),
+    "field steps": lambda run: edit(run / "config.json", '"steps": 6', '"steps": "6"'),
+    "checksum": lambda run: last_checkpoint(run).with_suffix(".safetensors").write_bytes(b"x" * 1000),
+    "truncated": lambda run: last_checkpoint(run).write_text("{"),
+    "No such file": lambda run: last_checkpoint(run).with_suffix(".safetensors").unlink(),
+    "not of these networks": lambda run: edit(run / "config.json", '"width": 4', '"width": 8'),
+}
+
+
+@pytest.mark.parametrize("message", DAMAGE)
+@pytest.mark.parametrize("command", ["resume", "generate"])
+def test_a_damaged_run_is_one_clear_error_and_stays_as_it_is(message, command, run, capsys):
+    DAMAGE[message](run)
+    before = contents(run)
+    calls = {
+        "resume": lambda: train_command.main(["--resume", str(run)]),
+        "generate": lambda: generate_command.main([str(run), "-n", "3"]),
+    }
+    code, out, err = ended(calls[command], capsys)
+    assert code == 1
+    assert len(err) == 1
+    assert err[0].startswith("error: ")
+    assert message in err[0]
+    assert not out
+    assert contents(run) == before
+
+
+def test_a_run_that_is_not_there_is_said(tmp_path, capsys):
+    for call in (
+        lambda: train_command.main(["--resume", str(tmp_path / "none")]),
+        lambda: generate_command.main([str(tmp_path / "none")]),
+    ):
+        code, _, err = ended(call, capsys)
+        assert code == 1
+        assert "is not a run directory" in err[0]
+
+
+def test_a_directory_in_use_is_left_alone(run, capsys):
+    before = contents(run)
+    code, _, err = ended(lambda: train_command.main(["--run", str(run), *flags(tiny())]), capsys)
+    assert code == 1
+    assert "not an empty directory" in err[0]
+    assert contents(run) == before
+
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+from reggan import train
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on file sizes")
+def test_a_full_disk_is_one_clear_error_and_the_run_can_go_on(finished, tmp_path, capsys):
+    run = shutil.copytree(finished, tmp_path / "run")
+    last_checkpoint(run).unlink()
+    (run / "summary.json").unlink()
+    before = {path: content for path, content in contents(run).items() if path.parent.name == "checkpoints"}
+    done = subprocess.run([sys.executable, "-c", LIMITED, "--resume", run], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert {path: content for path, content in contents(run).items() if path in before} == before
+    assert ended(lambda: train_command.main(["--resume", str(run)]), capsys)[0] == 0
+    assert (run / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
+
+
+def test_generate_writes_images_and_prints_their_exact_scores(run, capsys, tmp_path):
+    out_dir, described = tmp_path / "images", tmp_path / "scores.json"
+    arguments = [str(run), "-n", "5", "--out", str(out_dir), "--json", str(described)]
+    code, out, _ = ended(lambda: generate_command.main(arguments), capsys)
+    assert code == 0
+    printed = re.findall(r"^(\S+\.png)\s+([\d.]+)$", out, re.M)
+    assert [path for path, _ in printed] == [str(out_dir / f"{k:05d}.png") for k in range(5)]
+    images = np.stack([np.asarray(Image.open(path)) for path, _ in printed])
+    assert images.shape == (5, 32, 32)
+    assert [f"{s:.6f}" for s in score(images)] == [value for _, value in printed]
+    assert json.loads(described.read_text())["scores"] == [float(s) for s in score(images)]
+    assert {path.name for path in out_dir.iterdir()} >= {"sheet.png", "sheet-pieces.png"}
+
+
+def test_generate_is_a_function_of_the_seed(run, capsys, tmp_path):
+    def images(seed, count, name):
+        assert (
+            ended(
+                lambda: generate_command.main(
+                    [str(run), "-n", str(count), "--seed", str(seed), "--out", str(tmp_path / name)]
+                ),
+                capsys,
+            )[0]
+            == 0
+        )
+        return {path.name: path.read_bytes() for path in (tmp_path / name).glob("0*.png")}
+
+    first, longer = images(1, 3, "a"), images(1, 6, "b")
+    assert all(longer[name] == content for name, content in first.items())
+    assert images(2, 3, "c") != first
+
+
+def test_generate_requires_a_score(run, capsys, tmp_path):
+    level = 0.2
+    arguments = [str(run), "-n", "4", "--out", str(tmp_path / "kept"), "--require", str(level)]
+    code, out, _ = ended(lambda: generate_command.main(arguments), capsys)
+    assert code == 0
+    assert all(float(value) >= level for value in re.findall(r"\.png\s+([\d.]+)$", out, re.M))
+    assert re.search(r"^kept [\d.]+% of \d+ images", out, re.M)
+
+
+def test_generate_gives_up_with_a_reason(run, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        generate_command, "generate", lambda module, z: np.full((len(z), 32, 32), 255, np.uint8)
+    )
+    arguments = [
+        str(run),
+        "-n",
+        "2",
+        "--require",
+        "1.0",
+        "--max-tries",
+        "10",
+        "--out",
+        str(tmp_path / "none"),
+    ]
+    code, out, err = ended(lambda: generate_command.main(arguments), capsys)
+    assert code == 1
+    assert "only 0 of 256 images have a score of at least 1.0" in err[0]
+    assert not out
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-n", "0"], ["--require", "1.5"], ["--seed", "-1"], ["--max-tries", "0"]]
+)
+def test_generate_refuses_what_makes_no_sense(arguments, run, capsys):
+    code, _, err = ended(lambda: generate_command.main([str(run), *arguments]), capsys)
+    assert code == 2
+    assert "must be" in err[0]
+
+
+def test_reggan_is_the_same_commands(run, capsys, tmp_path):
+    code, out, _ = ended(
+        lambda: cli.main(["generate", str(run), "-n", "1", "--out", str(tmp_path / "o")]), capsys
+    )
+    assert code == 0
+    assert "00000.png" in out
+    assert ended(lambda: cli.main(["--help"]), capsys)[0] == 0
+    code, _, err = ended(lambda: cli.main(["trian"]), capsys)
+    assert code == 2
+    assert any("train" in line for line in err)
+
+
+def test_modules_run_without_a_warning():
+    for module in cli.COMMANDS:
+        done = subprocess.run(
+            [sys.executable, "-W", "error::RuntimeWarning", "-m", f"reggan.{module}", "--help"],
+            capture_output=True,
+        )
+        assert done.returncode == 0, done.stderr

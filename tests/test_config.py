@@ -1,0 +1,103 @@
+"""Configurations: presets, JSON form, and what is refused."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from reggan.config import PRESETS, config_from_json, config_to_json, preset
+from reggan.recipes import RECIPES
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_preset_has_every_recipe_and_survives_json(name, recipe):
+    config = preset(name, recipe)
+    assert config.recipe.name == recipe
+    assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config
+
+
+def test_the_paper_preset_is_the_papers():
+    config = preset("paper")
+    assert (config.size, config.data.images, config.batch_size) == (64, 10_000, 64)
+    recipe = config.recipe
+    assert (recipe.latent_dim, recipe.width, recipe.lr, recipe.beta1) == (100, 64, 2e-4, 0.5)
+    assert recipe.classifier_steps == 15_000
+
+
+def test_a_change_survives_json():
+    config = preset()
+    changed = replace(config, seed=7, data=replace(config.data, below=0.5, classes=(1, 2)))
+    assert config_from_json(config_to_json(changed)) == changed
+
+
+def edited(change):
+    raw = config_to_json(preset())
+    change(raw)
+    return raw
+
+
+BAD = {
+    "size is 33": lambda raw: raw.update(size=33),
+    "field steps": lambda raw: raw.update(steps="many"),
+    "field precision": lambda raw: raw.update(precision="int3"),
+    "fields that are unknown": lambda raw: raw.update(colour="red"),
+    "field data.images": lambda raw: raw["data"].update(images=1.5),
+    "field data.spec.count": lambda raw: raw["data"]["spec"].update(count=[1]),
+    "unknown recipe 'wgan'; known: dcgan, reggan": lambda raw: raw["recipe"].update(name="wgan"),
+    "name its recipe": lambda raw: raw.pop("recipe"),
+    "unknown rule": lambda raw: raw.update(rule="symmetric"),
+    "field recipe.lr|lr is": lambda raw: raw["recipe"].update(lr=-1.0),
+    "lacks some": lambda raw: raw.pop("seed"),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_json_names_the_field(message):
+    with pytest.raises(ValueError, match=message):
+        config_from_json(edited(BAD[message]))
+
+
+@pytest.mark.parametrize("raw", [None, [], 3, "text", {}])
+def test_json_of_another_kind_is_refused(raw):
+    with pytest.raises(ValueError, match="recipe"):
+        config_from_json(raw)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("steps", 0),
+        ("batch_size", 1),
+        ("ema", 1.0),
+        ("seed", -1),
+        ("workers", -1),
+        ("size", 48),
+        ("eval_images", 0),
+    ],
+)
+def test_values_out_of_range_are_said(field, value):
+    with pytest.raises(ValueError, match=f"{field} is {value}, must be"):
+        replace(preset(), **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("classifier_steps", -1),
+        ("rule_loss", "hinge"),
+        ("rule_ratio", -0.5),
+        ("width", 0),
+        ("real_label", 0.2),
+    ],
+)
+def test_recipe_options_out_of_range_are_said(field, value):
+    with pytest.raises(ValueError, match=f"{field} is {value!r}, must be"):
+        replace(preset().recipe, **{field: value})
+
+
+def test_unknown_names_name_the_known_ones():
+    with pytest.raises(ValueError, match="unknown preset 'fast'; known: paper, quick"):
+        preset("fast")
+    with pytest.raises(ValueError, match="unknown recipe 'stylegan'; known: dcgan, reggan"):
+        preset("quick", "stylegan")

@@ -1,0 +1,49 @@
+"""Losses against their formulas in float64."""
+
+import numpy as np
+import pytest
+import torch
+
+from reggan import losses
+
+VALUES = torch.linspace(0, 1, 11, dtype=torch.float64)
+LOGITS = torch.from_numpy(np.random.default_rng(1).normal(size=(7, 11)) * 3)
+
+
+def softmax(logits):
+    e = np.exp(logits - logits.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def test_adversarial_losses_are_goodfellows():
+    real, fake = torch.randn(2, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    d = lambda x: 1 / (1 + np.exp(-x.numpy()))  # noqa: E731
+    expected = -np.log(d(real)).mean() - np.log(1 - d(fake)).mean()
+    assert losses.discriminator_bce(real, fake).item() == pytest.approx(expected)
+    assert losses.generator_bce(fake).item() == pytest.approx(-np.log(d(fake)).mean())
+    smoothed = -(0.9 * np.log(d(real)) + 0.1 * np.log(1 - d(real))).mean() - np.log(1 - d(fake)).mean()
+    assert losses.discriminator_bce(real, fake, 0.9).item() == pytest.approx(smoothed)
+
+
+def test_rule_losses_are_their_formulas():
+    p, v = softmax(LOGITS.numpy()), VALUES.numpy()
+    assert losses.rule_top(LOGITS, VALUES).item() == pytest.approx(-np.log(p[:, -1]).mean())
+    assert losses.rule_expected(LOGITS, VALUES).item() == pytest.approx(-(p @ v).mean())
+    soft = -np.log(p @ np.exp(4 * v)).mean() + 4
+    assert losses.rule_soft(LOGITS, VALUES, 4.0).item() == pytest.approx(soft)
+    assert losses.expected_score(LOGITS, VALUES).numpy() == pytest.approx(p @ v)
+
+
+def test_the_soft_loss_contains_the_others_as_limits():
+    top = losses.rule_top(LOGITS, VALUES)
+    assert losses.rule_soft(LOGITS, VALUES, 1e4).item() == pytest.approx(top.item())
+    beta = 1e-5
+    slope = (losses.rule_soft(LOGITS, VALUES, beta) - beta) / beta
+    assert slope.item() == pytest.approx(losses.rule_expected(LOGITS, VALUES).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", losses.RULE_LOSSES)
+def test_every_rule_loss_is_least_at_the_top_class(name):
+    sure = torch.eye(11, dtype=torch.float64) * 20
+    found = [losses.RULE_LOSSES[name](row[None], VALUES, 5.0).item() for row in sure]
+    assert np.argmin(found) == 10

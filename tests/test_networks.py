@@ -1,0 +1,49 @@
+"""Shapes, ranges and counts of the networks."""
+
+import pytest
+import torch
+from torch import nn
+
+from reggan.networks import SIZES, DCGANDiscriminator, DCGANGenerator, ScoreClassifier
+
+
+def kinds(module: nn.Module, kind: type) -> int:
+    return sum(isinstance(part, kind) for part in module.modules())
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shapes_and_ranges(size, channels):
+    images = DCGANGenerator(size, channels, 10, 4)(torch.randn(3, 10))
+    assert images.shape == (3, channels, size, size)
+    assert images.abs().max() <= 1
+    assert DCGANDiscriminator(size, channels, 4)(images).shape == (3,)
+    assert ScoreClassifier(size, channels, 7, 4)(images).shape == (3, 7)
+
+
+def test_64_pixels_have_the_papers_layers():
+    generator, discriminator, classifier = DCGANGenerator(), DCGANDiscriminator(), ScoreClassifier()
+    assert kinds(generator, nn.ConvTranspose2d) == 5
+    assert kinds(discriminator, nn.Conv2d) == 5
+    assert [kinds(classifier, k) for k in (nn.Conv2d, nn.MaxPool2d, nn.Linear)] == [4, 2, 3]
+    widths = [m.out_channels for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
+    assert widths == [512, 256, 128, 64, 1]
+
+
+@pytest.mark.parametrize("size", [0, 16, 33, 256])
+def test_sizes_that_are_not_served_are_said(size):
+    with pytest.raises(ValueError, match=r"must be one of \(32, 64, 128\)"):
+        DCGANGenerator(size)
+    with pytest.raises(ValueError, match=r"must be one of \(32, 64, 128\)"):
+        DCGANDiscriminator(size)
+
+
+def test_a_width_of_nothing_is_an_error():
+    for make in (DCGANGenerator, DCGANDiscriminator, ScoreClassifier):
+        with pytest.raises(ValueError, match="width is 0"):
+            make(width=0)
+
+
+def test_the_classifier_does_not_depend_on_its_mode():
+    classifier, images = ScoreClassifier(32, width=4), torch.randn(2, 1, 32, 32)
+    assert torch.equal(classifier.train()(images), classifier.eval()(images))

@@ -1,0 +1,330 @@
+"""The loop: phases, determinism, resuming, and the run directory."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reggan import score, training
+from reggan.checkpoint import list_checkpoints, load_checkpoint
+from reggan.config import preset
+from reggan.recipes import RECIPES
+
+TINY = {
+    "steps": 6,
+    "batch_size": 8,
+    "device": "cpu",
+    "precision": "float32",
+    "log_every": 2,
+    "eval_every": 3,
+    "eval_images": 16,
+    "sample_every": 4,
+    "checkpoint_every": 4,
+}
+
+
+def tiny(recipe="reggan", **changes):
+    config = preset("quick", recipe)
+    options = {"width": 4} | ({"classifier_steps": 5, "classifier_width": 4} if recipe == "reggan" else {})
+    return replace(config, **(TINY | {"recipe": replace(config.recipe, **options)} | changes))
+
+
+def train(run, config):
+    training.create_run(run, config)
+    return training.fit(run, log=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    train(run, tiny())
+    return run
+
+
+def lines(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(run):
+    return load_checkpoint(list_checkpoints(run / "checkpoints")[-1])[0]
+
+
+def assert_same_results(run, other):
+    assert (run / "metrics.jsonl").read_bytes() == (other / "metrics.jsonl").read_bytes()
+    assert (run / "summary.json").read_bytes() == (other / "summary.json").read_bytes()
+    for path in (run / "samples").iterdir():
+        assert path.read_bytes() == (other / "samples" / path.name).read_bytes()
+    ours, theirs = weights(run), weights(other)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_leaves_a_whole_run_directory(tmp_path, recipe):
+    summary = train(tmp_path / "run", tiny(recipe))
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {
+        "config.json",
+        "metrics.jsonl",
+        "timings.jsonl",
+        "samples",
+        "checkpoints",
+        "summary.json",
+        "report.html",
+    }
+    assert summary.keys() == {"data", "generator"}
+    assert summary["data"]["score"] == pytest.approx(0.53, abs=0.05)
+    assert summary["data"]["one_piece"] == 0
+    assert training.open_run(tmp_path / "run") == tiny(recipe)
+
+
+def test_metrics_hold_losses_and_exact_scores(finished):
+    found = lines(finished)
+    assert [(line["step"], line["stage"], line["stage_step"]) for line in found] == [
+        (2, "classifier", 2),
+        (4, "classifier", 4),
+        (5, "classifier", 5),
+        (7, "gan", 2),
+        (8, "gan", 3),
+        (9, "gan", 4),
+        (11, "gan", 6),
+    ]
+    assert {"classifier/loss", "classifier/accuracy"} < found[0].keys()
+    assert {"discriminator/loss", "generator/loss", "rule/loss"} < found[3].keys()
+    last = found[-1]
+    assert 0 <= last["samples/score"] <= 1
+    assert 0 <= last["samples/expected_score"] <= 1
+    assert {"samples/one_piece", "samples/components", "samples/ink", "samples/diversity"} < last.keys()
+    timings = [json.loads(line) for line in (finished / "timings.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in timings] == [line["step"] for line in found]
+    assert all(line["images_per_second"] > 0 for line in timings)
+
+
+def test_the_same_configuration_gives_the_same_results(finished, tmp_path):
+    train(tmp_path / "run", tiny())
+    assert_same_results(tmp_path / "run", finished)
+
+
+def test_another_seed_gives_other_results(finished, tmp_path):
+    train(tmp_path / "run", tiny(seed=1))
+    assert lines(tmp_path / "run") != lines(finished)
+
+
+def test_the_global_generators_are_left_alone(tmp_path):
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    train(tmp_path / "run", tiny())
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+
+
+def test_a_finished_run_resumes_to_itself(finished, tmp_path):
+    run = tmp_path / "run"
+    train(run, tiny())
+    training.fit(run, log=False)
+    assert_same_results(run, finished)
+
+
+def test_lines_after_the_checkpoint_are_written_again(finished, tmp_path):
+    run = tmp_path / "run"
+    train(run, tiny())
+    last = list_checkpoints(run / "checkpoints")[-1]
+    assert last.stem == "step-00000011"
+    last.unlink()
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 12, "cut sho')
+    training.fit(run, log=False)
+    assert_same_results(run, finished)
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "reggan.train", *map(str, arguments)]
+
+
+def flags(config):
+    options = [f"--{name.replace('_', '-')}={getattr(config, name)}" for name in TINY]
+    recipe = config.recipe
+    return [
+        *options,
+        f"--width={recipe.width}",
+        f"--classifier-steps={recipe.classifier_steps}",
+        f"--classifier-width={recipe.classifier_width}",
+    ]
+
+
+def wait_for_checkpoint(process, run, step):
+    deadline = time.monotonic() + 120
+    while not any(int(path.stem[5:]) >= step for path in list_checkpoints(run / "checkpoints")):
+        assert process.poll() is None, "training ended before it could be stopped"
+        assert time.monotonic() < deadline, "no checkpoint in time"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, number):
+    config = tiny(steps=150, eval_every=50, sample_every=60, checkpoint_every=7)
+    train(tmp_path / "unbroken", config)
+    run = tmp_path / "broken"
+    process = subprocess.Popen(command("--run", run, *flags(config)), stderr=subprocess.PIPE, text=True)
+    wait_for_checkpoint(process, run, 30)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130
+        assert said.splitlines()[-1].startswith("stopped: stopped at step")
+        assert f"--resume {run}" in said
+    assert not (run / "summary.json").exists()
+    done = subprocess.run(command("--resume", run), capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str(run)
+    assert_same_results(run, tmp_path / "unbroken")
+
+
+def test_a_phase_trains_its_network_and_no_other():
+    trainer = training._Trainer.create(tiny())
+    images = torch.rand(8, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 255
+    item = (images.to(torch.uint8), torch.full((8,), 0.5), torch.full((8,), 5))
+    for stage in trainer.stages:
+        for phase in stage.phases:
+            before = {name: [p.clone() for p in net.parameters()] for name, net in trainer.networks.items()}
+            trainer.run_phase(phase, trainer.batch(item, 1))
+            changed = {
+                name
+                for name, net in trainer.networks.items()
+                if any(not torch.equal(p, q) for p, q in zip(net.parameters(), before[name], strict=True))
+            }
+            assert changed == {phase.updates}
+
+
+def test_phases_run_as_often_as_they_say(tmp_path, monkeypatch):
+    ran = []
+    original = training._Trainer.run_phase
+
+    def record(self, phase, batch):
+        ran.append(phase.name)
+        return original(self, replace(phase), batch)
+
+    monkeypatch.setattr(training._Trainer, "run_phase", record)
+    recipe = type(tiny().recipe)
+    stages = recipe.stages
+
+    def every_second(self, steps, rule):
+        first, last = stages(self, steps, rule)
+        return first, replace(last, phases=(*last.phases[:2], replace(last.phases[2], every=2)))
+
+    monkeypatch.setattr(recipe, "stages", every_second)
+    train(tmp_path / "run", tiny())
+    assert ran.count("classifier") == 5
+    assert (ran.count("discriminator"), ran.count("generator"), ran.count("rule")) == (6, 6, 3)
+    assert ran[5:10] == ["discriminator", "generator", "discriminator", "generator", "rule"]
+
+
+def test_the_average_is_an_exponential_moving_one():
+    trainer = training._Trainer.create(tiny(ema=0.9))
+    key = "layers.0.weight"
+    start = trainer.averaged.state_dict()[key].clone()
+    with torch.no_grad():
+        trainer.networks["generator"].state_dict()[key].add_(1)
+    trainer.average(1000)
+    assert torch.allclose(trainer.averaged.state_dict()[key], start + 0.1, atol=1e-6)
+
+
+def test_a_loaded_generator_makes_the_images_of_the_run(finished):
+    config, generator = training.load_generator(finished)
+    latents = torch.randn(64, config.recipe.latent_dim, generator=training.private_generator(0, "sheet"))
+    images = training.generate(generator, latents)
+    assert images.shape == (64, 32, 32)
+    assert images.dtype == np.uint8
+    trainer = training._Trainer.create(config)
+    trainer.averaged.load_state_dict(generator.state_dict())
+    assert (trainer.sample(64, "sheet") == images).all()
+    assert ((score(images) >= 0) & (score(images) <= 1)).all()
+
+
+def test_the_best_checkpoint_looks_like_the_data(tmp_path, monkeypatch):
+    scores = iter([0.5, 0.9, 0.7, 0.8])
+    inks = iter([0.2, 0.9, 0.2, 0.2])
+    data = {"score": 0.5, "ink": 0.2, "diversity": 0.4, "one_piece": 0.0, "components": 5.0}
+
+    def evaluate(self):
+        figures = {**data, "score": next(scores), "ink": next(inks)}
+        return {f"samples/{key}": value for key, value in figures.items()}
+
+    monkeypatch.setattr(training._Trainer, "evaluate", evaluate)
+    monkeypatch.setattr(training, "summarize", lambda images, rule: data)
+    train(tmp_path / "run", tiny(eval_every=2, steps=8))
+    (best,) = list_checkpoints(tmp_path / "run" / "checkpoints", "best")
+    assert best.stem == "best-00000013"
+    assert load_checkpoint(best)[1]["best"] == 0.8
+
+
+def test_divergence_is_an_error_that_keeps_what_was_saved(tmp_path, monkeypatch):
+    original = training._Trainer.run_phase
+
+    def poisoned(self, phase, batch):
+        stats = original(self, phase, batch)
+        return {**stats, "generator/loss": torch.tensor(float("nan"))} if phase.name == "generator" else stats
+
+    monkeypatch.setattr(training._Trainer, "run_phase", poisoned)
+    with pytest.raises(ArithmeticError, match="diverged at step 7"):
+        train(tmp_path / "run", tiny())
+    assert list_checkpoints(tmp_path / "run" / "checkpoints")
+
+
+def test_a_device_that_is_not_there_is_said():
+    with pytest.raises(ValueError, match="device is 'nonsense'"):
+        training.resolve(tiny(device="nonsense"))
+
+
+def test_auto_is_resolved_to_something_that_works():
+    config = training.resolve(tiny(device="auto", precision="auto"))
+    assert config.device in ("cpu", "cuda", "mps", "xpu")
+    assert config.precision in ("float32", "bfloat16")
+    assert training.resolve(config) == config
+
+
+def test_bfloat16_trains_too(tmp_path):
+    summary = train(tmp_path / "run", tiny(precision="bfloat16"))
+    assert np.isfinite(list(summary["generator"].values())).all()
+
+
+def test_workers_change_nothing(finished, tmp_path):
+    train(tmp_path / "run", tiny(workers=2))
+    assert_same_results(tmp_path / "run", finished)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_training_on_cuda(tmp_path):
+    summary = train(tmp_path / "run", training.resolve(tiny(device="cuda", precision="auto")))
+    assert np.isfinite(list(summary["generator"].values())).all()
+
+
+def test_children_of_a_killed_run_do_not_linger(tmp_path):
+    run = tmp_path / "run"
+    config = tiny(steps=500, checkpoint_every=3)
+    process = subprocess.Popen(command("--run", run, *flags(config), "--workers=1"), start_new_session=True)
+    wait_for_checkpoint(process, run, 6)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    time.sleep(0.2)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_run_directories_are_not_overwritten(finished):
+    before = (finished / "config.json").read_bytes()
+    with pytest.raises(FileExistsError, match="not an empty directory"):
+        training.create_run(finished, tiny(seed=3))
+    assert (finished / "config.json").read_bytes() == before
+    with pytest.raises(FileExistsError):
+        training.create_run(Path(__file__), tiny())
