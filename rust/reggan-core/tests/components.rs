@@ -70,7 +70,7 @@ impl Picture {
         let labels = self.flood_fill(false, dual);
         let (width, height) = (self.width, self.height());
         let on_border =
-            |i: usize| i < width || i >= width * (height - 1) || i % width == 0 || i % width == width - 1;
+            |i: usize| i < width || i >= width * (height - 1) || i.is_multiple_of(width) || i % width == width - 1;
         let mut outside: Vec<i32> =
             labels.iter().enumerate().filter(|(i, _)| on_border(*i)).map(|(_, label)| *label).collect();
         outside.push(0);

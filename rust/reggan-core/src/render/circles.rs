@@ -119,20 +119,18 @@ fn fill_disc(ink: &mut BitRows, disc: Disc, watch: &mut Watch<'_>) -> Result<(),
             let dx = x as f64 + 0.5 - disc.x;
             dx * dx + dy * dy <= square
         };
-        // The root may be a rounding away from where the predicate turns.
+        // Rounding puts each end less than a pixel away from where the predicate turns.
         let half = rest.sqrt();
         let mut left = width.min((disc.x - half + 0.5) as usize);
         let mut right = width.min((disc.x + half + 0.5) as usize).max(left);
-        while left > 0 && inside(left - 1) {
+        if left > 0 && inside(left - 1) {
             left -= 1;
-        }
-        while left < right && !inside(left) {
+        } else if left < right && !inside(left) {
             left += 1;
         }
-        while right < width && inside(right) {
+        if right < width && inside(right) {
             right += 1;
-        }
-        while right > left && !inside(right - 1) {
+        } else if right > left && !inside(right - 1) {
             right -= 1;
         }
         ink.set(y, left..right);

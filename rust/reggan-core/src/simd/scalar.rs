@@ -9,7 +9,17 @@ pub(super) const KERNELS: Kernels = Kernels { pack_f32, pack_f16, pack_u8, add_d
 
 fn pack_f32(row: &[f32], predicate: Predicate<f32>, words: &mut [u64]) -> bool {
     let limit = predicate.at_most;
-    pack(row, predicate.negate, words, |pixel| pixel <= limit, |pixel| pixel.is_nan())
+    pack(row, predicate.negate, words, |block| {
+        // Each half is collected in 32-bit lanes, as wide as the pixels.
+        let (low, high) = block.split_at(32);
+        let [mut low_bits, mut high_bits, mut nan] = [0_u32; 3];
+        for (bit, (&low, &high)) in low.iter().zip(high).enumerate() {
+            low_bits |= if low <= limit { 1 << bit } else { 0 };
+            high_bits |= if high <= limit { 1 << bit } else { 0 };
+            nan |= u32::from(low.is_nan() | high.is_nan());
+        }
+        (u64::from(high_bits) << 32 | u64::from(low_bits), nan != 0)
+    })
 }
 
 fn pack_f16(row: &[f16], predicate: Predicate<f16>, words: &mut [u64]) -> bool {
@@ -19,48 +29,53 @@ fn pack_f16(row: &[f16], predicate: Predicate<f16>, words: &mut [u64]) -> bool {
         bits ^ (bits >> 15 & 0x7fff)
     }
     let limit = key(predicate.at_most);
-    pack(row, predicate.negate, words, |pixel| key(pixel) <= limit, |pixel| pixel.to_bits() & 0x7fff > 0x7c00)
+    pack(row, predicate.negate, words, |block| {
+        let nan = block.iter().fold(0, |nan, pixel| nan | u16::from(pixel.to_bits() & 0x7fff > 0x7c00));
+        (gather(block.map(|pixel| key(pixel) <= limit)), nan != 0)
+    })
 }
 
 fn pack_u8(row: &[u8], predicate: Predicate<u8>, words: &mut [u64]) -> bool {
     let limit = predicate.at_most;
-    pack(row, predicate.negate, words, |pixel| pixel <= limit, |_| false)
+    pack(row, predicate.negate, words, |block| (gather(block.map(|pixel| pixel <= limit)), false))
 }
 
+/// `pack_block` gives 64 pixels' bits, and whether one of them is NaN.
 #[inline(always)]
 fn pack<T: Copy + Default>(
     row: &[T],
     negate: bool,
     words: &mut [u64],
-    at_most: impl Fn(T) -> bool,
-    is_nan: impl Fn(T) -> bool,
+    pack_block: impl Fn(&[T; 64]) -> (u64, bool),
 ) -> bool {
     let flip = if negate { u64::MAX } else { 0 };
-    let mut nan = false;
-    let (blocks, rest) = row.as_chunks::<64>();
+    let mut any_nan = false;
+    let (blocks, rest) = row.as_chunks();
     for (block, word) in blocks.iter().zip(words.iter_mut()) {
-        *word = flip ^ pack_block(block, &at_most);
-        nan |= block.iter().fold(false, |nan, &pixel| nan | is_nan(pixel));
+        let (bits, nan) = pack_block(block);
+        *word = flip ^ bits;
+        any_nan |= nan;
     }
     if let (false, Some(word)) = (rest.is_empty(), words.get_mut(blocks.len())) {
         let mut block = [T::default(); 64];
         block[..rest.len()].copy_from_slice(rest);
-        *word = (flip ^ pack_block(&block, &at_most)) & ((1 << rest.len()) - 1);
-        nan |= rest.iter().any(|&pixel| is_nan(pixel));
+        let (bits, nan) = pack_block(&block);
+        *word = (flip ^ bits) & ((1 << rest.len()) - 1);
+        any_nan |= nan;
     }
-    nan
+    any_nan
 }
 
 #[inline(always)]
-fn pack_block<T: Copy>(block: &[T; 64], at_most: impl Fn(T) -> bool) -> u64 {
+fn gather(flags: [bool; 64]) -> u64 {
     // Eight bytes that are 0 or 1, times this, have their eight bits in order in the top byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
-    let bytes = block.map(|pixel| u8::from(at_most(pixel)));
-    let mut word = 0;
-    for (position, eight) in bytes.as_chunks::<8>().0.iter().enumerate() {
-        word |= u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56 << (8 * position);
-    }
-    word
+    let bytes = flags.map(u8::from);
+    let eights = bytes.as_chunks::<8>().0.iter().enumerate();
+    eights.fold(0, |word, (position, &eight)| {
+        let bits = u64::from_le_bytes(eight).wrapping_mul(GATHER) >> 56;
+        word | bits << (8 * position)
+    })
 }
 
 fn add_difference(line: &mut [f32], high: &[f32], low: &[f32]) {
