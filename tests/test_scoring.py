@@ -1,0 +1,463 @@
+"""score, analyze, label and largest_component against scipy, a flood fill, and pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import oracles
+import pytest
+import reggan
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+CONNECTIVITIES = (4, 8)
+DTYPES = (np.float32, np.float16, np.uint8, np.bool_)
+WORD_WIDTHS = (63, 64, 65, 127, 128, 129)
+
+
+def assert_matches_oracle(images: oracles.Array, connectivity: int, **options: Any) -> None:
+    """All four functions give what the oracle measures on each image of a batch."""
+    masks = oracles.foreground_mask(images, options.get("threshold"), options.get("foreground", "dark"))
+    expected = [oracles.measure(mask, connectivity) for mask in masks]
+    options["connectivity"] = connectivity
+    found = reggan.analyze(images, **options)
+    for field in ("score", "count", "area", "largest_area", "holes", "bbox"):
+        want = np.array([getattr(one, field) for one in expected])
+        np.testing.assert_array_equal(getattr(found, field), want, err_msg=field)
+    np.testing.assert_array_equal(reggan.score(images, **options), found.score)
+    np.testing.assert_array_equal(reggan.label(images, **options), [one.labels for one in expected])
+    np.testing.assert_array_equal(
+        reggan.largest_component(images, **options), [one.largest for one in expected]
+    )
+
+
+def random_images(rng: np.random.Generator, n: int, height: int, width: int, dtype: Any) -> oracles.Array:
+    """Random images, each of its own density from empty to full."""
+    density = rng.choice([0, 0.02, 0.1, 0.3, 0.45, 0.55, 0.65, 0.8, 0.95, 1], (n, 1, 1))
+    ink = rng.random((n, height, width)) < density
+    noise = rng.random(ink.shape) * 0.49
+    gray = np.where(ink, noise, 0.501 + noise)
+    if dtype == np.uint8:
+        return (gray * 255).round().astype(np.uint8)
+    return ~ink if dtype == np.bool_ else gray.astype(dtype)
+
+
+# Random images
+
+
+@pytest.mark.parametrize("connectivity", CONNECTIVITIES)
+def test_random_images_of_every_width(connectivity: int) -> None:
+    rng = np.random.default_rng(connectivity)
+    total = 0
+    for width in range(1, 131):
+        for dtype in DTYPES:
+            height = int(rng.choice([1, 2, 3, 5, 8, 13, 21, 34]))
+            images = random_images(rng, 22, height, width, dtype)
+            assert_matches_oracle(images, connectivity, foreground=rng.choice(["dark", "light"]).item())
+            total += len(images)
+    assert total > 10_000
+
+
+@pytest.mark.parametrize("connectivity", CONNECTIVITIES)
+def test_random_images_against_the_flood_fill(connectivity: int) -> None:
+    rng = np.random.default_rng(connectivity)
+    for _ in range(100):
+        height, width = rng.integers(1, 12, 2)
+        images = random_images(rng, 10, height, width, np.float32)
+        expected = [oracles.flood_fill(mask, connectivity) for mask in images <= 0.5]
+        np.testing.assert_array_equal(reggan.label(images, connectivity=connectivity), expected)
+
+
+@pytest.mark.parametrize("connectivity", CONNECTIVITIES)
+@pytest.mark.parametrize(("height", "width"), [(300, 517), (1000, 65), (1, 16384), (16384, 1), (3, 16384)])
+def test_large_images(height: int, width: int, connectivity: int) -> None:
+    rng = np.random.default_rng(height)
+    for density in (0.3, 0.6, 0.97):
+        ink = rng.random((1, height, width)) < density
+        assert_matches_oracle(oracles.paper(ink), connectivity)
+
+
+def test_rendered_images_as_numpy_and_scipy_see_them() -> None:
+    images = reggan.render(reggan.Circles(attach=(0.0, 1.0)), 300, size=64)
+    assert_matches_oracle(images, 4)
+    assert_matches_oracle(images, 8, foreground="light", threshold=0.8)
+
+
+# Pictures
+
+SPIRAL = """
+    #########
+    #........
+    #.#######
+    #.#.....#
+    #.#.###.#
+    #.#...#.#
+    #.#####.#
+    #.......#
+    #########
+"""
+COMB = """
+    #.#.#.#.#
+    #.#.#.#.#
+    #.#.#.#.#
+    #########
+"""
+CHECKERBOARD = """
+    #.#.#
+    .#.#.
+    #.#.#
+"""
+RINGS = """
+    #########
+    #.......#
+    #.#####.#
+    #.#...#.#
+    #.#.#.#.#
+    #.#...#.#
+    #.#####.#
+    #.......#
+    #########
+"""
+DIAMOND = """
+    ..#..
+    .#.#.
+    ..#..
+"""
+APART = """
+    ..##....##..
+    .####..####.
+    .####..####.
+    ..##....##..
+"""
+TOUCHING = """
+    ..##..##..
+    .########.
+    .########.
+    ..##..##..
+"""
+
+
+@pytest.mark.parametrize(
+    ("picture", "connectivity", "score", "count", "holes"),
+    [
+        (SPIRAL, 4, 1, 1, 0),
+        (SPIRAL, 8, 1, 1, 0),
+        (COMB, 4, 1, 1, 0),
+        (CHECKERBOARD, 4, 1 / 8, 8, 0),
+        (CHECKERBOARD, 8, 1, 1, 1),
+        (RINGS, 4, 32 / 49, 3, 2),
+        (RINGS, 8, 32 / 49, 3, 2),
+        (DIAMOND, 4, 1 / 4, 4, 0),
+        (DIAMOND, 8, 1, 1, 1),
+        (APART, 4, 1 / 2, 2, 0),
+        (APART, 8, 1 / 2, 2, 0),
+        (TOUCHING, 4, 1, 1, 0),
+    ],
+    ids=[
+        "spiral 4",
+        "spiral 8",
+        "comb 4",
+        "checkerboard 4",
+        "checkerboard 8",
+        "rings 4",
+        "rings 8",
+        "diamond 4",
+        "diamond 8",
+        "apart 4",
+        "apart 8",
+        "touching 4",
+    ],
+)
+def test_pictures(picture: str, connectivity: int, score: float, count: int, holes: int) -> None:
+    image = oracles.paper(oracles.grid(picture))
+    found = reggan.analyze(image, connectivity=connectivity)
+    assert found.score == np.float32(score)
+    assert found.count == count
+    assert found.holes == holes
+    assert_matches_oracle(image[None], connectivity)
+
+
+def test_labels_rise_in_raster_order_of_the_first_pixel() -> None:
+    # The right arm of the U is met first and joins the left one only in the last row.
+    image = oracles.paper(
+        oracles.grid("""
+            ....#.#
+            #.#.#..
+            #.###..
+            #....##
+        """)
+    )
+    expected = [
+        [0, 0, 0, 0, 1, 0, 2],
+        [3, 0, 1, 0, 1, 0, 0],
+        [3, 0, 1, 1, 1, 0, 0],
+        [3, 0, 0, 0, 0, 4, 4],
+    ]
+    np.testing.assert_array_equal(reggan.label(image), expected)
+    assert reggan.label(image).dtype == np.int32
+
+
+def test_of_equal_components_the_first_in_raster_order_is_the_largest() -> None:
+    image = oracles.paper(
+        oracles.grid("""
+            .....#
+            ##..##
+            ##..#.
+        """)
+    )
+    expected = oracles.grid("""
+            .....#
+            ....##
+            ....#.
+    """)
+    np.testing.assert_array_equal(reggan.largest_component(image), expected)
+    np.testing.assert_array_equal(reggan.analyze(image).bbox, [0, 4, 3, 6])
+    assert reggan.score(image) == 0.5
+
+
+def test_bounding_box_is_that_of_the_largest_component() -> None:
+    image = oracles.paper(
+        oracles.grid("""
+            #.......
+            ...##...
+            ..###...
+            ........
+            .......#
+        """)
+    )
+    np.testing.assert_array_equal(reggan.analyze(image).bbox, [1, 2, 3, 5])
+
+
+# Edges
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 64), (64, 1), (5, 63), (7, 129), (64, 64)])
+def test_empty_and_full_images(shape: tuple[int, int], dtype: Any) -> None:
+    empty, full = np.zeros(shape, np.bool_), np.ones(shape, np.bool_)
+    images = oracles.paper(np.stack([empty, full]), dtype)
+    found = reggan.analyze(images)
+    area = shape[0] * shape[1]
+    np.testing.assert_array_equal(found.score, [0, 1])
+    np.testing.assert_array_equal(found.count, [0, 1])
+    np.testing.assert_array_equal(found.area, [0, area])
+    np.testing.assert_array_equal(found.largest_area, [0, area])
+    np.testing.assert_array_equal(found.holes, [0, 0])
+    np.testing.assert_array_equal(found.bbox, [[0, 0, 0, 0], [0, 0, *shape]])
+    np.testing.assert_array_equal(reggan.label(images), [empty, full])
+    np.testing.assert_array_equal(reggan.largest_component(images), [empty, full])
+
+
+@pytest.mark.parametrize("connectivity", CONNECTIVITIES)
+@pytest.mark.parametrize("width", WORD_WIDTHS)
+def test_runs_that_end_and_begin_at_word_boundaries(width: int, connectivity: int) -> None:
+    images = []
+    for gap in {0, 1, 62, 63, 64, 65, 126, 127, width - 2, width - 1} & set(range(width)):
+        row = np.ones((1, width), np.bool_)
+        row[0, gap] = False
+        images += [np.vstack([row, ~row, row]), np.vstack([~row, row, ~row]), np.vstack([row, row, row])]
+    assert_matches_oracle(oracles.paper(np.stack(images)), connectivity)
+
+
+@pytest.mark.parametrize("connectivity", CONNECTIVITIES)
+def test_diagonals_across_word_boundaries(connectivity: int) -> None:
+    images = np.zeros((4, 130, 130), np.bool_)
+    images[0] = np.eye(130)
+    images[1] = np.eye(130)[::-1]
+    images[2] = ~images[0]
+    images[3] = ~images[1]
+    assert_matches_oracle(oracles.paper(images), connectivity)
+
+
+def test_no_images() -> None:
+    images = np.zeros((0, 5, 7), np.float32)
+    found = reggan.analyze(images)
+    assert reggan.score(images).shape == (0,)
+    assert found.bbox.shape == (0, 4)
+    assert found.holes.shape == found.count.shape == found.area.shape == (0,)
+    assert reggan.label(images).shape == (0, 5, 7)
+    assert reggan.largest_component(images).shape == (0, 5, 7)
+
+
+def test_the_widest_image_has_exact_areas() -> None:
+    image = np.zeros((1100, 16384), np.uint8)
+    image[700] = 255
+    found = reggan.analyze(image)
+    assert found.largest_area == 700 * 16384
+    assert found.area == 1099 * 16384
+    assert found.score == np.float32(700 / 1099)
+
+
+def test_types_of_the_results() -> None:
+    found = reggan.analyze(np.ones((3, 4, 5), np.uint8))
+    types = {"score": "f4", "count": "i8", "area": "i8", "largest_area": "i8", "holes": "i8", "bbox": "i4"}
+    for field, dtype in types.items():
+        assert getattr(found, field).dtype == np.dtype(dtype), field
+    assert reggan.score(np.ones((3, 4, 5), np.uint8)).dtype == np.float32
+    assert reggan.largest_component(np.ones((3, 4, 5), np.uint8)).dtype == np.bool_
+
+
+# The threshold
+
+
+def single_pixels(grays: oracles.Array) -> oracles.Array:
+    """One image a gray value: its score is 1 where the value is foreground and 0 elsewhere."""
+    return grays.reshape(-1, 1, 1)
+
+
+def some_grays(dtype: Any, threshold: float | None) -> oracles.Array:
+    """Every value of a short type; for float32, those around the limits, and the special ones."""
+    if dtype == np.uint8:
+        return np.arange(256, dtype=np.uint8)
+    if dtype == np.float16:
+        every = np.arange(65536, dtype=np.uint16).view(np.float16)
+        return every[~np.isnan(every)]
+    level = 0.5 if threshold is None else threshold
+    with np.errstate(over="ignore"):
+        centre = np.array([level, 1 - level, 0, 0.5, 1, -1, 3e38, 1e-45, np.inf], np.float32)
+    near = [centre, np.nextafter(centre, np.float32(-np.inf)), np.nextafter(centre, np.float32(np.inf))]
+    return np.concatenate([*near, -np.concatenate(near), np.array([0.0, -0.0], np.float32)])
+
+
+THRESHOLDS = [None, 0.0, 1.0, 0.5, 0.1, 0.2, 0.3, 1 / 3, 0.7, 0.9, -0.0, -0.5, 1.5, 1e-9, 1 - 1e-9, 5e-324]
+THRESHOLDS += [k / 255 for k in (1, 51, 77, 127, 128, 204, 254)] + [1 - k / 255 for k in (1, 77, 127, 254)]
+THRESHOLDS += [np.nextafter(0.5, 0), np.nextafter(0.5, 1), 1e300, -1e300, 7e4, -7e4, 3.5e38, -3.5e38]
+
+
+@pytest.mark.parametrize("foreground", ["dark", "light"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32])
+def test_threshold_at_exact_boundaries(dtype: Any, foreground: str) -> None:
+    for threshold in THRESHOLDS:
+        grays = some_grays(dtype, threshold)
+        expected = oracles.foreground_mask(grays, threshold, foreground)
+        found = reggan.score(single_pixels(grays), threshold=threshold, foreground=foreground)
+        np.testing.assert_array_equal(found.astype(np.bool_), expected, err_msg=f"{threshold=}")
+
+
+@given(
+    threshold=st.floats(allow_nan=False, allow_infinity=False) | st.floats(-0.5, 1.5),
+    foreground=st.sampled_from(["dark", "light"]),
+    dtype=st.sampled_from([np.uint8, np.float16, np.float32, np.bool_]),
+)
+@example(threshold=0.1, foreground="dark", dtype=np.float32)
+def test_any_threshold_as_in_float64(threshold: float, foreground: str, dtype: Any) -> None:
+    grays = np.array([False, True]) if dtype == np.bool_ else some_grays(dtype, threshold)
+    expected = oracles.foreground_mask(grays, threshold, foreground)
+    found = reggan.score(single_pixels(grays), threshold=threshold, foreground=foreground)
+    np.testing.assert_array_equal(found.astype(np.bool_), expected)
+
+
+def test_the_default_threshold_is_one_half() -> None:
+    grays = single_pixels(np.array([0.5, np.nextafter(np.float32(0.5), np.float32(1))], np.float32))
+    np.testing.assert_array_equal(reggan.score(grays), [1, 0])
+    np.testing.assert_array_equal(reggan.score(grays, foreground="light"), [1, 1])
+    np.testing.assert_array_equal(reggan.score(single_pixels(np.array([127, 128], np.uint8))), [1, 0])
+
+
+def test_any_nonzero_byte_of_a_bool_is_white() -> None:
+    images = single_pixels(np.array([0, 1, 2, 128, 255], np.uint8).view(np.bool_))
+    for threshold in (1.0, 0.5, 1e-9):
+        options: dict[str, Any] = {"threshold": threshold}
+        np.testing.assert_array_equal(reggan.score(images, **options), [1, 0, 0, 0, 0])
+        np.testing.assert_array_equal(reggan.score(images, foreground="light", **options), [0, 1, 1, 1, 1])
+
+
+# Properties
+
+masks = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=70))
+connectivities = st.sampled_from(CONNECTIVITIES)
+
+
+def invariants(ink: oracles.Mask, connectivity: int) -> tuple[float, ...]:
+    """The measures that do not depend on where and how an image lies."""
+    found = reggan.analyze(oracles.paper(ink), connectivity=connectivity)
+    return tuple(float(m) for m in (found.score, found.count, found.area, found.largest_area, found.holes))
+
+
+@given(masks, connectivities)
+def test_any_mask_matches_the_oracle(ink: oracles.Mask, connectivity: int) -> None:
+    assert_matches_oracle(oracles.paper(ink)[None], connectivity)
+
+
+@given(masks, connectivities)
+def test_flips_and_transposition_change_nothing(ink: oracles.Mask, connectivity: int) -> None:
+    expected = invariants(ink, connectivity)
+    for moved in (ink[::-1], ink[:, ::-1], ink[::-1, ::-1], ink.T):
+        assert invariants(moved, connectivity) == expected
+
+
+@given(masks, connectivities, st.tuples(*[st.integers(0, 66)] * 4))
+def test_a_white_margin_changes_nothing(
+    ink: oracles.Mask, connectivity: int, margin: tuple[int, int, int, int]
+) -> None:
+    top, bottom, left, right = margin
+    padded = np.pad(ink, ((top, bottom), (left, right)))
+    assert invariants(padded, connectivity) == invariants(ink, connectivity)
+
+
+@given(masks, masks, connectivities)
+def test_components_of_images_laid_apart_add_up(
+    first: oracles.Mask, second: oracles.Mask, connectivity: int
+) -> None:
+    together = np.zeros((len(first) + 1 + len(second), first.shape[1] + 1 + second.shape[1]), np.bool_)
+    together[: len(first), : first.shape[1]] = first
+    together[len(first) + 1 :, first.shape[1] + 1 :] = second
+    _, *a = invariants(first, connectivity)
+    _, *b = invariants(second, connectivity)
+    largest, area = max(a[2], b[2]), a[1] + b[1]
+    score = float(np.float32(largest / area)) if area else 0.0
+    assert invariants(together, connectivity) == (score, a[0] + b[0], area, largest, a[3] + b[3])
+
+
+@given(masks, connectivities)
+def test_count_minus_holes_is_the_euler_number(ink: oracles.Mask, connectivity: int) -> None:
+    cells = np.pad(ink, 1)
+    quads = [cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]]
+    ones = np.sum(quads, axis=0)
+    diagonal = int(np.count_nonzero((ones == 2) & (quads[0] == quads[3])))
+    corners = int(np.count_nonzero(ones == 1)) - int(np.count_nonzero(ones == 3))
+    euler = (corners + (2 if connectivity == 4 else -2) * diagonal) // 4
+    _, count, _, _, holes = invariants(ink, connectivity)
+    assert count - holes == euler
+
+
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=3, max_dims=3, max_side=20)), connectivities)
+def test_light_foreground_is_the_dark_of_the_inverted_image(images: oracles.Array, connectivity: int) -> None:
+    np.testing.assert_array_equal(
+        reggan.score(images, foreground="light", connectivity=connectivity),
+        reggan.score(255 - images, connectivity=connectivity),
+    )
+
+
+@given(masks)
+def test_a_score_of_one_means_one_component(ink: oracles.Mask) -> None:
+    found = reggan.analyze(oracles.paper(ink))
+    assert (found.score == 1) == (found.count == 1)
+    assert (found.score == 0) == (found.count == 0)
+
+
+@given(masks, connectivities)
+def test_labels_are_consistent_with_the_measures(ink: oracles.Mask, connectivity: int) -> None:
+    image = oracles.paper(ink, np.uint8)
+    found = reggan.analyze(image, connectivity=connectivity)
+    labels = reggan.label(image, connectivity=connectivity)
+    largest = reggan.largest_component(image, connectivity=connectivity)
+    assert labels.max(initial=0) == found.count
+    assert np.count_nonzero(labels) == found.area
+    assert np.count_nonzero(largest) == found.largest_area
+    y0, x0, y1, x1 = found.bbox
+    assert np.count_nonzero(largest[y0:y1, x0:x1]) == found.largest_area
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5, None])
+def test_threads_change_nothing(threads: int | None) -> None:
+    rng = np.random.default_rng(0)
+    images = random_images(rng, 3000, 33, 70, np.float32)
+    one = reggan.analyze(images, threads=1)
+    many = reggan.analyze(images, threads=threads)
+    for field in ("score", "count", "area", "largest_area", "holes", "bbox"):
+        np.testing.assert_array_equal(getattr(many, field), getattr(one, field))
+    np.testing.assert_array_equal(reggan.score(images, threads=threads), one.score)
+    np.testing.assert_array_equal(reggan.label(images, threads=threads), reggan.label(images, threads=1))
