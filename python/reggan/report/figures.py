@@ -1,0 +1,333 @@
+"""The figures of the report as SVG for a light or a dark page: curves over the steps and the histogram of scores.
+
+Text and colours in the SVG are the page's: one unit is one CSS pixel, labels are text, and every colour is a
+CSS variable. Titles and keys stand beside the SVG in HTML, so that matplotlib never typesets a name from a run.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+
+from .run import Row
+
+__all__ = [
+    "BIN_WIDTH",
+    "Curve",
+    "Key",
+    "Plot",
+    "histogram",
+    "loss_plots",
+    "sample_plots",
+    "score_plot",
+    "shares",
+    "smooth",
+    "thin",
+]
+
+Floats = npt.NDArray[np.float64]
+
+BIN_WIDTH = 0.05
+"""Width of the histogram's bins."""
+
+COLORS = {
+    "text": "#010101",
+    "muted": "#020202",
+    "line": "#030303",
+    "generator": "#040404",
+    "expected": "#050505",
+    "data": "#060606",
+    "third": "#070707",
+    "fourth": "#080808",
+}
+"""Placeholders by the name of the CSS variable that takes their place; the page has the real colours."""
+
+CYCLE = ("generator", "expected", "third", "fourth")
+DASHES = {"solid": "-", "dashed": "--", "dotted": ":"}
+
+WIDE = 548, 300
+"""Width and height in pixels of the two main figures: as wide as a sheet of samples."""
+LOSS = 354, 210
+SAMPLE = 259, 190
+"""Of panels in rows of three, and of four."""
+
+POINTS = 1000
+"""Points of a curve beyond which it is thinned."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of a plot's legend; style is one of DASHES, or "area"."""
+
+    label: str
+    color: str
+    style: str = "solid"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure of the page: its title, legend and SVG."""
+
+    title: str
+    svg: Markup
+    keys: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The finite values of one name over the steps."""
+
+    label: str
+    steps: Floats
+    values: Floats
+
+    @classmethod
+    def read(cls, metrics: Sequence[Row], name: str, label: str = "") -> Curve:
+        """Take `name` from every line that has it."""
+        points = [(row["step"], row[name]) for row in metrics if name in row and math.isfinite(row[name])]
+        steps, values = np.array(points, np.float64).reshape(-1, 2).T
+        return cls(label or name.rpartition("/")[2].replace("_", " "), steps, values)
+
+
+def score_plot(metrics: Sequence[Row], reference: float | None) -> Plot | None:
+    """Mean exact score of samples over the steps, what a classifier expects it to be, and the data's.
+
+    Returns:
+        None if no line of the metrics has a score.
+    """
+    exact = Curve.read(metrics, "samples/score")
+    expected = Curve.read(metrics, "samples/expected_score")
+    if not exact.steps.size:
+        return None
+    keys = [Key("generator, exact", "generator")]
+    with _figure(*WIDE) as (figure, axes):
+        if expected.steps.size:
+            keys.append(Key("generator, as the classifier expects", "expected"))
+            shared, ours, theirs = np.intersect1d(exact.steps, expected.steps, return_indices=True)
+            gap = exact.values[ours], expected.values[theirs]
+            axes.fill_between(shared, *gap, color=COLORS["expected"], alpha=0.1, linewidth=0)
+            _draw(axes, expected, "expected")
+        _draw(axes, exact, "generator", linewidth=2.2)
+        if reference is not None:
+            keys.append(Key("data", "data", "dashed"))
+            _level(axes, reference)
+        axes.set_ylim(0, 1)
+        svg = _svg(figure, "score", "Mean exact score of generated images over the steps")
+    return Plot("Mean score of generated images", svg, tuple(keys))
+
+
+def histogram(scores: dict[str, list[float]]) -> Plot:
+    """Shares of generated and of data images in bins of the exact score."""
+    edges = np.linspace(0, 1, round(1 / BIN_WIDTH) + 1)
+    with _figure(*WIDE) as (figure, axes):
+        color = COLORS["generator"]
+        axes.stairs(shares(scores["generator"]), edges, fill=True, color=color, alpha=0.22)
+        axes.stairs(shares(scores["generator"]), edges, color=color, linewidth=1.4)
+        axes.stairs(
+            shares(scores["data"]), edges, color=COLORS["data"], linewidth=1.4, linestyle=DASHES["dashed"]
+        )
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0)
+        axes.set_xticks(np.linspace(0, 1, 6))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.1f}"))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set_xlabel("exact score", loc="right")
+        svg = _svg(figure, "histogram", "Histogram of the exact score of generated and of data images")
+    return Plot(
+        "Share of images by exact score",
+        svg,
+        (Key("generator", "generator", "area"), Key("data", "data", "dashed")),
+    )
+
+
+def sample_plots(
+    metrics: Sequence[Row], data: dict[str, float], titles: dict[str, str], percent: Container[str] = ()
+) -> list[Plot]:
+    """One panel for every other figure of the samples, with the data's value as a horizontal line.
+
+    Args:
+        metrics: lines of metrics.jsonl.
+        data: the data's value by name; a name that it lacks has no line.
+        titles: title by name; a name that it lacks stands for itself.
+        percent: names whose values in [0, 1] are written in percent.
+    """
+    plots: list[Plot] = []
+    shown_above = ("score", "expected_score")
+    for name in [name for name in _groups(metrics).get("samples", []) if name not in shown_above]:
+        curve = Curve.read(metrics, f"samples/{name}")
+        with _figure(*SAMPLE) as (figure, axes):
+            _draw(axes, curve, "generator")
+            if name in data:
+                _level(axes, data[name])
+            if curve.values.size and curve.values.min() >= 0:
+                axes.set_ylim(0, 1.08 * max(curve.values.max(), data.get(name, 0)) or 1)
+            if name in percent:
+                axes.yaxis.set_major_formatter(PercentFormatter(1))
+            title = titles.get(name, curve.label)
+            svg = _svg(figure, f"samples-{len(plots)}", f"{title} of generated images over the steps")
+        keys = (Key("generator", "generator"), *[Key("data", "data", "dashed")][: name in data])
+        plots.append(Plot(title, svg, keys))
+    return plots
+
+
+def loss_plots(metrics: Sequence[Row]) -> list[Plot]:
+    """Two panels for every phase: its loss, smoothed over faint raw values, and what else it reports."""
+    plots: list[Plot] = []
+    for phase, names in _groups(metrics).items():
+        for panel in ([name for name in names if name == "loss"], [name for name in names if name != "loss"]):
+            if panel and phase != "samples":
+                curves = [Curve.read(metrics, f"{phase}/{name}") for name in panel]
+                title = phase.replace("_", " ") + (f": {curves[0].label}" if len(curves) == 1 else "")
+                plots.append(_loss_plot(f"phase-{len(plots)}", title, curves))
+    return plots
+
+
+def _loss_plot(name: str, title: str, curves: list[Curve]) -> Plot:
+    keys = []
+    with _figure(*LOSS) as (figure, axes):
+        for k, curve in enumerate(curves):
+            color, style = CYCLE[k % len(CYCLE)], list(DASHES)[k // len(CYCLE) % len(DASHES)]
+            keys.append(Key(curve.label, color, style))
+            axes.plot(*thin(curve.steps, curve.values), color=COLORS[color], alpha=0.25, linewidth=0.8)
+            smoothed = smooth(curve.values, curve.values.size // 20 | 1)
+            axes.plot(*thin(curve.steps, smoothed), DASHES[style], color=COLORS[color], linewidth=1.6)
+        values = np.concatenate([curve.values for curve in curves])
+        if values.size and values.min() >= 0 and 0.5 < values.max() <= 1:  # shares, such as an accuracy
+            axes.set_ylim(0, 1)
+        svg = _svg(figure, name, f"{title} over the steps")
+    return Plot(title, svg, tuple(keys) if len(keys) > 1 else ())
+
+
+def _groups(metrics: Sequence[Row]) -> dict[str, list[str]]:
+    """Names behind the slash by the name before it, both in the order in which they come."""
+    groups: dict[str, dict[str, None]] = {}
+    for row in metrics:
+        for key in row:
+            group, slash, name = key.partition("/")
+            if slash:
+                groups.setdefault(group, {})[name] = None
+    return {group: list(names) for group, names in groups.items()}
+
+
+def shares(scores: Sequence[float]) -> Floats:
+    """Shares of scores in [0, 1] by bins of BIN_WIDTH that hold their lower edge; the last one also holds 1."""
+    count = round(1 / BIN_WIDTH)
+    # Rounding first: 0.15 / 0.05 is below 3 in floating point, and 0.15 belongs to the bin that starts there.
+    bins = np.floor(np.round(np.asarray(scores, np.float64) / BIN_WIDTH, 6)).astype(np.int64)
+    return np.bincount(np.clip(bins, 0, count - 1), minlength=count) / len(scores)
+
+
+def smooth(values: Floats, window: int) -> Floats:
+    """Centred moving average over an odd number of values, of what there is at the ends."""
+    if not values.size:
+        return values
+    kernel = np.ones(window)
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones_like(values), kernel, "same")
+
+
+def thin(steps: Floats, values: Floats, limit: int = POINTS) -> tuple[Floats, Floats]:
+    """Keep the least and the greatest value of each of limit / 2 stretches: as much as so many pixels can show."""
+    if steps.size <= limit:
+        return steps, values
+    stretches = np.array_split(np.arange(steps.size), limit // 2)
+    keep = np.unique([end for s in stretches for end in (s[values[s].argmin()], s[values[s].argmax()])])
+    return steps[keep], values[keep]
+
+
+def _draw(axes: Axes, curve: Curve, color: str, linewidth: float = 1.6) -> None:
+    marker = "o" if curve.steps.size <= 40 else ""
+    axes.plot(
+        *thin(curve.steps, curve.values),
+        color=COLORS[color],
+        linewidth=linewidth,
+        marker=marker,
+        markersize=3.5,
+    )
+
+
+def _level(axes: Axes, value: float) -> None:
+    axes.axhline(
+        value, color=COLORS["data"], linewidth=1.4, linestyle=DASHES["dashed"], clip_on=False, zorder=1.5
+    )
+
+
+STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": COLORS["line"],
+    "axes.facecolor": "none",
+    "axes.formatter.useoffset": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": COLORS["muted"],
+    "axes.labelpad": 3,
+    "axes.labelsize": 12,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.xmargin": 0.02,
+    "figure.dpi": 72,
+    "figure.facecolor": "none",
+    "grid.color": COLORS["line"],
+    "grid.linewidth": 0.8,
+    "lines.solid_capstyle": "round",
+    "savefig.facecolor": "none",
+    "svg.fonttype": "none",
+    "text.color": COLORS["text"],
+    "xtick.color": COLORS["line"],
+    "xtick.labelcolor": COLORS["muted"],
+    "xtick.labelsize": 12,
+    "ytick.labelcolor": COLORS["muted"],
+    "ytick.labelsize": 12,
+    "ytick.left": False,
+}
+
+
+@contextmanager
+def _figure(width: int, height: int) -> Iterator[tuple[Figure, Axes]]:
+    """A figure of so many pixels with axes over steps, in the report's style whatever the user's is."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        figure = Figure(figsize=(width / 72, height / 72))
+        left, right, bottom, top = 42, 14, 40, 10
+        axes = figure.add_axes(
+            (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
+        )
+        axes.xaxis.set_major_locator(MaxNLocator(5 if width > 400 else 4, integer=True))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        axes.spines["bottom"].set_zorder(1)
+        axes.set_xlabel("step", loc="right")
+        yield figure, axes
+
+
+def _svg(figure: Figure, name: str, description: str) -> Markup:
+    """Render as an SVG element whose ids begin with `name`, so that they are unique in the page."""
+    matplotlib.rcParams["svg.hashsalt"] = name
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(buffer, format="svg", metadata=nothing)
+    _, _, inside = buffer.getvalue().partition("<svg")
+    _, _, inside = inside.partition(">")
+    inside = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", inside, count=1, flags=re.DOTALL)
+    inside = re.sub(r'\bid="', f'id="{name}-', inside)
+    inside = re.sub(r"url\(#", f"url(#{name}-", inside)
+    inside = re.sub(r'xlink:href="#', f'href="#{name}-', inside)
+    for color, placeholder in COLORS.items():
+        inside = inside.replace(placeholder, f"var(--{color})")
+    width, height = (round(inches * 72) for inches in figure.get_size_inches())
+    opening = Markup('<svg viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">')
+    return opening.format(width, height, width, height, description) + Markup(inside)

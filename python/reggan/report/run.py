@@ -1,0 +1,196 @@
+"""What a run directory holds, read and checked for the report; what is not there yet is a note, not an error."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..checkpoint import FORMAT
+
+__all__ = ["Row", "Run", "Sheet", "flatten", "read_run"]
+
+Row = dict[str, Any]
+"""One line of a JSONL file: "step", "stage", ... and numbers by their name."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A grid of images, as the PNG file that it was saved as."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """The contents of a run directory."""
+
+    name: str
+    config: dict[str, Any]
+    made_by: dict[str, Any]
+    metrics: list[Row]
+    timings: list[Row]
+    summary: dict[str, dict[str, float]]
+    """Figures of "data" and "generator" by name; empty while there is no summary.json."""
+    scores: dict[str, list[float]]
+    """Exact scores of "data" and "generator" images; empty while there is no summary.json."""
+    sheets: dict[str, Sheet]
+    """Sheets by the name of their file without its suffix."""
+    notes: list[str]
+    """What is missing or unfinished, in sentences."""
+
+    @property
+    def sampled_steps(self) -> list[int]:
+        """Steps with a sample sheet, in order."""
+        return sorted(int(match[1]) for name in self.sheets if (match := re.fullmatch(r"step-(\d{8})", name)))
+
+    @property
+    def stages(self) -> list[str]:
+        """Names of the stages that metrics.jsonl has lines of, in order."""
+        return list(dict.fromkeys(row["stage"] for row in self.metrics))
+
+    @property
+    def steps_before_generator(self) -> int | None:
+        """Steps of the stages before the generator's training; None while that has no line."""
+        lines = (row for row in self.metrics if row["generator_step"])
+        return next((row["step"] - row["generator_step"] for row in lines), None)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training: the clock starts at zero again where a run was resumed."""
+        clock: list[float] = [row["seconds"] for row in self.timings]
+        return sum(now for now, after in zip(clock, [*clock[1:], 0.0], strict=True) if after < now)
+
+
+def read_run(path: Path) -> Run:
+    """Read a run directory.
+
+    Raises:
+        ValueError: the directory is missing or is no run directory, or a file in it is damaged or of another
+            version; says which, and what is wrong. A last line or a sheet that was cut short is not damage,
+            but a note.
+    """
+    config, made_by = _read_config(path)
+    notes: list[str] = []
+    metrics = _read_lines(path / "metrics.jsonl", ("step", "stage", "generator_step"), notes)
+    timings = _read_lines(path / "timings.jsonl", ("step", "seconds", "images_per_second"), notes)
+    summary, scores = _read_summary(path / "summary.json")
+    sheets = _read_sheets(path / "samples", notes)
+    if not summary:
+        reached = f" at step {metrics[-1]['step']:,}" if metrics else ""
+        notes.insert(0, f"This run is unfinished{reached}: there is no summary.json yet.")
+    return Run(path.resolve().name, config, made_by, metrics, timings, summary, scores, sheets, notes)
+
+
+def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name the leaves of nested dicts by their path: {"recipe": {"width": 24}} is {"recipe.width": 24}."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        deeper = isinstance(value, dict) and value
+        flat |= flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
+    return flat
+
+
+def _read_config(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    if not run.is_dir():
+        raise ValueError(f"{run} is not a run directory: there is no such directory")
+    path = run / "config.json"
+    if not path.is_file():
+        raise ValueError(f"{run} is not a run directory: there is no {path}")
+    described = _read_json(path)
+    if described.get("format") != FORMAT:
+        raise ValueError(
+            f"{run} has format {described.get('format')!r}, and this version of reggan reads format {FORMAT}"
+        )
+    config, made_by = described.get("config"), described.get("made_by")
+    if not isinstance(config, dict) or not isinstance(made_by, dict):
+        raise ValueError(f"{path} is damaged: it needs the objects config and made_by")
+    options = flatten(config)
+    if absent := [name for name in ("recipe.name", "rule", "size", "steps", "seed") if name not in options]:
+        raise ValueError(f"{path} is damaged: its config lacks {', '.join(absent)}")
+    return config, made_by
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it holds {type(content).__name__}, must be an object")
+    return content
+
+
+def _read_lines(path: Path, needed: tuple[str, ...], notes: list[str]) -> list[Row]:
+    if not path.exists():
+        notes.append(f"There is no {path.name}.")
+        return []
+    *whole, rest = path.read_bytes().split(b"\n")
+    if rest:
+        notes.append(f"{path.name} ends in an unfinished line, which is left out.")
+    rows = []
+    for number, line in enumerate(whole, 1):
+        where = f"{path} is damaged in line {number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"{where}: it holds {type(row).__name__}, must be an object")
+        if absent := [name for name in needed if name not in row]:
+            raise ValueError(f"{where}: it lacks {', '.join(absent)}")
+        _check_numbers({key: value for key, value in row.items() if key != "stage"}, where)
+        rows.append(row)
+    if not rows:
+        notes.append(f"{path.name} has no lines yet.")
+    return rows
+
+
+def _check_numbers(figures: dict[str, Any], where: str) -> None:
+    for key, value in figures.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{where}: {key} is {value!r}, must be a number")
+
+
+def _read_summary(path: Path) -> tuple[dict[str, dict[str, float]], dict[str, list[float]]]:
+    if not path.exists():
+        return {}, {}
+    content = _read_json(path)
+    where = f"{path} is damaged"
+    for part in ("summary", "scores"):
+        if not isinstance(content.get(part), dict) or not {"data", "generator"} <= content[part].keys():
+            raise ValueError(f"{where}: {part} must be an object with data and generator")
+    for name, figures in content["summary"].items():
+        if not isinstance(figures, dict):
+            raise ValueError(f"{where}: summary.{name} must be an object")
+        _check_numbers(figures, f"{where}: summary.{name}")
+    for name, scores in content["scores"].items():
+        if not isinstance(scores, list) or not scores:
+            raise ValueError(f"{where}: scores.{name} must be a list of at least one score")
+        _check_numbers({f"[{k}]": score for k, score in enumerate(scores)}, f"{where}: scores.{name}")
+        if not 0 <= min(scores) <= max(scores) <= 1:
+            raise ValueError(f"{where}: scores.{name} must be from 0 to 1")
+    return content["summary"], content["scores"]
+
+
+def _read_sheets(directory: Path, notes: list[str]) -> dict[str, Sheet]:
+    sheets = {}
+    for path in sorted(directory.glob("*.png")):
+        png = path.read_bytes()
+        try:
+            with Image.open(io.BytesIO(png)) as image:
+                image.load()
+                sheets[path.stem] = Sheet(png, image.width, image.height)
+        except (OSError, SyntaxError, struct.error):  # what Pillow raises for a file that ends too early
+            notes.append(f"{directory.name}/{path.name} is unfinished or damaged, and is left out.")
+    if not sheets:
+        notes.append(f"There are no sheets in {directory.name}/ yet.")
+    return sheets
