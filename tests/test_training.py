@@ -33,7 +33,9 @@ TINY = {
 
 def tiny(recipe="reggan", **changes):
     config = preset("quick", recipe)
-    options = {"width": 4} | ({"classifier_steps": 5, "classifier_width": 4} if recipe == "reggan" else {})
+    options = {"width": 4}
+    if recipe == "reggan":
+        options |= {"classifier_steps": 5, "classifier_width": 4, "warmup": 2}
     return replace(config, **(TINY | {"recipe": replace(config.recipe, **options)} | changes))
 
 
@@ -88,17 +90,19 @@ def test_every_recipe_leaves_a_whole_run_directory(tmp_path, recipe):
 
 def test_metrics_hold_losses_and_exact_scores(finished):
     found = lines(finished)
-    assert [(line["step"], line["stage"], line["stage_step"]) for line in found] == [
-        (2, "classifier", 2),
-        (4, "classifier", 4),
-        (5, "classifier", 5),
-        (7, "gan", 2),
-        (8, "gan", 3),
-        (9, "gan", 4),
-        (11, "gan", 6),
+    assert [(line["step"], line["stage"], line["generator_step"]) for line in found] == [
+        (2, "classifier", 0),
+        (4, "classifier", 0),
+        (6, "warmup", 1),
+        (8, "rule", 3),
+        (10, "rule", 5),
+        (11, "rule", 6),
     ]
+    assert {line["step"] for line in found if "samples/score" in line} == {8, 11}
     assert {"classifier/loss", "classifier/accuracy"} < found[0].keys()
-    assert {"discriminator/loss", "generator/loss", "rule/loss"} < found[3].keys()
+    assert {"discriminator/loss", "generator/loss"} < found[2].keys()
+    assert "rule/loss" not in found[2]
+    assert "rule/loss" in found[3]
     last = found[-1]
     assert 0 <= last["samples/score"] <= 1
     assert 0 <= last["samples/expected_score"] <= 1
@@ -158,6 +162,7 @@ def flags(config):
         f"--width={recipe.width}",
         f"--classifier-steps={recipe.classifier_steps}",
         f"--classifier-width={recipe.classifier_width}",
+        f"--warmup={recipe.warmup}",
     ]
 
 
@@ -219,14 +224,14 @@ def test_phases_run_as_often_as_they_say(tmp_path, monkeypatch):
     stages = recipe.stages
 
     def every_second(self, steps, rule):
-        first, last = stages(self, steps, rule)
-        return first, replace(last, phases=(*last.phases[:2], replace(last.phases[2], every=2)))
+        *first, last = stages(self, steps, rule)
+        return *first, replace(last, phases=(*last.phases[:2], replace(last.phases[2], every=2)))
 
     monkeypatch.setattr(recipe, "stages", every_second)
     train(tmp_path / "run", tiny())
     assert ran.count("classifier") == 5
-    assert (ran.count("discriminator"), ran.count("generator"), ran.count("rule")) == (6, 6, 3)
-    assert ran[5:10] == ["discriminator", "generator", "discriminator", "generator", "rule"]
+    assert (ran.count("discriminator"), ran.count("generator"), ran.count("rule")) == (6, 6, 2)
+    assert ran[-5:] == ["discriminator", "generator", "rule", "discriminator", "generator"]
 
 
 def test_the_average_is_an_exponential_moving_one():

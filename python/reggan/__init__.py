@@ -1,6 +1,6 @@
 """Train a generator on your images so that its samples obey your own rule.
 
-This module is the array API: rendering and exact scoring of images. It needs no torch; training is in `reggan.training`.
+This module is the array API, rendering and exact scoring of images, and does without torch.
 """
 
 from reggan._core import __version__

@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 Array = TypeVar("Array", "NDArray[Any]", "torch.Tensor")
-"""NumPy in, NumPy out; torch in, torch out."""
+"""NumPy arrays in, NumPy arrays out; torch tensors in, torch tensors out."""
 
 PIXEL_TYPES = (np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.uint8), np.dtype(np.bool_))
 SERVED = "float32, float16, uint8 and bool"
@@ -38,7 +39,7 @@ class Batch:
 
     @classmethod
     def of(cls, given: object) -> Batch:
-        """The images of a NumPy array, a torch tensor, or any object that speaks DLPack; copied only if need be."""
+        """The images of a NumPy array, a torch tensor or an object that speaks DLPack; copied only if need be."""
         array, wrap = _to_numpy(given)
         if array.dtype.newbyteorder("=") not in PIXEL_TYPES:
             raise TypeError(f"images of dtype {array.dtype} are not served; served are {SERVED}")
@@ -50,42 +51,30 @@ class Batch:
             )
         check_sides(*array.shape[-2:])
         single = array.ndim == 2
-        array = array[np.newaxis] if single else array
-        return cls(_readable(array), single, wrap)
+        return cls(_readable(array[np.newaxis] if single else array), single, wrap)
 
-    def result(self, shape: tuple[int, ...], dtype: type[np.generic], out: object = None) -> Result:
-        """An array for a result of this shape an image: `out`, or a new one."""
-        n = len(self.images)
+    def result(self, per_image: tuple[int, ...], dtype: type[np.generic], out: object = None) -> NDArray[Any]:
+        """(N, *per_image), what a kernel writes its result to: the memory of `out`, or new."""
+        shape = (len(self.images), *per_image)
         if out is None:
-            return Result(allocate((n, *shape), dtype), self, None)
-        wanted = shape if self.single else (n, *shape)
-        array = writable(out, wanted, np.dtype(dtype))
+            return allocate(shape, dtype)
+        array = writable(out, per_image if self.single else shape, np.dtype(dtype))
         if np.may_share_memory(array, self.images):
             raise ValueError("out shares memory with the images; pass an array of its own")
-        return Result(array.reshape(n, *shape), self, out)
+        return array.reshape(shape)
 
-
-@dataclass(frozen=True)
-class Result:
-    """A result while it is made."""
-
-    array: NDArray[Any]
-    """(N, ...), what the kernel writes."""
-    batch: Batch
-    out: object
-
-    def finish(self) -> Any:
-        """The result as the caller gets it."""
-        if self.out is not None:
-            return self.out
-        return self.batch.wrap(self.array[0] if self.batch.single else self.array)
+    def finish(self, result: NDArray[Any], out: object = None) -> Any:
+        """A result as the caller gets it: `out`, or an array of the caller's kind and without a batch axis if need be."""
+        if out is not None:
+            return out
+        return self.wrap(result[0] if self.single else result)
 
 
 def check_sides(height: int, width: int) -> None:
     """Raise a ValueError unless images of this size are served."""
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise ValueError(
-            f"images of {height} x {width} pixels are not served: height and width must be from 1 to {MAX_SIDE}"
+            f"images of {height} x {width} pixels are not served; height and width must be from 1 to {MAX_SIDE}"
         )
 
 
@@ -110,13 +99,13 @@ def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     asked, memory = prod(shape) * dtype.itemsize, _machine_memory()
     if asked > memory:
         raise MemoryError(
-            f"an array of shape {shape} and dtype {dtype} needs {asked / 2**30:.1f} GiB, but this machine has "
-            f"{memory / 2**30:.1f} GiB; work in smaller batches"
+            f"an array of shape {shape} and dtype {dtype} needs {asked / 2**30:.1f} GiB, "
+            f"but this machine has {memory / 2**30:.1f} GiB; work in smaller batches"
         )
 
 
 def writable(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """`out` as a NumPy array that a kernel may write: exactly this shape and dtype, C-contiguous, writeable."""
+    """`out` as a NumPy array that a kernel may write to: of exactly this shape and dtype, in one piece."""
     if _is_tensor(out):
         if out.device.type != "cpu" or out.requires_grad:
             raise ValueError(f"out must be a CPU tensor that needs no gradient, but is on {out.device}")
@@ -134,44 +123,44 @@ def writable(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArr
 
 def _to_numpy(given: object) -> tuple[NDArray[Any], Callable[[NDArray[Any]], Any]]:
     if isinstance(given, np.ndarray):
-        return np.asarray(given), _unchanged
+        return np.asarray(given), np.asanyarray
     if _is_tensor(given):
-        return _tensor_to_numpy(given)
-    if hasattr(given, "__dlpack__"):
-        try:
-            return np.from_dlpack(given), _unchanged
-        except (BufferError, RuntimeError) as error:
-            raise TypeError(
-                f"images of type {type(given).__name__} could not be read on the CPU ({error}); "
-                "copy them to the host and to one of float32, float16, uint8 or bool first"
-            ) from error
-    raise TypeError(
-        f"images are a {type(given).__name__}; served are NumPy arrays, torch tensors and objects with __dlpack__"
-    )
+        return _tensor_to_numpy(given), partial(_tensor_from_numpy, device=given.device)
+    kind = type(given).__name__
+    if not hasattr(given, "__dlpack__"):
+        raise TypeError(
+            f"images are a {kind}; served are NumPy arrays, torch tensors and objects with __dlpack__"
+        )
+    try:
+        return np.from_dlpack(given), np.asanyarray
+    except (BufferError, RuntimeError) as error:
+        raise TypeError(
+            f"this {kind} cannot be read on the CPU ({error}); copy it to the host first"
+        ) from error
 
 
-def _unchanged(array: NDArray[Any]) -> NDArray[Any]:
-    return array
-
-
-# Who passes a tensor has imported torch; who does not should not have to wait for it.
-def _is_tensor(given: object) -> Any:
+def _is_tensor(given: object) -> TypeGuard[torch.Tensor]:
+    # Who passes a tensor has imported torch; who does not should not have to wait for it.
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(given, getattr(torch, "Tensor", ()))
 
 
-def _tensor_to_numpy(tensor: torch.Tensor) -> tuple[NDArray[Any], Callable[[NDArray[Any]], Any]]:
-    torch = sys.modules["torch"]
-    dtypes = (torch.float32, torch.float16, torch.uint8, torch.bool)
-    if tensor.dtype not in dtypes or tensor.layout != torch.strided:
-        raise TypeError(f"images of {tensor.dtype}, {tensor.layout} are not served; served are dense {SERVED}")
-    device = tensor.device
+def _tensor_to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
+    import torch
 
-    def wrap(array: NDArray[Any]) -> torch.Tensor:
-        # A scalar result of NumPy is no array.
-        return torch.from_numpy(np.asarray(array)).to(device)  # type: ignore[no-any-return]
+    if tensor.dtype not in (torch.float32, torch.float16, torch.uint8, torch.bool):
+        raise TypeError(f"images of dtype {tensor.dtype} are not served; served are {SERVED}")
+    if tensor.layout != torch.strided:
+        raise TypeError(f"images of layout {tensor.layout} are not served; make them dense")
+    array: NDArray[Any] = tensor.detach().cpu().resolve_neg().numpy()
+    return array
 
-    return tensor.detach().cpu().resolve_neg().numpy(), wrap
+
+def _tensor_from_numpy(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    import torch
+
+    # One score is a scalar in NumPy, and an array of no axes in torch.
+    return torch.from_numpy(np.asarray(array)).to(device)
 
 
 def _readable(array: NDArray[Any]) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 __all__ = ["COMMANDS", "UsageError", "execute", "main"]
 
 COMMANDS: dict[str, str] = {
+    "experiment": "rerun a claim, with seeds, tables and figures",
     "generate": "make images with a trained generator, with their exact scores",
     "train": "train a generator whose samples obey a rule",
 }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from .scoring import largest_component
 
-__all__ = ["highlight", "sheet"]
+__all__ = ["highlight", "panels", "sheet"]
+
+_GROUND = 226
 
 
 def highlight(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -35,8 +36,24 @@ def sheet(images: npt.NDArray[np.uint8], *, columns: int | None = None, zoom: in
     zoom = zoom or max(1, 64 // max(height, width))
     gap = 4
     cell_y, cell_x = height * zoom + gap, width * zoom + gap
-    canvas = np.full((rows * cell_y + gap, columns * cell_x + gap), 226, np.uint8)
+    canvas = np.full((rows * cell_y + gap, columns * cell_x + gap), _GROUND, np.uint8)
     for k, image in enumerate(images):
         y, x = gap + (k // columns) * cell_y, gap + (k % columns) * cell_x
         canvas[y : y + height * zoom, x : x + width * zoom] = image.repeat(zoom, 0).repeat(zoom, 1)
     return Image.fromarray(canvas)
+
+
+def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.Image:
+    """Sheets side by side, one for each group of images (N, H, W), under its name."""
+    sheets = [sheet(images, columns=columns) for images in groups.values()]
+    gap, head = 24, 34
+    canvas = Image.new(
+        "L", (sum(s.width for s in sheets) + gap * (len(sheets) - 1), head + max(s.height for s in sheets)), 255
+    )
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(20)
+    x = 0
+    for name, each in zip(groups, sheets, strict=True):
+        draw.text((x + 4, 4), name, fill=0, font=font)
+        canvas.paste(each, (x, head))
+        x += each.width + gap
+    return canvas

@@ -1,17 +1,16 @@
 """Random images from seeds: specs of what to draw, and `render`, which draws them.
 
-An image is a pure function of (spec, seed, index) and its size: the same bytes for any number of threads, any batch it
-is drawn in and any machine. `STREAM_VERSION` changes when that function does.
+An image is a pure function of (spec, seed, index) and its size: the same bytes for any number of threads, in any
+batch and on any machine. `STREAM_VERSION` changes when that function does.
 """
 
 from __future__ import annotations
 
-import math
 import numbers
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, Protocol, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -19,14 +18,17 @@ from numpy.typing import DTypeLike, NDArray
 from reggan import _core
 from reggan._arrays import allocate, check_memory, check_sides, check_threads, writable
 
+Indices: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
+"""A number of images, or their indices."""
+
 STREAM_VERSION: int = _core.STREAM_VERSION
 """The version of the images: the same seed and index give the same image as long as it stays the same."""
 
 
-class Renderer(Protocol):
-    """What a spec has to offer to `render`."""
+class Spec(Protocol):
+    """What `render` asks of a spec."""
 
-    def draw(
+    def _draw(
         self,
         seed: int,
         indices: NDArray[np.uint64],
@@ -41,9 +43,9 @@ class Renderer(Protocol):
 class Circles:
     """Black discs under a Gaussian blur (Di Cerbo, Hirsa, Shayaan, arXiv 2102.04593, section 4).
 
-    Each image draws its number of discs, its blur and its `attach`, and each disc its radius and its place, uniformly from
-    (low, high), both included. Lengths are in pixels of an image whose shorter side is 64, and scale with the size.
-    A ValueError says which range is not allowed.
+    Each field is a range (low, high), both ends included. An image draws its number of discs, its blur and its
+    `attach`, and each disc draws its radius and its place, uniformly. Lengths are in pixels of an image whose shorter
+    side is 64, and scale with the size. A ValueError names the range that is not allowed.
     """
 
     count: tuple[int, int] = (11, 18)
@@ -53,21 +55,27 @@ class Circles:
     blur: tuple[float, float] = (0.5, 2.5)
     """Standard deviation of the blur: 0 (none) to 64."""
     attach: tuple[float, float] = (0.0, 0.0)
-    """The probability that a disc touches an earlier one instead of lying anywhere: 0 to 1."""
+    """The probability that a disc touches an earlier one, instead of lying anywhere: 0 to 1."""
 
     def __post_init__(self) -> None:
-        for name, allowed, served in (
-            ("count", "1 <= low <= high <= 65536", lambda low, high: 1 <= low <= high <= 65536),
-            ("radius", "0 < low <= high <= 10000", lambda low, high: 0 < low <= high <= 10000),
-            ("blur", "0 <= low <= high <= 64", lambda low, high: 0 <= low <= high <= 64),
-            ("attach", "0 <= low <= high <= 1", lambda low, high: 0 <= low <= high <= 1),
-        ):
-            ends = _pair(name, getattr(self, name), integers=name == "count")
-            if not served(*ends):
-                raise ValueError(f"{name} is {ends}, but must be (low, high) with {allowed}")
-            object.__setattr__(self, name, ends)
+        self._check("count", "1 <= low <= high <= 65536", lambda low, high: 1 <= low <= high <= 65536)
+        self._check("radius", "0 < low <= high <= 10000", lambda low, high: 0 < low <= high <= 10000)
+        self._check("blur", "0 <= low <= high <= 64", lambda low, high: 0 <= low <= high <= 64)
+        self._check("attach", "0 <= low <= high <= 1", lambda low, high: 0 <= low <= high <= 1)
 
-    def draw(
+    def _check(self, name: str, allowed: str, is_allowed: Callable[[float, float], bool]) -> None:
+        given = getattr(self, name)
+        number = numbers.Integral if name == "count" else numbers.Real
+        if not (
+            isinstance(given, Sequence) and len(given) == 2 and all(isinstance(end, number) for end in given)
+        ):
+            raise TypeError(f"{name} is {given!r}, but must be two numbers, (low, high)")
+        low, high = map(int if name == "count" else float, given)
+        if not is_allowed(low, high):
+            raise ValueError(f"{name} is ({low}, {high}), but must be (low, high) with {allowed}")
+        object.__setattr__(self, name, (low, high))
+
+    def _draw(
         self,
         seed: int,
         indices: NDArray[np.uint64],
@@ -75,18 +83,18 @@ class Circles:
         scores: NDArray[np.float32] | None,
         threads: int | None,
     ) -> None:
-        """Write the images `indices` of `seed` into `images`, and their scores into `scores`."""
         ranges = (self.count, self.radius, self.blur, self.attach)
         _core.render_circles(*ranges, seed, indices, images, scores, threads)
 
 
 RENDERERS = {"circles": Circles}
+"""The specs by their names."""
 
 
 @overload
 def render(
-    spec: Renderer,
-    n_or_indices: int | Sequence[int] | NDArray[np.integer],
+    spec: Spec,
+    n_or_indices: Indices,
     *,
     seed: int = 0,
     size: int | tuple[int, int] = 64,
@@ -97,8 +105,8 @@ def render(
 ) -> NDArray[Any]: ...
 @overload
 def render(
-    spec: Renderer,
-    n_or_indices: int | Sequence[int] | NDArray[np.integer],
+    spec: Spec,
+    n_or_indices: Indices,
     *,
     seed: int = 0,
     size: int | tuple[int, int] = 64,
@@ -108,8 +116,8 @@ def render(
     threads: int | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.float32]]: ...
 def render(
-    spec: Renderer,
-    n_or_indices: int | Sequence[int] | NDArray[np.integer],
+    spec: Spec,
+    n_or_indices: Indices,
     *,
     seed: int = 0,
     size: int | tuple[int, int] = 64,
@@ -118,90 +126,81 @@ def render(
     out: NDArray[Any] | None = None,
     threads: int | None = None,
 ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[np.float32]]:
-    """Draw images: (N, H, W), white paper 1.0 or 255, dark ink.
+    """Draw images: (N, H, W), paper white (1.0 or 255), ink dark.
 
     Args:
         spec: What to draw, such as `Circles()`.
-        n_or_indices: How many images, which then have the indices 0 to N - 1; or their indices, each 0 to 2**64 - 1.
+        n_or_indices: How many images, which then have the indices 0 to N - 1, or a sequence of indices, each from
+            0 to 2**64 - 1.
         seed: 0 to 2**64 - 1.
         size: Side of the images in pixels, or (height, width); 1 to 16,384 each.
         dtype: uint8 or float32.
-        with_scores: Also return the images' scores, (N,) float32, exactly as `score(images)` gives them.
-        out: An array of the images' shape and dtype to write to and return.
-        threads: How many threads may be used at most; None is all cores. The images do not depend on it.
+        with_scores: Also return the images' scores, (N,) float32, just as `score(images)` gives them.
+        out: An array of the images' shape and dtype, C-contiguous, to write to and return.
+        threads: At most so many threads; None is all cores. The images do not depend on it.
 
     Raises:
-        TypeError: A dtype, spec, or kind of index that is not served.
-        ValueError: A number out of range, or an `out` of another shape.
-        MemoryError: More images than the machine's memory holds.
+        TypeError: A dtype, a spec or a kind of index that is not served.
+        ValueError: A number that is out of range, or an `out` of another shape.
+        MemoryError: More than the machine's memory.
     """
-    if not hasattr(spec, "draw"):
-        raise TypeError(f"spec is {spec!r}, but must be a spec such as {', '.join(RENDERERS)}: Circles()")
+    if not isinstance(spec, tuple(RENDERERS.values())):
+        served = ", ".join(kind.__name__ for kind in RENDERERS.values())
+        raise TypeError(f"spec is {spec!r}, but must be an instance of one of: {served}")
     seed = operator.index(seed)
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed is {seed}, but must be from 0 to 2**64 - 1")
-    height, width = _size(size)
     pixel = np.dtype(dtype)
     if pixel not in (np.dtype(np.uint8), np.dtype(np.float32)):
         raise TypeError(f"images of dtype {pixel} are not served; served are uint8 and float32")
     threads = check_threads(threads)
 
-    n = _count(n_or_indices)
-    shape = (n, height, width)
-    if out is None:
-        check_memory(shape, pixel)
-    check_memory((n,), np.dtype(np.uint64))
+    shape = (_count(n_or_indices), *_sides(size))
     images = allocate(shape, pixel) if out is None else writable(out, shape, pixel)
     indices = _indices(n_or_indices)
-    scores = np.empty(n, np.float32) if with_scores else None
-    spec.draw(seed, indices, images, scores, threads)
-    returned = images if out is None else out
-    return returned if scores is None else (returned, scores)
+    scores = np.empty(len(indices), np.float32) if with_scores else None
+    spec._draw(seed, indices, images, scores, threads)
+    result = images if out is None else out
+    return result if scores is None else (result, scores)
 
 
-def _pair(name: str, given: Any, *, integers: bool) -> tuple[Any, Any]:
-    kind, text = (numbers.Integral, "integers") if integers else (numbers.Real, "numbers")
-    if not (isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(end, kind) for end in given)):
-        raise TypeError(f"{name} is {given!r}, but must be (low, high), two {text}")
-    low, high = given
-    return (int(low), int(high)) if integers else (float(low), float(high))
-
-
-def _size(size: int | tuple[int, int]) -> tuple[int, int]:
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
     sides = (size, size) if isinstance(size, numbers.Integral) else size
-    if not (isinstance(sides, tuple | list) and len(sides) == 2):
+    if not (isinstance(sides, Sequence) and len(sides) == 2):
         raise TypeError(f"size is {size!r}, but must be an integer or (height, width)")
     height, width = map(operator.index, sides)
     check_sides(height, width)
     return height, width
 
 
-def _count(n_or_indices: int | Sequence[int] | NDArray[np.integer]) -> int:
-    if isinstance(n_or_indices, numbers.Integral):
-        if n_or_indices < 0:
-            raise ValueError(f"the number of images is {n_or_indices}, but must be at least 0")
-        return int(n_or_indices)
-    if getattr(n_or_indices, "ndim", 1) != 1 or not hasattr(n_or_indices, "__len__"):
-        raise TypeError(f"indices are {n_or_indices!r}, but must be a number of images or a 1-D sequence of integers")
-    return len(n_or_indices)
+def _count(n_or_indices: Any) -> int:
+    if not isinstance(n_or_indices, numbers.Integral):
+        if getattr(n_or_indices, "ndim", 1) != 1 or not hasattr(n_or_indices, "__len__"):
+            raise TypeError(
+                f"indices are {n_or_indices!r}; they must be a number of images or a 1-D sequence"
+            )
+        return len(n_or_indices)
+    if n_or_indices < 0:
+        raise ValueError(f"the number of images is {n_or_indices}, but must be at least 0")
+    return int(n_or_indices)
 
 
-def _indices(n_or_indices: int | Sequence[int] | NDArray[np.integer]) -> NDArray[np.uint64]:
+def _indices(n_or_indices: Any) -> NDArray[np.uint64]:
+    """The indices, whose memory may be many times that of the images, and is checked before it is touched."""
+    check_memory((_count(n_or_indices),), np.dtype(np.uint64))
     if isinstance(n_or_indices, numbers.Integral):
         return np.arange(int(n_or_indices), dtype=np.uint64)
+    if isinstance(n_or_indices, range):
+        _check_indices(n_or_indices[:1])
+        _check_indices(n_or_indices[-1:])
+        # Modulo 2**64, where a step down is a very large step up.
+        first, step = np.uint64((*n_or_indices[:1], 0)[0]), np.uint64(n_or_indices.step % 2**64)
+        return np.arange(len(n_or_indices), dtype=np.uint64) * step + first
     if isinstance(n_or_indices, np.ndarray):
         if n_or_indices.dtype.kind not in "iu":
             raise TypeError(f"indices of dtype {n_or_indices.dtype} are not served; they must be integers")
-        if n_or_indices.size and n_or_indices.min() < 0:
-            raise ValueError(f"index {n_or_indices.min()} is not from 0 to 2**64 - 1")
+        _check_indices(n_or_indices[:1] if n_or_indices.size == 0 else [int(n_or_indices.min())])
         return np.ascontiguousarray(n_or_indices, dtype=np.uint64)
-    if isinstance(n_or_indices, range):
-        ends = (n_or_indices[0], n_or_indices[-1]) if n_or_indices else ()
-        _check_indices(ends)
-        # Modulo 2**64, where a negative step is a very large one.
-        step = np.uint64(n_or_indices.step % 2**64)
-        start = np.uint64(ends[0] if ends else 0)
-        return np.arange(len(n_or_indices), dtype=np.uint64) * step + start
     indices = [operator.index(index) for index in n_or_indices]
     _check_indices(indices)
     return np.array(indices, dtype=np.uint64)

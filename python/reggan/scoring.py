@@ -1,18 +1,19 @@
 """Exact measures of the connected components of images: `score`, `analyze`, `label`, `largest_component`.
 
-Images are (N, H, W), (H, W) or (N, 1, H, W), of float32, float16, uint8 or bool, H and W from 1 to 16,384: NumPy arrays,
-torch tensors (results are tensors on the same device) or anything that speaks DLPack (results are NumPy). They are read
-where they lie, whatever their strides, as long as each row is contiguous; if not, they are copied once.
+Images are (N, H, W), (H, W) or (N, 1, H, W) of float32, float16, uint8 or bool, H and W from 1 to 16,384: NumPy
+arrays, torch tensors (then results are tensors on the same device), or anything that speaks DLPack (then results
+are NumPy arrays). They are read where they lie, whatever the strides, if each row is contiguous and the tensor is on
+the CPU; otherwise they are copied once. For (H, W) the result has no axis N.
 
 Paper is white (1.0, 255, True) and ink is dark. Every function takes
 
 - `threshold`: with `foreground="dark"` a pixel counts when gray <= 1 - threshold, with `foreground="light"` when
-  gray >= threshold; gray is in [0, 1] and is compared as if in float64. None is 0.5; any finite number is allowed.
-- `connectivity`: 4, pixels that share a side are connected, or 8, pixels that share a corner are, too.
-- `threads`: how many threads may be used at most; None is all cores. Results do not depend on it.
+  gray >= threshold. Gray is 0 to 1 and compared as if in float64. Any finite number is allowed; None is 0.5;
+- `connectivity`: 4, pixels that share a side are connected; or 8, those that share a corner are, too;
+- `threads`: at most so many threads; None is all cores. Results do not depend on it;
 
-and raises TypeError for arrays or dtypes that are not served, ValueError for shapes, strides and options that are
-not, and for NaN in an image (naming the first such image), and MemoryError for results larger than the machine.
+and raises TypeError for arrays and dtypes that are not served; ValueError for shapes and options that are not, and
+for NaN in an image, naming the first such image; MemoryError for results larger than the machine's memory.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from reggan._arrays import Array, Batch, check_threads
 
 @dataclass(frozen=True)
 class Components(Generic[Array]):
-    """What is known about the components of N images; without the axis N for a single one."""
+    """What is known of the components of N images; for a single (H, W) image without the axis N."""
 
     score: Array
-    """(N,) float32: pixels of the largest component over all foreground pixels, 0 without foreground."""
+    """(N,) float32: pixels of the largest component over all foreground pixels; 0 without foreground."""
     count: Array
     """(N,) int64: how many components there are."""
     area: Array
@@ -41,9 +42,9 @@ class Components(Generic[Array]):
     largest_area: Array
     """(N,) int64: pixels of the largest component."""
     holes: Array
-    """(N,) int64: components of the background, under the other connectivity, that do not touch the border."""
+    """(N,) int64: components of the background, with the other connectivity, that do not touch the border."""
     bbox: Array
-    """(N, 4) int32: top, left, bottom, right of the largest component, half-open; zeros without foreground."""
+    """(N, 4) int32: top, left, bottom, right of the largest component, half-open; zeros if there is none."""
 
 
 def score(
@@ -55,16 +56,17 @@ def score(
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The part of each image's foreground that is in one piece: (N,) float32 in [0, 1].
+    """The part of each image's foreground that is in one piece: (N,) float32, 0 to 1.
 
-    It is the number of pixels of the largest component over the number of all foreground pixels: 1 exactly when there is
-    one component, 0 for an image without foreground (Di Cerbo, Hirsa, Shayaan, arXiv 2102.04593, section 3.1).
-    `out`, if given, is a float32 array of the result's shape to write to and return.
+    That is the pixels of the largest component over all foreground pixels (Di Cerbo, Hirsa, Shayaan, arXiv
+    2102.04593, section 3.1): 1 exactly when there is one component. An image without foreground scores 0.
+    `out`: a float32 array of the result's shape, C-contiguous, to write to and return.
     """
     batch, options = _prepare(images, threshold, foreground, connectivity, threads)
-    result = batch.result((), np.float32, out)
-    _core.score(batch.images, result.array, **options)
-    return result.finish()
+    scores = batch.result((), np.float32, out)
+    _core.score(batch.images, scores, **options)
+    result: Array = batch.finish(scores, out)
+    return result
 
 
 def analyze(
@@ -75,9 +77,9 @@ def analyze(
     connectivity: Literal[4, 8] = 4,
     threads: int | None = None,
 ) -> Components[Array]:
-    """The score of each image and more: see `Components`. Of several largest components, the first in raster order."""
+    """The score of each image and more: see `Components`. Of equally large components, the first in raster order."""
     batch, options = _prepare(images, threshold, foreground, connectivity, threads)
-    results = {
+    measures = {
         "score": batch.result((), np.float32),
         "count": batch.result((), np.int64),
         "area": batch.result((), np.int64),
@@ -85,8 +87,8 @@ def analyze(
         "holes": batch.result((), np.int64),
         "bbox": batch.result((4,), np.int32),
     }
-    _core.analyze(batch.images, **{name: result.array for name, result in results.items()}, **options)
-    return Components(**{name: result.finish() for name, result in results.items()})
+    _core.analyze(batch.images, *measures.values(), **options)
+    return Components(**{name: batch.finish(measure) for name, measure in measures.items()})
 
 
 def label(
@@ -100,12 +102,13 @@ def label(
 ) -> Array:
     """The component of each pixel: (N, H, W) int32, 0 for background, else 1, 2, ... in raster order of first pixels.
 
-    `out`, if given, is an int32 array of the result's shape to write to and return.
+    `out`: an int32 array of the result's shape, C-contiguous, to write to and return.
     """
     batch, options = _prepare(images, threshold, foreground, connectivity, threads)
-    result = batch.result(batch.images.shape[1:], np.int32, out)
-    _core.label(batch.images, result.array, **options)
-    return result.finish()
+    labels = batch.result(batch.images.shape[1:], np.int32, out)
+    _core.label(batch.images, labels, **options)
+    result: Array = batch.finish(labels, out)
+    return result
 
 
 def largest_component(
@@ -116,17 +119,18 @@ def largest_component(
     connectivity: Literal[4, 8] = 4,
     threads: int | None = None,
 ) -> Array:
-    """The pixels of the largest component: (N, H, W) bool. Of several, the first in raster order."""
+    """The pixels of the largest component: (N, H, W) bool. Of equally large ones, the first in raster order."""
     batch, options = _prepare(images, threshold, foreground, connectivity, threads)
-    result = batch.result(batch.images.shape[1:], np.bool_)
-    _core.largest_component(batch.images, result.array, **options)
-    return result.finish()
+    mask = batch.result(batch.images.shape[1:], np.bool_)
+    _core.largest_component(batch.images, mask, **options)
+    result: Array = batch.finish(mask)
+    return result
 
 
 def _prepare(
-    images: object, threshold: float | None, foreground: str, connectivity: int, threads: int | None
+    images: object, threshold: Any, foreground: str, connectivity: int, threads: int | None
 ) -> tuple[Batch, dict[str, Any]]:
-    """The images as the kernels read them, and the checked options as the kernels are called with them."""
+    """The images as kernels read them, and the options, checked, as kernels take them."""
     if threshold is None:
         threshold = 0.5
     if not isinstance(threshold, numbers.Real):

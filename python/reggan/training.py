@@ -35,7 +35,7 @@ from .checkpoint import (
     save_checkpoint,
 )
 from .config import TrainConfig, config_from_json, config_to_json
-from .data import Item, load_batches
+from .data import Item, load_batches, normalize, quantize
 from .drawing import highlight, sheet
 from .metrics import summarize
 from .progress import Progress, deferred_interrupt
@@ -137,6 +137,11 @@ def private_generator(seed: int, purpose: str, step: int = 0) -> torch.Generator
     return torch.Generator().manual_seed(int(words[0]) >> 1)
 
 
+def private_latents(seed: int, purpose: str, count: int, latent_dim: int) -> Tensor:
+    """Latents (count, latent_dim) on the CPU; those of a smaller count are the first of a larger one's."""
+    return torch.randn(count, latent_dim, generator=private_generator(seed, purpose))
+
+
 @dataclass
 class _Trainer:
     """What is trained, and what trains it."""
@@ -172,7 +177,7 @@ class _Trainer:
 
     def batch(self, item: Item, step: int) -> Batch:
         images, scores, classes = (tensor.to(self.config.device, non_blocking=True) for tensor in item)
-        images = (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        images = normalize(images).contiguous(memory_format=torch.channels_last)
         return Batch(images, scores, classes, private_generator(self.config.seed, "step", step))
 
     def run_phase(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
@@ -200,18 +205,16 @@ class _Trainer:
 
     def sample(self, count: int, purpose: str) -> Images:
         """Images of the averaged generator, (count, H, W) uint8, the same latents for the same purpose."""
-        latents = torch.randn(
-            count, self.config.recipe.latent_dim, generator=private_generator(self.config.seed, purpose)
-        )
+        latents = private_latents(self.config.seed, purpose, count, self.config.recipe.latent_dim)
         with self.autocast():
             return generate(self.averaged, latents.to(self.config.device))
 
     def evaluate(self) -> dict[str, float]:
         """Exact scores and metrics of samples, and what the recipe has to say of them."""
         images = self.sample(self.config.eval_images, "evaluation")
-        item = torch.from_numpy(images)[:, None].to(self.config.device).float() / 127.5 - 1
+        seen = normalize(torch.from_numpy(images)[:, None].to(self.config.device))
         with torch.no_grad(), self.autocast():
-            extra = self.config.recipe.monitor(self.networks, item, self.rule)
+            extra = self.config.recipe.monitor(self.networks, seen, self.rule)
         figures = summarize(images, self.rule) | {key: float(value) for key, value in extra.items()}
         return {f"samples/{key}": value for key, value in figures.items()}
 
@@ -223,8 +226,7 @@ class _Trainer:
 def generate(generator: nn.Module, latents: Tensor, batch_size: int = 256) -> Images:
     """Images (N, H, W) uint8, white paper 255, of latents (N, latent_dim), by a generator with one channel."""
     generator.eval()
-    parts = [generator(z).float() for z in torch.split(latents, batch_size)]
-    gray = ((torch.cat(parts) + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+    gray = torch.cat([quantize(generator(z)) for z in torch.split(latents, batch_size)])
     images: Images = gray[:, 0].cpu().numpy()
     return images
 
@@ -258,13 +260,14 @@ def _find_checkpoint(run: Path, kind: str = "step") -> Path | None:
 
 
 def _schedule(stages: tuple[Stage, ...], start: int) -> Iterator[tuple[int, Stage, int]]:
-    """(step, stage, step within the stage), all counted from 1, of the steps after `start`."""
-    step = 0
+    """(step, stage, steps that trained the generator) of the steps after `start`, each counted from 1 with this one."""
+    step = generator_step = 0
     for stage in stages:
-        for local in range(1, stage.steps + 1):
+        for _ in range(stage.steps):
             step += 1
+            generator_step += stage.makes_samples
             if step > start:
-                yield step, stage, local
+                yield step, stage, generator_step
 
 
 def _rewind(path: Path, step: int) -> None:
@@ -342,33 +345,32 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
 
     total = sum(stage.steps for stage in stages)
     with deferred_interrupt() as stop, closing(Progress(total, done, enabled=log)) as progress:
-        for step, stage, local in _schedule(stages, done):
+        for step, stage, generator_step in _schedule(stages, done):
             batch = trainer.batch(next(batches), step)
             figures: dict[str, Tensor] = {}
             for phase in stage.phases:
-                if local % phase.every == 0:
+                if step % phase.every == 0:
                     figures |= trainer.run_phase(phase, batch)
-            last_stage = stage is stages[-1]
-            if last_stage:
-                trainer.average(local)
+            if stage.makes_samples:
+                trainer.average(generator_step)
             progress.advance()
 
             line = {}
-            if local % config.log_every == 0 or local == stage.steps:
+            if step % config.log_every == 0 or step == total:
                 line = {key: float(value) for key, value in figures.items()}
                 if not all(map(math.isfinite, line.values())):
                     raise ArithmeticError(f"training diverged at step {step}: {line}; try a smaller --lr")
-            if last_stage and (local % config.eval_every == 0 or local == stage.steps):
+            if stage.makes_samples and (generator_step % config.eval_every == 0 or step == total):
                 line |= trainer.evaluate()
                 progress.show({key: line[f"samples/{key}"] for key in ("score", "one_piece", "ink")})
             if line:
-                _append(metrics, {"step": step, "stage": stage.name, "stage_step": local, **line})
+                _append(metrics, {"step": step, "stage": stage.name, "generator_step": generator_step, **line})
                 rate = (step - done) * config.batch_size / progress.seconds
                 _append(timings, {"step": step, "seconds": progress.seconds, "images_per_second": rate})
             if line.get("samples/score", -math.inf) > best and _looks_like(line, reference):
                 best = line["samples/score"]
                 save("best", step, keep=1)
-            if last_stage and (local % config.sample_every == 0 or local == stage.steps):
+            if stage.makes_samples and (generator_step % config.sample_every == 0 or step == total):
                 _draw(run, f"step-{step:08d}", trainer.sample(SHEET_IMAGES, "sheet"))
             if step % config.checkpoint_every == 0 or step == total or stop.is_set():
                 save("step", step, keep=2)

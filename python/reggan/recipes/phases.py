@@ -54,7 +54,7 @@ class Phase:
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
     """Each phase has its own optimizer, so that two phases on one network are weighed by their rates."""
     every: int = 1
-    """The phase runs in every so many steps of its stage."""
+    """The phase runs at every so many steps."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ class Stage:
     name: str
     steps: int
     phases: tuple[Phase, ...]
+
+    @property
+    def makes_samples(self) -> bool:
+        """Whether the generator is trained, so that samples are worth a look."""
+        return any(phase.updates == "generator" for phase in self.phases)
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
-        """List the stages in order; the last one trains the generator for `steps` steps."""
+        """List the stages in order; those that train the generator have `steps` steps together."""
 
     def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
         """Extra figures on generated images (N, C, H, W), for the evaluations during training."""

@@ -1,4 +1,4 @@
-"""RegGAN (Di Cerbo, Hirsa and Shayaan, arXiv 2102.04593), first method: a frozen classifier stands for the rule."""
+"""RegGAN (Di Cerbo, Hirsa and Shayaan, arXiv 2102.04593): a classifier of the rule's score stands for the rule."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import losses
+from ..data import quantize
 from ..networks import ScoreClassifier
 from ..rules import Rule
 from .dcgan import DCGAN
@@ -25,12 +26,16 @@ class RegGAN(DCGAN):
 
     name: ClassVar[str] = "reggan"
 
+    method: Literal["first", "second"] = "first"
+    """first: the classifier is frozen; second: it keeps learning, from generated images with their exact scores too."""
     classifier_steps: int = 15_000
     """Steps of the classifier's training, before the generator's."""
     classifier_width: int = 32
     """Feature maps of the classifier's first layer."""
     classifier_lr: float = 1e-3
     """Adam rate of the classifier."""
+    warmup: int = 0
+    """Steps of the generator's training before its rule step sets in, so that there is something to rule over."""
     rule_ratio: float = 1.0
     """Rate of the generator's rule step over `lr`. Adam cancels a loss weight, so that this ratio is the weight."""
     rule_loss: Literal["expected", "soft", "top"] = "top"
@@ -40,8 +45,9 @@ class RegGAN(DCGAN):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.classifier_steps < 0:
-            raise ValueError(f"classifier_steps is {self.classifier_steps}, must be at least 0")
+        for field in ("classifier_steps", "warmup"):
+            if getattr(self, field) < 0:
+                raise ValueError(f"{field} is {getattr(self, field)}, must be at least 0")
         if self.classifier_width < 1:
             raise ValueError(f"classifier_width is {self.classifier_width}, must be at least 1")
         for field in ("classifier_lr", "rule_ratio", "rule_beta"):
@@ -63,9 +69,14 @@ class RegGAN(DCGAN):
         against_rule = Phase(
             "rule", "generator", partial(self.rule_step_loss, rule), partial(self.adam, lr=self.lr * self.rule_ratio)
         )
+        lessons = partial(torch.optim.Adam, lr=self.classifier_lr)
+        teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), lessons)
+        second = (teach,) if self.method == "second" else ()
+        warmup = min(self.warmup, steps)
         return (
             Stage("classifier", self.classifier_steps, (classifier,)),
-            Stage("gan", steps, (*self.adversarial_phases(), against_rule)),
+            Stage("warmup", warmup, self.adversarial_phases()),
+            Stage("rule", steps - warmup, (*second, *self.adversarial_phases(), against_rule)),
         )
 
     def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
@@ -78,6 +89,15 @@ class RegGAN(DCGAN):
         logits = networks["classifier"](batch.images)
         accuracy = (logits.detach().argmax(dim=1) == batch.classes).float().mean()
         return F.cross_entropy(logits, batch.classes), {"accuracy": accuracy}
+
+    def teaching_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """Cross-entropy to the exact classes, on as many generated images as there are real ones."""
+        with torch.no_grad():
+            generated = self.generate(networks, batch)
+        scores = rule(quantize(generated)[:, 0].cpu().numpy())
+        classes = torch.from_numpy(rule.classify(scores)).to(batch.classes.device)
+        logits = networks["classifier"](torch.cat([batch.images, generated]))
+        return F.cross_entropy(logits, torch.cat([batch.classes, classes])), {"exact": torch.tensor(scores.mean())}
 
     def rule_step_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The classifier shall find the best score in generated images."""

@@ -1,0 +1,79 @@
+"""Every command and every code block of the README does what it says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)
+INSTALL = "pip install ."
+TEST = "make test"
+SHORT = {
+    "python -m reggan.train": "--steps=6 --classifier-steps=4 --warmup=2 --width=4 --classifier-width=4 --eval-images=16",
+    "python -m reggan.experiment": "--reduced --seeds=2",
+}
+"""Long commands run as they are written, with these options after them."""
+
+
+def commands():
+    lines = [line for kind, text in BLOCKS if kind == "bash" for line in text.splitlines()]
+    return [part.strip() for line in lines for part in line.split("  #")[0].split("&&")]
+
+
+def test_the_first_screen_has_a_command_that_trains_and_one_that_tests():
+    head = "\n".join(README.splitlines()[:40])
+    assert f"{INSTALL} && python -m reggan.train" in head
+    assert TEST in head
+    (picture,) = re.findall(r"!\[.+?\]\((.+?)\)", head)
+    assert (ROOT / picture).stat().st_size > 1000
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    assert TEST in commands()
+    assert TEST in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_linked_files_are_there():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_there_are_no_other_blocks_than_these_tests_run():
+    assert {kind for kind, _ in BLOCKS} == {"bash", "python", "text"}
+
+
+@pytest.mark.timeout(600)
+def test_commands_and_code_run_in_the_order_of_the_page(tmp_path):
+    site = tmp_path / "site"
+    shell = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(command, cwd):
+        done = subprocess.run(command, shell=True, cwd=cwd, env=shell, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+    for kind, text in BLOCKS:
+        if kind == "python":
+            name = re.match(r"# (\w+\.py)\n", text)
+            path = work / (name[1] if name else "block.py")
+            path.write_text(text)
+            run(f"{sys.executable} {path}", work)
+        if kind != "bash":
+            continue
+        for line in text.splitlines():
+            for command in map(str.strip, line.split("  #")[0].split("&&")):
+                if command == TEST:
+                    continue  # CI runs it: see above
+                if command == INSTALL:
+                    run(f"{command} --quiet --no-deps --target {site}", ROOT)
+                    shell["PYTHONPATH"] = str(site)
+                    continue
+                resumed = "--resume" in command
+                extra = next((more for long, more in SHORT.items() if command.startswith(long) and not resumed), "")
+                run(f"{command} {extra}", work)
