@@ -5,13 +5,17 @@ This module is the array API, rendering and exact scoring of images, and does wi
 
 from reggan._core import __version__
 from reggan.rendering import RENDERERS, STREAM_VERSION, Circles, render
+from reggan.rules import RULES, Connected, Rule
 from reggan.scoring import Components, analyze, label, largest_component, score
 
 __all__ = [
     "RENDERERS",
+    "RULES",
     "STREAM_VERSION",
     "Circles",
     "Components",
+    "Connected",
+    "Rule",
     "__version__",
     "analyze",
     "label",

@@ -39,18 +39,18 @@ def expected_score(logits: Tensor, values: Tensor) -> Tensor:
 
 
 def rule_top(logits: Tensor, values: Tensor, beta: float = 0.0) -> Tensor:
-    """Cross-entropy of logits (N, K) to the top class; values and beta are not used."""
-    return -logits.log_softmax(dim=1)[:, -1].mean()
+    """-log p_top, (N,): cross-entropy of logits (N, K) to the top class; values and beta are not used."""
+    return -logits.log_softmax(dim=1)[:, -1]
 
 
 def rule_expected(logits: Tensor, values: Tensor, beta: float = 0.0) -> Tensor:
-    """Minus the expected score, -E[Sum_k p_k v_k]; beta is not used."""
-    return -expected_score(logits, values).mean()
+    """-Sum_k p_k v_k, (N,): minus the expected score; beta is not used."""
+    return -expected_score(logits, values)
 
 
 def rule_soft(logits: Tensor, values: Tensor, beta: float = 10.0) -> Tensor:
-    """-E[log Sum_k p_k exp(beta v_k)] + beta: rule_top as beta grows, beta * rule_expected + beta as it falls to 0."""
-    return beta - torch.logsumexp(logits.log_softmax(dim=1) + beta * values, dim=1).mean()
+    """beta - log Sum_k p_k exp(beta v_k), (N,): rule_top as beta grows, beta * (1 + rule_expected) as it falls to 0."""
+    return beta - torch.logsumexp(logits.log_softmax(dim=1) + beta * values, dim=1)
 
 
 RULE_LOSSES = {

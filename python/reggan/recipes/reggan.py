@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -42,6 +42,11 @@ class RegGAN(DCGAN):
     """What the rule step minimizes: see reggan.losses.RULE_LOSSES."""
     rule_beta: float = 10.0
     """Sharpness of the "soft" rule loss."""
+    gate: bool = False
+    """The rule step acts only on those samples that fail the exact rule, and leaves the others alone."""
+    feedback: float = 0.0
+    """Share of the discriminator's real images that are replaced by generated ones that obey the exact rule, as far as
+    there are any: obeying the rule is no sign of a fake then, though no real image does."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,6 +58,8 @@ class RegGAN(DCGAN):
         for field in ("classifier_lr", "rule_ratio", "rule_beta"):
             if not 0 <= getattr(self, field) <= 1000:
                 raise ValueError(f"{field} is {getattr(self, field)}, must be from 0 to 1000")
+        if not 0 <= self.feedback < 1:
+            raise ValueError(f"feedback is {self.feedback}, must be from 0 to below 1")
         if self.rule_loss not in losses.RULE_LOSSES:
             raise ValueError(f"rule_loss is {self.rule_loss!r}, must be one of {', '.join(losses.RULE_LOSSES)}")
 
@@ -73,10 +80,12 @@ class RegGAN(DCGAN):
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), lessons)
         second = (teach,) if self.method == "second" else ()
         warmup = min(self.warmup, steps)
+        discriminator, generator = self.adversarial_phases()
+        fed = replace(discriminator, loss=partial(self.fed_discriminator_loss, rule)) if self.feedback else discriminator
         return (
             Stage("classifier", self.classifier_steps, (classifier,)),
-            Stage("warmup", warmup, self.adversarial_phases()),
-            Stage("rule", steps - warmup, (*second, *self.adversarial_phases(), against_rule)),
+            Stage("warmup", warmup, (discriminator, generator)),
+            Stage("rule", steps - warmup, (*second, fed, generator, against_rule)),
         )
 
     def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
@@ -94,15 +103,36 @@ class RegGAN(DCGAN):
         """Cross-entropy to the exact classes, on as many generated images as there are real ones."""
         with torch.no_grad():
             generated = self.generate(networks, batch)
-        scores = rule(quantize(generated)[:, 0].cpu().numpy())
+        scores = _exact(rule, generated)
         classes = torch.from_numpy(rule.classify(scores)).to(batch.classes.device)
         logits = networks["classifier"](torch.cat([batch.images, generated]))
-        return F.cross_entropy(logits, torch.cat([batch.classes, classes])), {"exact": torch.tensor(scores.mean())}
+        return F.cross_entropy(logits, torch.cat([batch.classes, classes])), {"exact": scores.mean()}
 
     def rule_step_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The classifier shall find the best score in generated images."""
-        logits = networks["classifier"](self.generate(networks, batch)).float()
-        return losses.RULE_LOSSES[self.rule_loss](logits, _values(rule, logits), self.rule_beta), {}
+        """The classifier shall find the best score in generated images; gated, in those that fail the exact rule."""
+        generated = self.generate(networks, batch)
+        failing = torch.ones(len(generated), dtype=torch.bool, device=generated.device)
+        if self.gate:
+            failing = (_exact(rule, generated) < 1).to(generated.device)
+        logits = networks["classifier"](generated).float()
+        loss = losses.RULE_LOSSES[self.rule_loss](logits, _values(rule, logits), self.rule_beta)
+        return (loss * failing).mean(), {"failing": failing.float().mean()}
+
+    def fed_discriminator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """The discriminator's loss where some real images are replaced by generated ones that obey the rule."""
+        with torch.no_grad():
+            generated = self.generate(networks, batch)
+        obeying = generated[(_exact(rule, generated) >= 1).to(generated.device)]
+        fed = obeying[: int(self.feedback * len(batch.images))]
+        images = torch.cat([fed, batch.images[len(fed) :]])
+        share = torch.tensor(len(fed) / len(images))
+        loss, stats = self.discriminator_loss(networks, replace(batch, images=images))
+        return loss, {**stats, "fed": share}
+
+
+def _exact(rule: Rule, images: Tensor) -> Tensor:
+    """Exact scores (N,), on the CPU, of generated images (N, 1, H, W) as they would be saved."""
+    return torch.from_numpy(rule(quantize(images.detach())[:, 0].cpu().numpy()))
 
 
 def _values(rule: Rule, like: Tensor) -> Tensor:
