@@ -172,7 +172,7 @@ def test_errors_of_one_thread_do_not_disturb_another() -> None:
 def test_the_interpreter_runs_while_a_kernel_does(threads: int) -> None:
     # That this thread sees an `out` with its first score written and its last one not yet is the proof: with
     # the interpreter lock held for the whole call, it could see only all of them or none.
-    images = np.broadcast_to(reggan.render(reggan.Circles(), 1)[0], (1_000_000, 64, 64))
+    images = np.broadcast_to(reggan.render(reggan.Circles(), 1)[0], (300_000, 64, 64))
     out = np.empty(len(images), np.float32)
     for _ in range(5):
         out[:] = -1
