@@ -39,7 +39,7 @@ class Batch:
 
     @classmethod
     def of(cls, given: object) -> Batch:
-        """The images of a NumPy array, a torch tensor or an object that speaks DLPack; copied only if need be."""
+        """The images of a NumPy array, a torch tensor or an object that speaks DLPack; copied if need be."""
         array, wrap = _to_numpy(given)
         if array.dtype.newbyteorder("=") not in PIXEL_TYPES:
             raise TypeError(f"images of dtype {array.dtype} are not served; served are {SERVED}")
@@ -64,7 +64,7 @@ class Batch:
         return array.reshape(shape)
 
     def finish(self, result: NDArray[Any], out: object = None) -> Any:
-        """A result as the caller gets it: `out`, or an array of the caller's kind and without a batch axis if need be."""
+        """A result as the caller gets it: `out`, or an array of the caller's kind, with the caller's axes."""
         if out is not None:
             return out
         return self.wrap(result[0] if self.single else result)
@@ -74,7 +74,7 @@ def check_sides(height: int, width: int) -> None:
     """Raise a ValueError unless images of this size are served."""
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise ValueError(
-            f"images of {height} x {width} pixels are not served; height and width must be from 1 to {MAX_SIDE}"
+            f"images of {height} x {width} pixels are not served; both sides must be from 1 to {MAX_SIDE}"
         )
 
 

@@ -5,6 +5,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "MAX_SIDE",
+    "STREAM_VERSION",
+    "__version__",
+    "analyze",
+    "label",
+    "largest_component",
+    "render_circles",
+    "score",
+]
+
 __version__: Final[str]
 MAX_SIDE: Final[int]
 STREAM_VERSION: Final[int]

@@ -1,7 +1,7 @@
 """Random images from seeds: specs of what to draw, and `render`, which draws them.
 
-An image is a pure function of (spec, seed, index) and its size: the same bytes for any number of threads, in any
-batch and on any machine. `STREAM_VERSION` changes when that function does.
+An image is a pure function of (spec, seed, index) and its size: the same bytes for any number of threads, in
+any batch and on any machine. `STREAM_VERSION` changes when that function does.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Spec(Protocol):
 class Circles:
     """Black discs under a Gaussian blur (Di Cerbo, Hirsa, Shayaan, arXiv 2102.04593, section 4).
 
-    Each field is a range (low, high), both ends included. An image draws its number of discs, its blur and its
-    `attach`, and each disc draws its radius and its place, uniformly. Lengths are in pixels of an image whose shorter
-    side is 64, and scale with the size. A ValueError names the range that is not allowed.
+    Each field is a range (low, high), both ends included. An image draws its number of discs, its blur and
+    its `attach`, and each disc draws its radius and its place, uniformly. Lengths are in pixels of an image
+    whose shorter side is 64, and scale with the size. A ValueError names the range that is not allowed.
     """
 
     count: tuple[int, int] = (11, 18)
@@ -130,8 +130,8 @@ def render(
 
     Args:
         spec: What to draw, such as `Circles()`.
-        n_or_indices: How many images, which then have the indices 0 to N - 1, or a sequence of indices, each from
-            0 to 2**64 - 1.
+        n_or_indices: How many images, which then have the indices 0 to N - 1, or a sequence of indices, each
+            from 0 to 2**64 - 1.
         seed: 0 to 2**64 - 1.
         size: Side of the images in pixels, or (height, width); 1 to 16,384 each.
         dtype: uint8 or float32.
@@ -199,7 +199,7 @@ def _indices(n_or_indices: Any) -> NDArray[np.uint64]:
     if isinstance(n_or_indices, np.ndarray):
         if n_or_indices.dtype.kind not in "iu":
             raise TypeError(f"indices of dtype {n_or_indices.dtype} are not served; they must be integers")
-        _check_indices(n_or_indices[:1] if n_or_indices.size == 0 else [int(n_or_indices.min())])
+        _check_indices([int(n_or_indices.min(initial=0))])
         return np.ascontiguousarray(n_or_indices, dtype=np.uint64)
     indices = [operator.index(index) for index in n_or_indices]
     _check_indices(indices)

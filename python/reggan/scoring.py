@@ -1,19 +1,19 @@
 """Exact measures of the connected components of images: `score`, `analyze`, `label`, `largest_component`.
 
-Images are (N, H, W), (H, W) or (N, 1, H, W) of float32, float16, uint8 or bool, H and W from 1 to 16,384: NumPy
-arrays, torch tensors (then results are tensors on the same device), or anything that speaks DLPack (then results
-are NumPy arrays). They are read where they lie, whatever the strides, if each row is contiguous and the tensor is on
-the CPU; otherwise they are copied once. For (H, W) the result has no axis N.
+Images are (N, H, W), (H, W) or (N, 1, H, W) of float32, float16, uint8 or bool, H and W from 1 to 16,384:
+NumPy arrays, torch tensors (then results are tensors on the same device), or anything that speaks DLPack
+(then results are NumPy arrays). They are read where they lie, whatever the strides, if that is on the CPU and
+each row is contiguous; otherwise they are copied once. For (H, W) the result has no axis N.
 
 Paper is white (1.0, 255, True) and ink is dark. Every function takes
 
-- `threshold`: with `foreground="dark"` a pixel counts when gray <= 1 - threshold, with `foreground="light"` when
-  gray >= threshold. Gray is 0 to 1 and compared as if in float64. Any finite number is allowed; None is 0.5;
+- `threshold`: with `foreground="dark"` a pixel counts when gray <= 1 - threshold, with `foreground="light"`
+  when gray >= threshold; gray, 0 to 1, is compared as if in float64. None is 0.5, any finite number will do;
 - `connectivity`: 4, pixels that share a side are connected; or 8, those that share a corner are, too;
 - `threads`: at most so many threads; None is all cores. Results do not depend on it;
 
-and raises TypeError for arrays and dtypes that are not served; ValueError for shapes and options that are not, and
-for NaN in an image, naming the first such image; MemoryError for results larger than the machine's memory.
+and raises TypeError for arrays and dtypes that are not served; ValueError for shapes and options that are
+not, and for NaN in an image, naming the first such image; MemoryError for results larger than the memory.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def score(
     *,
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
-    connectivity: Literal[4, 8] = 4,
+    connectivity: int = 4,
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
@@ -74,12 +74,12 @@ def analyze(
     *,
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
-    connectivity: Literal[4, 8] = 4,
+    connectivity: int = 4,
     threads: int | None = None,
 ) -> Components[Array]:
-    """The score of each image and more: see `Components`. Of equally large components, the first in raster order."""
+    """The score of each image, and more: see `Components`. Of equally large ones, that which comes first."""
     batch, options = _prepare(images, threshold, foreground, connectivity, threads)
-    measures = {
+    measures: dict[str, Any] = {
         "score": batch.result((), np.float32),
         "count": batch.result((), np.int64),
         "area": batch.result((), np.int64),
@@ -87,7 +87,7 @@ def analyze(
         "holes": batch.result((), np.int64),
         "bbox": batch.result((4,), np.int32),
     }
-    _core.analyze(batch.images, *measures.values(), **options)
+    _core.analyze(batch.images, **measures, **options)
     return Components(**{name: batch.finish(measure) for name, measure in measures.items()})
 
 
@@ -96,12 +96,13 @@ def label(
     *,
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
-    connectivity: Literal[4, 8] = 4,
+    connectivity: int = 4,
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The component of each pixel: (N, H, W) int32, 0 for background, else 1, 2, ... in raster order of first pixels.
+    """The component of each pixel: (N, H, W) int32.
 
+    Background is 0; components are 1, 2, ... in raster order of their first pixels.
     `out`: an int32 array of the result's shape, C-contiguous, to write to and return.
     """
     batch, options = _prepare(images, threshold, foreground, connectivity, threads)
@@ -116,10 +117,10 @@ def largest_component(
     *,
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
-    connectivity: Literal[4, 8] = 4,
+    connectivity: int = 4,
     threads: int | None = None,
 ) -> Array:
-    """The pixels of the largest component: (N, H, W) bool. Of equally large ones, the first in raster order."""
+    """The pixels of the largest component: (N, H, W) bool. Of equally large ones, that which comes first."""
     batch, options = _prepare(images, threshold, foreground, connectivity, threads)
     mask = batch.result(batch.images.shape[1:], np.bool_)
     _core.largest_component(batch.images, mask, **options)

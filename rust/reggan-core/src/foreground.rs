@@ -64,7 +64,8 @@ pub(crate) struct Predicate<T> {
     pub(crate) negate: bool,
 }
 
-/// A pixel type, with its values numbered in rising order from minus infinity (or 0) to infinity (or the largest).
+/// A pixel type, with its values numbered in rising order from minus infinity (or 0) to infinity (or the
+/// largest).
 pub(crate) trait Pixel: Copy + Default + Send + Sync + 'static {
     const KEYS: RangeInclusive<i32>;
     fn from_key(key: i32) -> Self;

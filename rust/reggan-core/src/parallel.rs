@@ -11,7 +11,8 @@ use crate::Error;
 
 /// How often the caller is asked whether to stop.
 const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
-/// Units of work (about a pixel each) between two looks at whether to stop: well under a millisecond to a few of them.
+/// Units of work (about a pixel each) between two looks at whether to stop: well under a millisecond to a few
+/// of them.
 const UNITS_PER_LOOK: usize = 1 << 18;
 /// Units of work worth handing to another thread.
 const UNITS_PER_TASK: usize = 1 << 18;
@@ -24,14 +25,14 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// At most `threads` threads, all cores if `None`. `interrupt` is called on the calling thread, about every 50 ms;
-    /// when it returns true the call ends with [`Error::Interrupted`].
+    /// At most `threads` threads, all cores if `None`. `interrupt` is called on the calling thread, about
+    /// every 50 ms; when it returns true the call ends with [`Error::Interrupted`].
     pub fn new(threads: Option<NonZeroUsize>, interrupt: &'a dyn Fn() -> bool) -> Self {
         Self { threads, interrupt }
     }
 
-    /// Gives every task to `work` once, in order of their starts. Each thread has a scratch of its own. When tasks fail,
-    /// the error is that of the first in order, as it would be on one thread.
+    /// Gives every task to `work` once, in order of their starts. Each thread has a scratch of its own. When
+    /// tasks fail, the error is that of the first in order, as it would be on one thread.
     pub(crate) fn run<T: Send, S>(
         &self,
         tasks: impl ExactSizeIterator<Item = T> + Send,
@@ -148,8 +149,8 @@ impl<I: Iterator> Queue<I> {
         Self(Mutex::new(QueueState { tasks: tasks.enumerate(), failure: None }))
     }
 
-    /// Nothing after a failure: tasks start in order, so all that come before the failed one have been started, and
-    /// each of those runs to its end or to its own failure.
+    /// Nothing after a failure: tasks start in order, so all that come before the failed one have been
+    /// started, and each of those runs to its end or to its own failure.
     fn next(&self) -> Option<(usize, I::Item)> {
         let mut state = lock(&self.0);
         if state.failure.is_some() { None } else { state.tasks.next() }
@@ -205,8 +206,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The threads of this process. A forked child inherits the memory of its parent's pool but none of its threads, so
-/// the pool knows its process, and nothing here waits for a lock that a thread left behind might hold.
+/// The threads of this process. A forked child inherits the memory of its parent's pool but none of its
+/// threads, so the pool knows its process, and nothing here waits for a lock that a thread left behind might
+/// hold.
 struct Pool {
     process: u32,
     threads: usize,
@@ -247,7 +249,8 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        // Shutting down a pool wakes its threads, which in a forked child would wait for ever on the parent's locks.
+        // Shutting down a pool wakes its threads, which in a forked child would wait for ever on the parent's
+        // locks.
         if self.process != std::process::id() {
             std::mem::forget(self.rayon.take());
         }

@@ -1,8 +1,10 @@
-//! Counter-based random streams: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
+//! Counter-based random streams: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+//! 2011).
 //!
-//! A stream is named by (seed, index, object). The key is the seed's (low, high) 32-bit halves; the counter is
-//! (block, object, low half of index, high half of index), and `block` counts from 0. Each block gives four words,
-//! which are used in order. Object 0 is what is drawn for an image as a whole; object 1 + i is its i-th shape.
+//! A stream is named by (seed, index, object). The key is the seed's (low, high) 32-bit halves; the counter
+//! is (block, object, low half of index, high half of index), and `block` counts from 0. Each block gives
+//! four words, which are used in order. Object 0 is what is drawn for an image as a whole; object 1 + i is
+//! its i-th shape.
 //!
 //! - [`Stream::uniform01`] takes two words, the low one first: `((high << 32 | low) >> 11) * 2^-53`.
 //! - [`Stream::uniform`] is `low + (high - low) * uniform01`, drawn also when both ends are equal.

@@ -5,7 +5,8 @@ use crate::batch::Images;
 use crate::components::{Options, for_each_image};
 use crate::parallel::Runner;
 
-/// Writes, for every image, the pixels of its largest component over all its foreground pixels; 0 without foreground.
+/// Writes, for every image, the pixels of its largest component over all its foreground pixels; 0 without
+/// foreground.
 pub fn score(
     images: Images<'_>,
     options: Options,

@@ -31,7 +31,8 @@ impl Picture {
         Self { width: self.height(), pixels }
     }
 
-    /// The oracle: the label of each pixel that is `value`, from 1 in raster order of first pixels, 0 elsewhere.
+    /// The oracle: the label of each pixel that is `value`, from 1 in raster order of first pixels, 0
+    /// elsewhere.
     fn flood_fill(&self, value: bool, connectivity: Connectivity) -> Vec<i32> {
         let (width, height) = (self.width as isize, self.height() as isize);
         let mut labels = vec![0; self.pixels.len()];
@@ -69,8 +70,9 @@ impl Picture {
         };
         let labels = self.flood_fill(false, dual);
         let (width, height) = (self.width, self.height());
-        let on_border =
-            |i: usize| i < width || i >= width * (height - 1) || i.is_multiple_of(width) || i % width == width - 1;
+        let on_border = |i: usize| {
+            i < width || i >= width * (height - 1) || i.is_multiple_of(width) || i % width == width - 1
+        };
         let mut outside: Vec<i32> =
             labels.iter().enumerate().filter(|(i, _)| on_border(*i)).map(|(_, label)| *label).collect();
         outside.push(0);
@@ -219,8 +221,12 @@ fn pictures() -> impl Strategy<Value = Picture> {
     })
 }
 
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(20_000))]
 
     #[test]
     fn random_pictures(picture in pictures()) {
@@ -228,23 +234,33 @@ proptest! {
     }
 }
 
+fn thresholds() -> impl Strategy<Value = f64> {
+    let bytes = (0..=255_u8).prop_map(|byte| f64::from(byte) / 255.0);
+    prop_oneof![-0.5..1.5, bytes, Just(0.0), Just(1.0), -1e300..1e300]
+}
+
+fn grays() -> impl Strategy<Value = f32> {
+    prop_oneof![proptest::num::f32::NORMAL, 0.0..1.0_f32, Just(0.0), Just(-0.0), Just(f32::INFINITY)]
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2_000))]
 
     /// A pixel counts exactly when the comparison in f64 says so, for every pixel type and both sides.
     #[test]
     fn threshold_is_exact(
-        threshold in prop_oneof![-0.5..1.5, (0..=255_u8).prop_map(|v| f64::from(v) / 255.0), Just(0.0), Just(1.0), -1e300..1e300],
-        floats in proptest::collection::vec(prop_oneof![proptest::num::f32::NORMAL, 0.0..1.0_f32, Just(0.0), Just(-0.0), Just(f32::INFINITY)], 1..70),
+        threshold in thresholds(),
+        mut floats in proptest::collection::vec(grays(), 1..70),
         light: bool,
     ) {
         let side = if light { Side::Light } else { Side::Dark };
         let counts = |gray: f64| if light { gray >= threshold } else { gray <= 1.0 - threshold };
         let near = [threshold as f32, (1.0 - threshold) as f32];
-        let floats: Vec<f32> = floats.into_iter().chain(near.iter().flat_map(|v| [v.next_down(), *v, v.next_up()])).collect();
+        floats.extend(near.iter().flat_map(|value| [value.next_down(), *value, value.next_up()]));
         let halves: Vec<half::f16> = floats.iter().map(|&v| half::f16::from_f32(v)).collect();
         let bytes: Vec<u8> = (0..=255).collect();
-        let options = Options { foreground: Foreground::new(side, threshold).expect("finite"), ..Options::default() };
+        let foreground = Foreground::new(side, threshold).expect("finite");
+        let options = Options { foreground, ..Options::default() };
         let labels = |images: Images<'_>, n: usize| {
             let mut labels = vec![0; n];
             label(images, options, &mut labels, &runner()).expect("no NaN");

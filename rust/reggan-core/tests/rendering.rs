@@ -1,4 +1,5 @@
-//! Rendered images against a naive drawing in `f64`, and that they depend on nothing but their seed, index and size.
+//! Rendered images against a naive drawing in `f64`, and that they depend on nothing but their seed, index
+//! and size.
 
 use std::num::NonZeroUsize;
 

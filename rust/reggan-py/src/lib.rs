@@ -14,7 +14,8 @@ use reggan_core::{
     Batch, Circles, Connectivity, Error, Foreground, Images, Measures, Options, Pixels, Runner, Side, Size,
 };
 
-/// The kernels of reggan. Their callers, `reggan.scoring` and `reggan.rendering`, check and convert the arguments.
+/// The kernels of reggan. Their callers, `reggan.scoring` and `reggan.rendering`, check and convert the
+/// arguments.
 #[pymodule]
 mod _core {
     use pyo3::prelude::*;
@@ -113,7 +114,8 @@ fn largest_component(
     run(py, threads, |runner| reggan_core::largest_component(images, options, mask, runner))
 }
 
-/// Draws the images `indices` of `seed` into `images`, an array of uint8 or float32, and their scores into `scores`.
+/// Draws the images `indices` of `seed` into `images`, an array of uint8 or float32, and their scores into
+/// `scores`.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "the renderer's four, and what every renderer needs")]
 fn render_circles(

@@ -2,6 +2,7 @@
 
 use super::{BitRows, Components, Connectivity};
 use crate::Error;
+use crate::batch::MAX_SIDE;
 use crate::parallel::Watch;
 use crate::score::ratio;
 
@@ -18,7 +19,8 @@ pub struct Measures {
     pub largest_area: u64,
     /// Components of the background, under the dual connectivity, that do not touch the border.
     pub holes: u32,
-    /// Top, left, bottom, right of the largest component, half-open; of equal ones, the first. Zeros without foreground.
+    /// Top, left, bottom, right of the largest component, half-open; of equal ones, the first. Zeros without
+    /// foreground.
     pub bbox: [u32; 4],
 }
 
@@ -62,11 +64,11 @@ fn bounding_box(components: &Components, watch: &mut Watch<'_>) -> Result<[u32; 
     Ok([top, left, bottom, right])
 }
 
-/// Components minus holes, counted locally (Gray 1971): pixels, less pairs that share a side, plus full squares of 2 x 2;
-/// when corners connect too, less the squares that hold nothing but a diagonal pair.
+/// Components minus holes, counted locally (Gray 1971): pixels, less pairs that share a side, plus full
+/// squares of 2 x 2; when corners connect too, less the squares that hold nothing but a diagonal pair.
 fn euler_number(bits: &BitRows, connectivity: Connectivity, watch: &mut Watch<'_>) -> Result<i64, Error> {
-    let empty = vec![0; bits.row(0).len()];
-    let mut above: &[u64] = &empty;
+    const EMPTY: [u64; MAX_SIDE / 64] = [0; MAX_SIDE / 64];
+    let mut above = &EMPTY[..bits.row(0).len()];
     let mut euler = 0;
     for row in bits.rows() {
         for (position, (&up, &here)) in above.iter().zip(row).enumerate() {

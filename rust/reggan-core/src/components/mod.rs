@@ -136,8 +136,8 @@ pub fn analyze(
     })
 }
 
-/// Writes, for every pixel of every image, 0 for the background or the number of its component, from 1 in raster order
-/// of first pixels.
+/// Writes, for every pixel of every image, 0 for the background or the number of its component, from 1 in
+/// raster order of first pixels.
 pub fn label(
     images: Images<'_>,
     options: Options,
@@ -158,7 +158,8 @@ pub fn label(
     })
 }
 
-/// Writes, for every pixel of every image, 1 if it is part of the largest component (of equal ones, the first), else 0.
+/// Writes, for every pixel of every image, 1 if it is part of the largest component (of equal ones, the
+/// first), else 0.
 pub fn largest_component(
     images: Images<'_>,
     options: Options,
@@ -213,7 +214,8 @@ impl Scratch {
 /// The cost of an image beyond its pixels, in pixels.
 const UNITS_PER_IMAGE: usize = 256;
 
-/// Finds the components of each image, and gives them to `measure` with that image's `per_image` elements of `out`.
+/// Finds the components of each image, and gives them to `measure` with that image's `per_image` elements of
+/// `out`.
 pub(crate) fn for_each_image<O: Send>(
     images: Images<'_>,
     options: Options,

@@ -43,8 +43,8 @@ impl Sets {
         }
     }
 
-    /// The area of the largest set, 0 if there is none. A set that was joined keeps the area it had, which is less than
-    /// that of the set it went into, so roots need not be told apart.
+    /// The area of the largest set, 0 if there is none. A set that was joined keeps the area it had, which is
+    /// less than that of the set it went into, so roots need not be told apart.
     pub(crate) fn largest_area(&self) -> u32 {
         self.area.iter().copied().max().unwrap_or(0)
     }
@@ -55,8 +55,8 @@ impl Sets {
         self.area.iter().position(|&area| area == largest).map(|run| run as u32)
     }
 
-    /// Numbers the sets from 1 in the order of their first runs: writes the number of each run's set, and returns how
-    /// many sets there are.
+    /// Numbers the sets from 1 in the order of their first runs: writes the number of each run's set, and
+    /// returns how many sets there are.
     pub(crate) fn number(&self, numbers: &mut Vec<u32>) -> u32 {
         numbers.clear();
         let mut count = 0;

@@ -1,5 +1,5 @@
-//! The blur: an exact Gaussian, cut off at four standard deviations as `scipy.ndimage.gaussian_filter` does, over ink that
-//! is 0 or 1, with paper outside of the image.
+//! The blur: an exact Gaussian, cut off at four standard deviations as `scipy.ndimage.gaussian_filter` does,
+//! over ink that is 0 or 1, with paper outside of the image.
 
 use crate::Error;
 use crate::components::{BitRows, for_each_run};
@@ -124,7 +124,8 @@ struct Kernel {
     radius: usize,
     /// The weights of the offsets -radius to radius; their sum is 1.
     weights: Vec<f32>,
-    /// The blur of a step from 0 to 1: at `width + x`, its value x pixels beyond the first 1, for x from -width to width.
+    /// The blur of a step from 0 to 1: at `width + x`, its value x pixels beyond the first 1, for x from
+    /// -width to width.
     steps: Vec<f32>,
     exact: Vec<f64>,
 }
@@ -184,7 +185,8 @@ mod tests {
             }
             assert_eq!(kernel.steps.len(), 2 * width + 1);
             for (x, &given) in (-(width as isize)..).zip(&kernel.steps) {
-                let expected = offsets.clone().take_while(|&offset| offset <= x).map(weight).sum::<f64>() / sum;
+                let expected =
+                    offsets.clone().take_while(|&offset| offset <= x).map(weight).sum::<f64>() / sum;
                 assert!((f64::from(given) - expected).abs() < 1e-7, "{given} is not {expected} at {x}");
             }
         }

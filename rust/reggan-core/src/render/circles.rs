@@ -1,11 +1,13 @@
-//! Circles: black discs of random size and place under a blur of random strength (Di Cerbo, Hirsa, Shayaan 2021, section 4).
+//! Circles: black discs of random size and place under a blur of random strength (Di Cerbo, Hirsa, Shayaan
+//! 2021, section 4).
 //!
-//! What is drawn, and in which order, is part of the stream version. Lengths are in pixels of an image whose shorter side
-//! is 64, and are scaled by min(height, width) / 64. The image's stream (object 0) gives
-//! `n = integer(count)`, `sigma = uniform(blur) * scale`, `q = uniform(attach)`. The stream of disc i (object 1 + i) gives
-//! `r = uniform(radius) * scale`, `a = uniform01`, `x = uniform01 * width`, `y = uniform01 * height`; and if i > 0 and a < q,
-//! `j = integer(0, i - 1)`, `angle = 2 pi * uniform01`, `d = (r_j + r) * (0.5 + 0.5 * uniform01)`: then the disc's centre is
-//! not (x, y), but disc j's centre plus d (cos angle, sin angle), clamped into the image.
+//! What is drawn, and in which order, is part of the stream version. Lengths are in pixels of an image whose
+//! shorter side is 64, and are scaled by min(height, width) / 64. The image's stream (object 0) gives `n =
+//! integer(count)`, `sigma = uniform(blur) * scale`, `q = uniform(attach)`. The stream of disc i (object 1 +
+//! i) gives `r = uniform(radius) * scale`, `a = uniform01`, `x = uniform01 * width`, `y = uniform01 *
+//! height`; and if i > 0 and a < q, `j = integer(0, i - 1)`, `angle = 2 pi * uniform01`, `d = (r_j + r) *
+//! (0.5 + 0.5 * uniform01)`: then the disc's centre is not (x, y), but disc j's centre plus d (cos angle, sin
+//! angle), clamped into the image.
 
 use std::f64::consts::TAU;
 
@@ -31,8 +33,8 @@ impl Default for Circles {
 }
 
 impl Circles {
-    /// `count` discs, 1 to 65536; `radius` above 0 and at most 10,000; `blur` (a standard deviation) 0 to 64; `attach`, the
-    /// probability that a disc touches an earlier one, 0 to 1, drawn anew for each image.
+    /// `count` discs, 1 to 65536; `radius` above 0 and at most 10,000; `blur` (a standard deviation) 0 to 64;
+    /// `attach`, the probability that a disc touches an earlier one, 0 to 1, drawn anew for each image.
     pub fn new(
         count: (u32, u32),
         radius: (f64, f64),

@@ -36,7 +36,8 @@ pub trait Renderer: Sync {
     /// Memory that a thread keeps from one image to the next.
     type Scratch: Default;
 
-    /// Sets the ink pixels of a cleared image; returns the standard deviation, in pixels, of the blur to lay over it.
+    /// Sets the ink pixels of a cleared image; returns the standard deviation, in pixels, of the blur to lay
+    /// over it.
     #[doc(hidden)]
     fn draw(
         &self,
@@ -48,7 +49,8 @@ pub trait Renderer: Sync {
     ) -> Result<f64, Error>;
 }
 
-/// Writes the images `indices` of a seed and, if asked, their scores as [`score`](crate::score) gives them by default.
+/// Writes the images `indices` of a seed and, if asked, their scores as [`score`](crate::score) gives them by
+/// default.
 pub fn render(
     renderer: &impl Renderer,
     seed: u64,

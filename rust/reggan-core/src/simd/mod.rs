@@ -1,4 +1,5 @@
-//! The inner loops, one table of them for each instruction set, and the one place that chooses among the tables.
+//! The inner loops, one table of them for each instruction set, and the one place that chooses among the
+//! tables.
 
 mod scalar;
 
@@ -6,7 +7,8 @@ use half::f16;
 
 use crate::foreground::{Foreground, Pixel, Predicate};
 
-/// Thresholds a row into bits, pixel 0 in the lowest bit; bits beyond the row are 0. Returns whether a pixel is NaN.
+/// Thresholds a row into bits, pixel 0 in the lowest bit; bits beyond the row are 0. Returns whether a pixel
+/// is NaN.
 pub(crate) type PackRow<T> = fn(row: &[T], predicate: Predicate<T>, words: &mut [u64]) -> bool;
 
 /// The inner loops of one instruction set. All sets give the same bits.
@@ -16,8 +18,8 @@ pub(crate) struct Kernels {
     pub(crate) pack_u8: PackRow<u8>,
     /// `line[i] += high[i] - low[i]`; all of one length.
     pub(crate) add_difference: fn(line: &mut [f32], high: &[f32], low: &[f32]),
-    /// `out[x] = sum over k of weights[k] * rows[k * out.len() + x]`, summed in blocks of [`SUM_BLOCK`] rows, each block
-    /// and the blocks in rising order.
+    /// `out[x] = sum over k of weights[k] * rows[k * out.len() + x]`, summed in blocks of [`SUM_BLOCK`] rows,
+    /// each block and the blocks in rising order.
     pub(crate) weighted_sum: fn(out: &mut [f32], rows: &[f32], weights: &[f32]),
 }
 
