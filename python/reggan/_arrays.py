@@ -70,6 +70,14 @@ class Batch:
         return self.wrap(result[0] if self.single else result)
 
 
+def integer(name: str, given: Any) -> int:
+    """An integer of any kind as an int."""
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise TypeError(f"{name} is {given!r}, but must be an integer") from None
+
+
 def check_sides(height: int, width: int) -> None:
     """Raise a ValueError unless images of this size are served."""
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
@@ -82,7 +90,7 @@ def check_threads(threads: int | None) -> int | None:
     """The number of threads for the kernels; None is all cores."""
     if threads is None:
         return None
-    threads = operator.index(threads)
+    threads = integer("threads", threads)
     if threads < 1:
         raise ValueError(f"threads is {threads}, but must be at least 1, or None for all cores")
     return min(threads, sys.maxsize)

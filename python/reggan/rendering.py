@@ -7,7 +7,7 @@ any batch and on any machine. `STREAM_VERSION` changes when that function does.
 from __future__ import annotations
 
 import numbers
-import operator
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, overload
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from reggan import _core
-from reggan._arrays import allocate, check_memory, check_sides, check_threads, writable
+from reggan._arrays import allocate, check_memory, check_sides, check_threads, integer, writable
 
 Indices: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
 """A number of images, or their indices."""
@@ -147,7 +147,7 @@ def render(
     if not isinstance(spec, tuple(RENDERERS.values())):
         served = ", ".join(kind.__name__ for kind in RENDERERS.values())
         raise TypeError(f"spec is {spec!r}, but must be an instance of one of: {served}")
-    seed = operator.index(seed)
+    seed = integer("seed", seed)
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed is {seed}, but must be from 0 to 2**64 - 1")
     pixel = np.dtype(dtype)
@@ -168,7 +168,7 @@ def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
     sides = (size, size) if isinstance(size, numbers.Integral) else size
     if not (isinstance(sides, Sequence) and len(sides) == 2):
         raise TypeError(f"size is {size!r}, but must be an integer or (height, width)")
-    height, width = map(operator.index, sides)
+    height, width = (integer("size", side) for side in sides)
     check_sides(height, width)
     return height, width
 
@@ -179,7 +179,11 @@ def _count(n_or_indices: Any) -> int:
             raise TypeError(
                 f"indices are {n_or_indices!r}; they must be a number of images or a 1-D sequence"
             )
-        return len(n_or_indices)
+        try:
+            return len(n_or_indices)
+        except OverflowError:
+            # A range that is longer than any array can be.
+            return sys.maxsize
     if n_or_indices < 0:
         raise ValueError(f"the number of images is {n_or_indices}, but must be at least 0")
     return int(n_or_indices)
@@ -191,17 +195,14 @@ def _indices(n_or_indices: Any) -> NDArray[np.uint64]:
     if isinstance(n_or_indices, numbers.Integral):
         return np.arange(int(n_or_indices), dtype=np.uint64)
     if isinstance(n_or_indices, range):
-        _check_indices(n_or_indices[:1])
-        _check_indices(n_or_indices[-1:])
-        # Modulo 2**64, where a step down is a very large step up.
-        first, step = np.uint64((*n_or_indices[:1], 0)[0]), np.uint64(n_or_indices.step % 2**64)
-        return np.arange(len(n_or_indices), dtype=np.uint64) * step + first
+        _check_indices([*n_or_indices[:1], *n_or_indices[-1:]])
+        return np.fromiter(n_or_indices, np.uint64, len(n_or_indices))
     if isinstance(n_or_indices, np.ndarray):
         if n_or_indices.dtype.kind not in "iu":
             raise TypeError(f"indices of dtype {n_or_indices.dtype} are not served; they must be integers")
         _check_indices([int(n_or_indices.min(initial=0))])
         return np.ascontiguousarray(n_or_indices, dtype=np.uint64)
-    indices = [operator.index(index) for index in n_or_indices]
+    indices = [integer("an index", index) for index in n_or_indices]
     _check_indices(indices)
     return np.array(indices, dtype=np.uint64)
 

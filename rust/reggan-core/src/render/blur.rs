@@ -7,6 +7,8 @@ use crate::foreground::Pixel;
 use crate::parallel::Watch;
 use crate::simd::kernels;
 
+/// Columns of a row that are summed between two looks at whether to stop: a sum may have thousands of terms.
+const COLUMNS: usize = 1024;
 /// Where the Gaussian is cut off, in standard deviations.
 const TRUNCATE: f64 = 4.0;
 
@@ -81,11 +83,13 @@ impl Blur {
             }
             let lines = &self.lines[(top - first) * width..(bottom + 1 - first) * width];
             let weights = &weights[top + radius - y..=bottom + radius - y];
-            (kernels().weighted_sum)(&mut self.line, lines, weights);
+            for (position, line) in self.line.chunks_mut(COLUMNS).enumerate() {
+                (kernels().weighted_sum)(line, &lines[position * COLUMNS..], width, weights);
+                watch.worked(line.len() * (1 + weights.len() / 8))?;
+            }
             for (pixel, &ink) in row.iter_mut().zip(&self.line) {
                 *pixel = T::from_ink(ink);
             }
-            watch.worked(width + width * weights.len() / 8)?;
         }
         Ok(())
     }
@@ -100,8 +104,11 @@ impl Blur {
         let width = ink.width();
         let Kernel { radius, steps, .. } = &self.kernel;
         self.lines.clear();
-        self.lines.resize((last + 1 - first) * width, 0.0);
-        for (y, line) in (first..).zip(self.lines.chunks_exact_mut(width)) {
+        self.lines.reserve((last + 1 - first) * width);
+        for y in first..=last {
+            let start = self.lines.len();
+            self.lines.resize(start + width, 0.0);
+            let line = &mut self.lines[start..];
             let mut work = width;
             for_each_run(ink.row(y), |run| {
                 // A run is a step up at its start less a step up at its end.

@@ -18,9 +18,9 @@ pub(crate) struct Kernels {
     pub(crate) pack_u8: PackRow<u8>,
     /// `line[i] += high[i] - low[i]`; all of one length.
     pub(crate) add_difference: fn(line: &mut [f32], high: &[f32], low: &[f32]),
-    /// `out[x] = sum over k of weights[k] * rows[k * out.len() + x]`, summed in blocks of [`SUM_BLOCK`] rows,
+    /// `out[x] = sum over k of weights[k] * rows[k * stride + x]`, summed in blocks of [`SUM_BLOCK`] rows,
     /// each block and the blocks in rising order.
-    pub(crate) weighted_sum: fn(out: &mut [f32], rows: &[f32], weights: &[f32]),
+    pub(crate) weighted_sum: fn(out: &mut [f32], rows: &[f32], stride: usize, weights: &[f32]),
 }
 
 /// Rows that are summed before they are added to the total: keeps the rounding error of very long sums small.

@@ -84,17 +84,16 @@ fn add_difference(line: &mut [f32], high: &[f32], low: &[f32]) {
     }
 }
 
-fn weighted_sum(out: &mut [f32], rows: &[f32], weights: &[f32]) {
+fn weighted_sum(out: &mut [f32], rows: &[f32], stride: usize, weights: &[f32]) {
     /// Columns whose sums stay in registers.
     const LANES: usize = 32;
-    let width = out.len();
     let (blocks, rest) = out.as_chunks_mut::<LANES>();
     for (position, block) in blocks.iter_mut().enumerate() {
-        *block = weighted_columns(&rows[position * LANES..], width, weights);
+        *block = weighted_columns(&rows[position * LANES..], stride, weights);
     }
     let done = blocks.len() * LANES;
     for (position, value) in rest.iter_mut().enumerate() {
-        [*value] = weighted_columns(&rows[done + position..], width, weights);
+        [*value] = weighted_columns(&rows[done + position..], stride, weights);
     }
 }
 
