@@ -1,7 +1,7 @@
-"""The figures of the report as SVG for a light or a dark page: curves over the steps and the histogram of scores.
+"""The figures of the report, for a light or a dark page: curves over the steps and the histogram of scores.
 
 Text and colours in the SVG are the page's: one unit is one CSS pixel, labels are text, and every colour is a
-CSS variable. Titles and keys stand beside the SVG in HTML, so that matplotlib never typesets a name from a run.
+CSS variable. Titles and keys stand beside the SVG in HTML: matplotlib never typesets a name from a run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from .run import Row
 
@@ -143,7 +143,7 @@ def histogram(scores: dict[str, list[float]]) -> Plot:
         axes.set_ylim(0)
         axes.set_xticks(np.linspace(0, 1, 6))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.1f}"))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(_percent)
         axes.set_xlabel("exact score", loc="right")
         svg = _svg(figure, "histogram", "Histogram of the exact score of generated and of data images")
     return Plot(
@@ -161,12 +161,13 @@ def sample_plots(
     Args:
         metrics: lines of metrics.jsonl.
         data: the data's value by name; a name that it lacks has no line.
-        titles: title by name; a name that it lacks stands for itself.
+        titles: title by name, in the order of the panels; a name that it lacks comes after them as it is.
         percent: names whose values in [0, 1] are written in percent.
     """
     plots: list[Plot] = []
-    shown_above = ("score", "expected_score")
-    for name in [name for name in _groups(metrics).get("samples", []) if name not in shown_above]:
+    found = _groups(metrics).get("samples", [])
+    ordered = [name for name in titles if name in found] + [name for name in found if name not in titles]
+    for name in [name for name in ordered if name not in ("score", "expected_score")]:
         curve = Curve.read(metrics, f"samples/{name}")
         with _figure(*SAMPLE) as (figure, axes):
             _draw(axes, curve, "generator")
@@ -175,7 +176,7 @@ def sample_plots(
             if curve.values.size and curve.values.min() >= 0:
                 axes.set_ylim(0, 1.08 * max(curve.values.max(), data.get(name, 0)) or 1)
             if name in percent:
-                axes.yaxis.set_major_formatter(PercentFormatter(1))
+                axes.yaxis.set_major_formatter(_percent)
             title = titles.get(name, curve.label)
             svg = _svg(figure, f"samples-{len(plots)}", f"{title} of generated images over the steps")
         keys = (Key("generator", "generator"), *[Key("data", "data", "dashed")][: name in data])
@@ -223,7 +224,7 @@ def _groups(metrics: Sequence[Row]) -> dict[str, list[str]]:
 
 
 def shares(scores: Sequence[float]) -> Floats:
-    """Shares of scores in [0, 1] by bins of BIN_WIDTH that hold their lower edge; the last one also holds 1."""
+    """Shares of scores in [0, 1] by bins of BIN_WIDTH with their lower edge; the last one also holds 1."""
     count = round(1 / BIN_WIDTH)
     # Rounding first: 0.15 / 0.05 is below 3 in floating point, and 0.15 belongs to the bin that starts there.
     bins = np.floor(np.round(np.asarray(scores, np.float64) / BIN_WIDTH, 6)).astype(np.int64)
@@ -239,12 +240,16 @@ def smooth(values: Floats, window: int) -> Floats:
 
 
 def thin(steps: Floats, values: Floats, limit: int = POINTS) -> tuple[Floats, Floats]:
-    """Keep the least and the greatest value of each of limit / 2 stretches: as much as so many pixels can show."""
+    """Keep the least and the greatest value of each of limit / 2 stretches: all that so many pixels show."""
     if steps.size <= limit:
         return steps, values
     stretches = np.array_split(np.arange(steps.size), limit // 2)
     keep = np.unique([end for s in stretches for end in (s[values[s].argmin()], s[values[s].argmax()])])
     return steps[keep], values[keep]
+
+
+def _percent(share: float, _: float) -> str:
+    return f"{100 * share:.4g}%"
 
 
 def _draw(axes: Axes, curve: Curve, color: str, linewidth: float = 1.6) -> None:

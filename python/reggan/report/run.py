@@ -1,4 +1,4 @@
-"""What a run directory holds, read and checked for the report; what is not there yet is a note, not an error."""
+"""What a run directory holds, read and checked; what is not there yet is noted, not refused."""
 
 from __future__ import annotations
 
@@ -84,6 +84,8 @@ def read_run(path: Path) -> Run:
     timings = _read_lines(path / "timings.jsonl", ("step", "seconds", "images_per_second"), notes)
     summary, scores = _read_summary(path / "summary.json")
     sheets = _read_sheets(path / "samples", notes)
+    if metrics and not any("samples/score" in row for row in metrics):
+        notes.append("No samples have been evaluated yet.")
     if not summary:
         reached = f" at step {metrics[-1]['step']:,}" if metrics else ""
         notes.insert(0, f"This run is unfinished{reached}: there is no summary.json yet.")
