@@ -1,7 +1,7 @@
 //! Checked batches of images: shape (n, height, width), each row a slice.
 
 use half::f16;
-use ndarray::{ArrayView3, Axis};
+use ndarray::{ArrayView2, ArrayView3, Axis};
 
 use crate::Error;
 
@@ -31,9 +31,7 @@ impl<'a, T> Batch<'a, T> {
     }
 
     pub(crate) fn image(&self, index: usize) -> Image<'a, T> {
-        let mut view = self.view;
-        view.collapse_axis(Axis(0), index);
-        let view = view.index_axis_move(Axis(0), 0);
+        let view = self.view.index_axis_move(Axis(0), index);
         let width = view.ncols();
         match view.to_slice() {
             Some(pixels) => Image::Contiguous { pixels, width },
@@ -45,7 +43,7 @@ impl<'a, T> Batch<'a, T> {
 /// One image. An image in one piece is told apart because cutting rows from a slice is much the faster way.
 pub(crate) enum Image<'a, T> {
     Contiguous { pixels: &'a [T], width: usize },
-    Strided(ndarray::ArrayView2<'a, T>),
+    Strided(ArrayView2<'a, T>),
 }
 
 impl<'a, T> Image<'a, T> {

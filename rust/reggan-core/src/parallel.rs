@@ -259,6 +259,8 @@ impl Drop for Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     fn runner(threads: usize) -> Runner<'static> {
@@ -292,6 +294,20 @@ mod tests {
                 let result = runner(threads).run(0..1000, || (), work);
                 assert_eq!(result, Err(Error::NotANumber { image: 7 }));
             }
+        }
+    }
+
+    #[test]
+    fn nothing_is_started_after_a_failure() {
+        for threads in [1, 2] {
+            let started = AtomicUsize::new(0);
+            let work = |_: &mut (), task: usize, _: &mut Watch<'_>| {
+                started.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(1));
+                if task == 0 { Err(Error::NotANumber { image: 0 }) } else { Ok(()) }
+            };
+            assert!(runner(threads).run(0..1000, || (), work).is_err());
+            assert!(started.into_inner() < 1000);
         }
     }
 

@@ -299,6 +299,26 @@ fn the_first_image_with_nan_is_named() {
 }
 
 #[test]
+fn nan_is_found_anywhere() {
+    for width in [1, 63, 64, 65, 128, 200] {
+        for x in 0..width {
+            let mut pixels = vec![0.75_f32; 2 * width];
+            pixels[width + x] = -f32::NAN;
+            let halves: Vec<half::f16> = pixels.iter().map(|&pixel| half::f16::from_f32(pixel)).collect();
+            let pixels = ArrayView3::from_shape((2, 1, width), &pixels).expect("two rows");
+            let halves = ArrayView3::from_shape((2, 1, width), &halves).expect("two rows");
+            for images in [
+                Images::Float32(Batch::new(pixels).expect("served")),
+                Images::Float16(Batch::new(halves).expect("served")),
+            ] {
+                let result = score(images, Options::default(), &mut [0.0; 2], &runner());
+                assert_eq!(result, Err(Error::NotANumber { image: 1 }));
+            }
+        }
+    }
+}
+
+#[test]
 fn strides_are_followed() {
     let pixels: Vec<u8> =
         (0..6 * 8 * 70).map(|i: usize| (i.wrapping_mul(2_654_435_761) >> 7) as u8).collect();

@@ -73,7 +73,7 @@ fn naive(
 
 #[test]
 fn images_are_those_of_a_naive_drawing() {
-    let sizes = [(64, 64), (1, 1), (1, 40), (33, 2), (65, 130), (48, 80)]
+    let sizes = [(64, 64), (1, 1), (1, 40), (33, 2), (65, 130), (48, 80), (4, 2100)]
         .map(|(height, width)| Size { height, width });
     let specs = [
         ((2.0, 7.0), (0.5, 2.5), (0.0, 0.0)),
