@@ -304,6 +304,12 @@ def test_other_objects_are_refused(function: Function, thing: Any) -> None:
         function(thing)
 
 
+@each_function
+def test_a_tensor_without_data_is_refused(function: Function) -> None:
+    with pytest.raises(TypeError, match="meta"):
+        function(torch.zeros((2, 3, 4), device="meta"))
+
+
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4, 5), (2, 2, 4, 4), (1, 1, 1, 4, 4)])
 @each_function
 def test_wrong_shapes_are_refused(function: Function, shape: tuple[int, ...]) -> None:
@@ -332,6 +338,7 @@ def test_sizes_outside_1_to_16384_are_refused(function: Function, shape: tuple[i
         ({"threshold": float("nan")}, "threshold"),
         ({"threshold": float("inf")}, "threshold"),
         ({"threshold": -float("inf")}, "threshold"),
+        ({"threshold": 10**400}, "threshold"),
         ({"threads": 0}, "threads"),
         ({"threads": -1}, "threads"),
     ],

@@ -285,6 +285,13 @@ def test_out_is_filled_and_returned(dtype: Any) -> None:
     np.testing.assert_array_equal(scores, reggan.score(expected))
 
 
+def test_out_may_be_a_tensor() -> None:
+    expected = reggan.render(Circles(), 5, dtype=np.float32)
+    out = torch.full(expected.shape, 7.0)
+    assert reggan.render(Circles(), 5, dtype=np.float32, out=out) is out
+    np.testing.assert_array_equal(out.numpy(), expected)
+
+
 def test_a_wrong_out_is_refused_and_left_alone() -> None:
     right = np.full((4, 8, 9), 7, np.uint8)
     frozen = right.copy()
@@ -399,6 +406,7 @@ def test_arguments_out_of_range_are_refused(options: dict[str, Any], word: str) 
         ({"n_or_indices": 2.0}, "ind"),
         ({"n_or_indices": "3"}, "ind"),
         ({"n_or_indices": None}, "ind"),
+        ({"n_or_indices": {3, 1}}, "ind"),
         ({"n_or_indices": [0.5, 1.5]}, "ind"),
         ({"n_or_indices": [[1, 2], [3, 4]]}, "ind"),
         ({"n_or_indices": np.zeros((2, 2), np.int64)}, "ind"),
@@ -429,7 +437,9 @@ def test_what_is_no_spec_is_refused(spec: Any) -> None:
         reggan.render(spec, 3)
 
 
-@pytest.mark.parametrize("n", [10**7, 2**40, 2**62, LIMIT - 1, range(10**7), range(2**60)], ids=str)
+@pytest.mark.parametrize(
+    "n", [10**7, 2**40, 2**62, LIMIT - 1, 2**70, range(10**7), range(2**60), range(LIMIT)], ids=str
+)
 def test_more_than_memory_is_refused_before_anything_is_touched(n: Any) -> None:
     with pytest.raises(MemoryError, match="GiB"):
         reggan.render(Circles(), n, size=16384, dtype=np.float32)
