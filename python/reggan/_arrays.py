@@ -160,6 +160,8 @@ def _tensor_to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
         raise TypeError(f"images of dtype {tensor.dtype} are not served; served are {SERVED}")
     if tensor.layout != torch.strided:
         raise TypeError(f"images of layout {tensor.layout} are not served; make them dense")
+    if tensor.is_meta:
+        raise TypeError("images on the device meta hold no pixels; pass a tensor with data")
     array: NDArray[Any] = tensor.detach().cpu().resolve_neg().numpy()
     return array
 

@@ -175,7 +175,7 @@ def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
 
 def _count(n_or_indices: Any) -> int:
     if not isinstance(n_or_indices, numbers.Integral):
-        if getattr(n_or_indices, "ndim", 1) != 1 or not hasattr(n_or_indices, "__len__"):
+        if getattr(n_or_indices, "ndim", int(isinstance(n_or_indices, Sequence))) != 1:
             raise TypeError(
                 f"indices are {n_or_indices!r}; they must be a number of images or a 1-D sequence"
             )

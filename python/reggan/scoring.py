@@ -18,8 +18,8 @@ not, and for NaN in an image, naming the first such image; MemoryError for resul
 
 from __future__ import annotations
 
-import math
 import numbers
+import sys
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
@@ -136,8 +136,8 @@ def _prepare(
         threshold = 0.5
     if not isinstance(threshold, numbers.Real):
         raise TypeError(f"threshold is {threshold!r}, but must be a number or None")
-    if not math.isfinite(threshold):
-        raise ValueError(f"threshold is {threshold}, but must be finite")
+    if not -sys.float_info.max <= threshold <= sys.float_info.max:
+        raise ValueError(f"threshold is {threshold}, but must be finite in float64")
     if foreground not in ("dark", "light"):
         raise ValueError(f'foreground is {foreground!r}, but must be "dark" or "light"')
     if connectivity not in (4, 8):
