@@ -18,8 +18,8 @@ not, and for NaN in an image, naming the first such image; MemoryError for resul
 
 from __future__ import annotations
 
+import math
 import numbers
-import sys
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
@@ -136,14 +136,18 @@ def _prepare(
         threshold = 0.5
     if not isinstance(threshold, numbers.Real):
         raise TypeError(f"threshold is {threshold!r}, but must be a number or None")
-    if not -sys.float_info.max <= threshold <= sys.float_info.max:
+    try:
+        limit = float(threshold)
+    except OverflowError:
+        limit = math.inf
+    if not math.isfinite(limit):
         raise ValueError(f"threshold is {threshold}, but must be finite in float64")
     if foreground not in ("dark", "light"):
         raise ValueError(f'foreground is {foreground!r}, but must be "dark" or "light"')
     if connectivity not in (4, 8):
         raise ValueError(f"connectivity is {connectivity!r}, but must be 4 or 8")
     options = {
-        "threshold": float(threshold),
+        "threshold": limit,
         "foreground": foreground,
         "connectivity": int(connectivity),
         "threads": check_threads(threads),
