@@ -329,7 +329,7 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
         config.data,
         config.size,
         rule,
-        config.batch_size,
+        config.batch_size * config.recipe.pool,
         seed=config.seed,
         start=done,
         workers=config.workers,

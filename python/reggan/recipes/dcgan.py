@@ -60,6 +60,13 @@ class DCGAN(Recipe):
         """One stage: the discriminator, then the generator against it."""
         return (Stage("gan", steps, self.adversarial_phases()),)
 
+    def best(self, batch: Batch) -> Batch:
+        """The part of the pool with the best scores, one batch size of images."""
+        if self.pool == 1:
+            return batch
+        order = batch.scores.argsort(descending=True, stable=True)
+        return batch.take(order[: len(order) // self.pool])
+
     def adversarial_phases(self) -> tuple[Phase, Phase]:
         """The two phases of every GAN."""
         adam = partial(self.adam, lr=self.lr)
@@ -85,7 +92,11 @@ class DCGAN(Recipe):
         return logits
 
     def discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """Real against generated images."""
+        """The best real images of the pool against generated ones."""
+        return self.adversarial_loss(networks, self.best(batch))
+
+    def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """These real images against as many generated ones."""
         with torch.no_grad():
             generated = self.generate(networks, batch)
         real = self.judge(networks, batch, batch.images)
@@ -97,4 +108,5 @@ class DCGAN(Recipe):
 
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The discriminator shall take generated images for real."""
+        batch = self.best(batch)
         return losses.generator_bce(self.judge(networks, batch, self.generate(networks, batch))), {}

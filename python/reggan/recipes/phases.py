@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -27,13 +27,17 @@ class Batch:
     """One step's data on the training device, and the step's private source of randomness."""
 
     images: Tensor
-    """(B, C, H, W) float in [-1, 1], white paper 1."""
+    """(B, C, H, W) float in [-1, 1], white paper 1; B is the batch size times the recipe's pool."""
     scores: Tensor
     """(B,) float32, exact scores of the rule in [0, 1]."""
     classes: Tensor
     """(B,) int64, score classes."""
     generator: torch.Generator
     """On the CPU, seeded by (seed, step): latents are the same on every device, and a resumed run needs no state."""
+
+    def take(self, chosen: Tensor | slice) -> Batch:
+        """The batch of these images alone, with the same source of randomness."""
+        return replace(self, images=self.images[chosen], scores=self.scores[chosen], classes=self.classes[chosen])
 
     def noise(self, *shape: int) -> Tensor:
         """Standard normal numbers on the device of the images."""
@@ -82,10 +86,13 @@ class Recipe(ABC):
 
     latent_dim: int = 100
     """Numbers in a latent."""
+    pool: int = 1
+    """Real images that a step draws for each one of its batch size: a recipe may choose among them."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.latent_dim <= 65536:
-            raise ValueError(f"latent_dim is {self.latent_dim}, must be from 1 to 65536")
+        for field, high in (("latent_dim", 65536), ("pool", 1000)):
+            if not 1 <= getattr(self, field) <= high:
+                raise ValueError(f"{field} is {getattr(self, field)}, must be from 1 to {high}")
 
     @abstractmethod
     def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:

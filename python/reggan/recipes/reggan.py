@@ -93,14 +93,20 @@ class RegGAN(DCGAN):
         logits = networks["classifier"](images).float()
         return {"expected_score": losses.expected_score(logits, _values(rule, logits)).mean()}
 
+    def any(self, batch: Batch) -> Batch:
+        """A part of the pool with all scores, one batch size of images."""
+        return batch.take(slice(len(batch.images) // self.pool))
+
     def classifier_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy to the exact classes."""
+        batch = self.any(batch)
         logits = networks["classifier"](batch.images)
         accuracy = (logits.detach().argmax(dim=1) == batch.classes).float().mean()
         return F.cross_entropy(logits, batch.classes), {"accuracy": accuracy}
 
     def teaching_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy to the exact classes, on as many generated images as there are real ones."""
+        batch = self.any(batch)
         with torch.no_grad():
             generated = self.generate(networks, batch)
         scores = _exact(rule, generated)
@@ -110,7 +116,7 @@ class RegGAN(DCGAN):
 
     def rule_step_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The classifier shall find the best score in generated images; gated, in those that fail the exact rule."""
-        generated = self.generate(networks, batch)
+        generated = self.generate(networks, self.any(batch))
         failing = torch.ones(len(generated), dtype=torch.bool, device=generated.device)
         if self.gate:
             failing = (_exact(rule, generated) < 1).to(generated.device)
@@ -120,13 +126,14 @@ class RegGAN(DCGAN):
 
     def fed_discriminator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The discriminator's loss where some real images are replaced by generated ones that obey the rule."""
+        batch = self.best(batch)
         with torch.no_grad():
             generated = self.generate(networks, batch)
         obeying = generated[(_exact(rule, generated) >= 1).to(generated.device)]
         fed = obeying[: int(self.feedback * len(batch.images))]
         images = torch.cat([fed, batch.images[len(fed) :]])
         share = torch.tensor(len(fed) / len(images))
-        loss, stats = self.discriminator_loss(networks, replace(batch, images=images))
+        loss, stats = self.adversarial_loss(networks, replace(batch, images=images))
         return loss, {**stats, "fed": share}
 
 
