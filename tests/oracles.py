@@ -168,19 +168,24 @@ def circles_scene(spec: Circles, seed: int, index: int, height: int, width: int)
     image = Stream(seed, index, 0)
     count = image.integer(*spec.count)
     sigma = image.uniform(spec.blur) * scale
-    attach = image.uniform(spec.attach)
+    clustering = image.uniform(spec.clustering)
     discs: list[tuple[float, float, float]] = []
     for i in range(count):
         disc = Stream(seed, index, 1 + i)
         r = disc.uniform(spec.radius) * scale
-        attached = disc.u01() < attach
+        chance = disc.u01()
         x, y = disc.u01() * width, disc.u01() * height
-        if i > 0 and attached:
+        if i > 0 and chance < clustering:
             near_x, near_y, near_r = discs[disc.integer(0, i - 1)]
             angle = 2 * math.pi * disc.u01()
             distance = (near_r + r) * (0.5 + 0.5 * disc.u01())
             x = min(max(near_x + distance * math.cos(angle), 0.0), float(width))
             y = min(max(near_y + distance * math.sin(angle), 0.0), float(height))
+        elif chance < -clustering:
+            for _ in range(16):
+                if all(math.hypot(x - cx, y - cy) > r + cr + sigma for cx, cy, cr in discs):
+                    break
+                x, y = disc.u01() * width, disc.u01() * height
         discs.append((x, y, r))
     return Scene(discs, sigma)
 

@@ -11,7 +11,7 @@ from reggan import Circles, Connected, analyze, render, score
 from reggan.data import BalancedSelection, BlobDataset, Blobs, BlobStream, load_batches
 
 RULE = Connected()
-FLAT = Circles(attach=(0.0, 1.0))
+FLAT = Circles(clustering=(0.0, 1.0))
 
 
 @pytest.mark.parametrize("size", [32, 64])

@@ -22,8 +22,10 @@ LIMIT = 2**64
 
 SPECS = {
     "default": Circles(),
-    "attached": Circles(attach=(0.0, 1.0)),
-    "always attached": Circles(count=(5, 30), attach=(1.0, 1.0)),
+    "attached": Circles(clustering=(0.0, 1.0)),
+    "apart": Circles(clustering=(-1.0, 0.0)),
+    "always apart": Circles(count=(5, 30), clustering=(-1.0, -1.0)),
+    "always attached": Circles(count=(5, 30), clustering=(1.0, 1.0)),
     "sharp": Circles(blur=(0.0, 0.0)),
     "a hair of blur": Circles(blur=(0.0, 0.1)),
     "one disc": Circles(count=(1, 1), radius=(10.0, 10.0), blur=(1.0, 1.0)),
@@ -96,7 +98,7 @@ def test_renders_the_longest_images(size: tuple[int, int]) -> None:
 
 
 def test_renders_many_default_images() -> None:
-    assert_matches_oracle(Circles(attach=(0.0, 1.0)), 5, list(range(300)), 64)
+    assert_matches_oracle(Circles(clustering=(0.0, 1.0)), 5, list(range(300)), 64)
 
 
 def interval(low: float, high: float) -> st.SearchStrategy[tuple[float, float]]:
@@ -108,7 +110,7 @@ specs = st.builds(
     count=interval(1, 40).map(lambda pair: (int(pair[0]), int(pair[1]))),
     radius=interval(0.01, 40),
     blur=interval(0, 12),
-    attach=interval(0, 1),
+    clustering=interval(-1, 1),
 )
 
 
@@ -146,9 +148,16 @@ def test_statistics_of_the_default_spec() -> None:
 
 def test_attaching_flattens_the_scores() -> None:
     _, uniform = reggan.render(Circles(), 2000, with_scores=True)
-    _, attached = reggan.render(Circles(attach=(0.0, 1.0)), 2000, with_scores=True)
+    _, attached = reggan.render(Circles(clustering=(0.0, 1.0)), 2000, with_scores=True)
     assert attached.mean() > uniform.mean() + 0.1
     assert attached.std() > 1.5 * uniform.std()
+
+
+def test_keeping_apart_makes_more_pieces() -> None:
+    uniform = reggan.analyze(reggan.render(Circles(), 1000))
+    apart = reggan.analyze(reggan.render(Circles(clustering=(-1.0, -1.0)), 1000))
+    assert apart.count.mean() > uniform.count.mean() + 3
+    assert apart.score.mean() < uniform.score.mean() - 0.1
 
 
 def test_images_differ() -> None:
@@ -169,7 +178,7 @@ def test_proportions_do_not_depend_on_the_size() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_threads_change_no_byte(dtype: Any) -> None:
-    spec = Circles(attach=(0.0, 1.0))
+    spec = Circles(clustering=(0.0, 1.0))
     one, scores = reggan.render(spec, 2000, seed=3, dtype=dtype, with_scores=True, threads=1)
     for threads in (2, 5, None):
         many, same = reggan.render(spec, 2000, seed=3, dtype=dtype, with_scores=True, threads=threads)
@@ -239,6 +248,7 @@ GOLDEN: dict[tuple[str, int, int | tuple[int, int], str], str] = {
     ("default", 7, 128, "float32"): "7a37c0dc720f401f9c1b30fce169aca5d23f1cf45610810e3b31e6d4caa6d1fc",
     ("attached", 1, 64, "uint8"): "c8059c720c7b1545b595fc2a41c86df594f026ca41d5f26c5eb1652ec7d73cdc",
     ("attached", 1, (48, 80), "float32"): "dd61ed1901c2175f42628558b6ba4d16c983d77a84a0ec9ee30869ae27f20506",
+    ("apart", 8, 64, "uint8"): "00f84b9301663e35b120fe6e313bc91d226a60f5edf58d98860f3de8b11e5de0",
     ("always attached", 2, 65, "uint8"): "5607e2f8ab256d01d970e155efdc3a6ca420b774f8f3c82d47ec3ddca9e815b6",
     ("sharp", 3, 64, "uint8"): "9c281bec56061672f4695388dcb178902422b38eaef2c2d5af12fbe4bc69f537",
     ("sharp", 3, 64, "float32"): "35091259e3173d803cc93d3d4ea2e9dc1f48be54938788bb2fc47165164656b1",
@@ -265,7 +275,7 @@ def test_golden_bytes(spec: str, seed: int, size: int | tuple[int, int], dtype: 
 @pytest.mark.parametrize("size", [1, 32, 64, 65, (48, 80), 300], ids=str)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_scores_are_those_of_the_returned_images(dtype: Any, size: int | tuple[int, int]) -> None:
-    spec = Circles(radius=(0.5, 7.0), blur=(0.0, 4.0), attach=(0.0, 1.0))
+    spec = Circles(radius=(0.5, 7.0), blur=(0.0, 4.0), clustering=(0.0, 1.0))
     images, scores = reggan.render(spec, 300, size=size, dtype=dtype, with_scores=True)
     assert scores.dtype == np.float32
     np.testing.assert_array_equal(scores, reggan.score(images))
@@ -333,10 +343,10 @@ def test_a_wrong_out_is_refused_and_left_alone() -> None:
         ("blur", (0.0, 64.1)),
         ("blur", (math.nan, 1.0)),
         ("blur", (0.0, math.inf)),
-        ("attach", (-0.1, 1.0)),
-        ("attach", (0.0, 1.1)),
-        ("attach", (0.6, 0.5)),
-        ("attach", (0.0, math.nan)),
+        ("clustering", (-1.1, 1.0)),
+        ("clustering", (0.0, 1.1)),
+        ("clustering", (0.6, 0.5)),
+        ("clustering", (0.0, math.nan)),
     ],
 )
 def test_specs_out_of_range_are_refused(field: str, value: Any) -> None:
@@ -363,7 +373,7 @@ def test_specs_of_a_wrong_type_are_refused(field: str, value: Any) -> None:
 
 
 def test_specs_are_frozen_values() -> None:
-    assert Circles() == Circles(count=(11, 18), radius=(2.0, 7.0), blur=(0.5, 2.5), attach=(0.0, 0.0))
+    assert Circles() == Circles(count=(11, 18), radius=(2.0, 7.0), blur=(0.5, 2.5), clustering=(0.0, 0.0))
     assert len({Circles(), Circles(), Circles(count=(1, 2))}) == 2
     with pytest.raises(dataclasses.FrozenInstanceError):
         Circles().count = (1, 2)  # type: ignore[misc]

@@ -80,7 +80,7 @@ def test_large_images(height: int, width: int, connectivity: int) -> None:
 
 
 def test_rendered_images_as_numpy_and_scipy_see_them() -> None:
-    images = reggan.render(reggan.Circles(attach=(0.0, 1.0)), 300, size=64)
+    images = reggan.render(reggan.Circles(clustering=(0.0, 1.0)), 300, size=64)
     assert_matches_oracle(images, 4)
     assert_matches_oracle(images, 8, foreground="light", threshold=0.8)
 

@@ -61,7 +61,7 @@ def render_circles(
     count: tuple[int, int],
     radius: tuple[float, float],
     blur: tuple[float, float],
-    attach: tuple[float, float],
+    clustering: tuple[float, float],
     seed: int,
     indices: NDArray[np.uint64],
     images: NDArray[Any],

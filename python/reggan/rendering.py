@@ -44,7 +44,7 @@ class Circles:
     """Black discs under a Gaussian blur (Di Cerbo, Hirsa, Shayaan, arXiv 2102.04593, section 4).
 
     Each field is a range (low, high), both ends included. An image draws its number of discs, its blur and
-    its `attach`, and each disc draws its radius and its place, uniformly. Lengths are in pixels of an image
+    its `clustering`, and each disc draws its radius and its place, uniformly. Lengths are in pixels of an image
     whose shorter side is 64, and scale with the size. A ValueError names the range that is not allowed.
     """
 
@@ -54,14 +54,15 @@ class Circles:
     """Above 0, at most 10,000."""
     blur: tuple[float, float] = (0.5, 2.5)
     """Standard deviation of the blur: 0 (none) to 64."""
-    attach: tuple[float, float] = (0.0, 0.0)
-    """The probability that a disc touches an earlier one, instead of lying anywhere: 0 to 1."""
+    clustering: tuple[float, float] = (0.0, 0.0)
+    """The probability that a disc touches an earlier one, instead of lying anywhere; negative, that it keeps apart
+    from all: -1 to 1. (0, 0) is the paper's; a wide range spreads the scores."""
 
     def __post_init__(self) -> None:
         self._check("count", "1 <= low <= high <= 65536", lambda low, high: 1 <= low <= high <= 65536)
         self._check("radius", "0 < low <= high <= 10000", lambda low, high: 0 < low <= high <= 10000)
         self._check("blur", "0 <= low <= high <= 64", lambda low, high: 0 <= low <= high <= 64)
-        self._check("attach", "0 <= low <= high <= 1", lambda low, high: 0 <= low <= high <= 1)
+        self._check("clustering", "-1 <= low <= high <= 1", lambda low, high: -1 <= low <= high <= 1)
 
     def _check(self, name: str, allowed: str, is_allowed: Callable[[float, float], bool]) -> None:
         given = getattr(self, name)
@@ -83,7 +84,7 @@ class Circles:
         scores: NDArray[np.float32] | None,
         threads: int | None,
     ) -> None:
-        ranges = (self.count, self.radius, self.blur, self.attach)
+        ranges = (self.count, self.radius, self.blur, self.clustering)
         _core.render_circles(*ranges, seed, indices, images, scores, threads)
 
 

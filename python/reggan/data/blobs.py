@@ -32,7 +32,7 @@ class Blobs:
 
     images: int = 0
     """Images in the set, gone through in a new order each epoch; 0 for an endless stream that repeats nothing."""
-    spec: Circles = field(default_factory=lambda: Circles(attach=(0.0, 1.0)))
+    spec: Circles = field(default_factory=lambda: Circles(clustering=(0.0, 1.0)))
     """What is drawn."""
     classes: tuple[int, ...] = tuple(range(1, 11))
     """Score classes, in equal numbers. With at most 18 discs class 0 of the connected rule cannot occur."""

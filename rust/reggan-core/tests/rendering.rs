@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use ndarray::ArrayView3;
 use reggan_core::{Batch, Circles, Error, Images, Options, Pixels, Runner, Size, Stream, render, score};
 
-fn circles(radius: (f64, f64), blur: (f64, f64), attach: (f64, f64)) -> Circles {
-    Circles::new((1, 18), radius, blur, attach).expect("served")
+fn circles(radius: (f64, f64), blur: (f64, f64), clustering: (f64, f64)) -> Circles {
+    Circles::new((1, 18), radius, blur, clustering).expect("served")
 }
 
 fn floats(circles: &Circles, seed: u64, indices: &[u64], size: Size, threads: usize) -> Vec<f32> {
@@ -21,7 +21,7 @@ fn floats(circles: &Circles, seed: u64, indices: &[u64], size: Size, threads: us
 fn naive(
     radius: (f64, f64),
     blur: (f64, f64),
-    attach: (f64, f64),
+    clustering: (f64, f64),
     seed: u64,
     index: u64,
     Size { height, width }: Size,
@@ -30,20 +30,27 @@ fn naive(
     let mut stream = Stream::new(seed, index, 0);
     let count = stream.integer((1, 18));
     let sigma = stream.uniform(blur) * scale;
-    let probability = stream.uniform(attach);
+    let probability = stream.uniform(clustering);
     let mut discs: Vec<(f64, f64, f64)> = Vec::new();
     for number in 0..count {
         let mut stream = Stream::new(seed, index, 1 + number);
         let r = stream.uniform(radius) * scale;
-        let attached = stream.uniform01() < probability;
+        let chance = stream.uniform01();
         let mut x = stream.uniform01() * width as f64;
         let mut y = stream.uniform01() * height as f64;
-        if number > 0 && attached {
+        if number > 0 && chance < probability {
             let (other_x, other_y, other_r) = discs[stream.integer((0, number - 1)) as usize];
             let angle = std::f64::consts::TAU * stream.uniform01();
             let distance = (other_r + r) * (0.5 + 0.5 * stream.uniform01());
             x = (other_x + distance * libm::cos(angle)).clamp(0.0, width as f64);
             y = (other_y + distance * libm::sin(angle)).clamp(0.0, height as f64);
+        }
+        let near =
+            |x: f64, y: f64| discs.iter().any(|&(cx, cy, cr)| (x - cx).hypot(y - cy) <= cr + r + sigma);
+        let mut tries = if chance < -probability { 16 } else { 0 };
+        while tries > 0 && near(x, y) {
+            (x, y) = (stream.uniform01() * width as f64, stream.uniform01() * height as f64);
+            tries -= 1;
         }
         discs.push((x, y, r));
     }
@@ -79,12 +86,13 @@ fn images_are_those_of_a_naive_drawing() {
         ((2.0, 7.0), (0.5, 2.5), (0.0, 0.0)),
         ((2.0, 7.0), (0.0, 0.0), (0.0, 1.0)),
         ((0.3, 40.0), (5.0, 64.0), (1.0, 1.0)),
+        ((2.0, 7.0), (0.5, 2.5), (-1.0, 0.0)),
     ];
     for (seed, size) in (0..).zip(sizes) {
-        for (radius, blur, attach) in specs {
+        for (radius, blur, clustering) in specs {
             for index in [0, 1, u64::MAX] {
-                let pixels = floats(&circles(radius, blur, attach), seed, &[index], size, 1);
-                let expected = naive(radius, blur, attach, seed, index, size);
+                let pixels = floats(&circles(radius, blur, clustering), seed, &[index], size, 1);
+                let expected = naive(radius, blur, clustering, seed, index, size);
                 for (pixel, expected) in pixels.iter().zip(&expected) {
                     assert!(
                         (f64::from(*pixel) - expected).abs() < 2e-6,
@@ -100,9 +108,9 @@ fn images_are_those_of_a_naive_drawing() {
 fn long_sums_stay_exact() {
     // A disc over everything, and a blur much wider than the image is high.
     let size = Size { height: 700, width: 40 };
-    let (radius, blur, attach) = ((900.0, 1000.0), (64.0, 64.0), (0.0, 0.0));
-    let pixels = floats(&circles(radius, blur, attach), 5, &[9], size, 1);
-    let expected = naive(radius, blur, attach, 5, 9, size);
+    let (radius, blur, clustering) = ((900.0, 1000.0), (64.0, 64.0), (0.0, 0.0));
+    let pixels = floats(&circles(radius, blur, clustering), 5, &[9], size, 1);
+    let expected = naive(radius, blur, clustering, 5, 9, size);
     for (pixel, expected) in pixels.iter().zip(&expected) {
         assert!((f64::from(*pixel) - expected).abs() < 2e-6, "{pixel} is not {expected}");
     }
@@ -146,9 +154,9 @@ fn bytes_are_rounded_floats_and_scores_are_those_of_the_images() {
 
 #[test]
 fn ranges_are_checked() {
-    let good = Circles::new((1, 65_536), (1e-300, 1e4), (0.0, 64.0), (0.0, 1.0));
+    let good = Circles::new((1, 65_536), (1e-300, 1e4), (0.0, 64.0), (-1.0, 1.0));
     assert!(good.is_ok());
-    for (count, radius, blur, attach) in [
+    for (count, radius, blur, clustering) in [
         ((0, 3), (1.0, 2.0), (0.0, 0.0), (0.0, 0.0)),
         ((4, 3), (1.0, 2.0), (0.0, 0.0), (0.0, 0.0)),
         ((1, 65_537), (1.0, 2.0), (0.0, 0.0), (0.0, 0.0)),
@@ -159,8 +167,9 @@ fn ranges_are_checked() {
         ((1, 3), (1.0, 2.0), (0.0, 64.1), (0.0, 0.0)),
         ((1, 3), (1.0, 2.0), (0.0, 0.0), (0.5, 0.4)),
         ((1, 3), (1.0, 2.0), (0.0, 0.0), (0.5, 1.1)),
+        ((1, 3), (1.0, 2.0), (0.0, 0.0), (-1.1, 0.0)),
     ] {
-        assert!(matches!(Circles::new(count, radius, blur, attach), Err(Error::Invalid(_))));
+        assert!(matches!(Circles::new(count, radius, blur, clustering), Err(Error::Invalid(_))));
     }
 }
 

@@ -123,14 +123,14 @@ fn render_circles(
     count: (u32, u32),
     radius: (f64, f64),
     blur: (f64, f64),
-    attach: (f64, f64),
+    clustering: (f64, f64),
     seed: u64,
     indices: PyReadonlyArray1<'_, u64>,
     images: PixelArray<'_>,
     scores: Option<PyReadwriteArray1<'_, f32>>,
     threads: Option<usize>,
 ) -> PyResult<()> {
-    let circles = Circles::new(count, radius, blur, attach).map_err(to_python)?;
+    let circles = Circles::new(count, radius, blur, clustering).map_err(to_python)?;
     let (mut images, mut scores) = (images, scores);
     let (indices, size) = (indices.as_slice()?, images.size()?);
     let pixels = images.pixels()?;

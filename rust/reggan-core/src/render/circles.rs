@@ -3,11 +3,14 @@
 //!
 //! What is drawn, and in which order, is part of the stream version. Lengths are in pixels of an image whose
 //! shorter side is 64, and are scaled by min(height, width) / 64. The image's stream (object 0) gives `n =
-//! integer(count)`, `sigma = uniform(blur) * scale`, `q = uniform(attach)`. The stream of disc i (object 1 +
-//! i) gives `r = uniform(radius) * scale`, `a = uniform01`, `x = uniform01 * width`, `y = uniform01 *
-//! height`; and if i > 0 and a < q, `j = integer(0, i - 1)`, `angle = 2 pi * uniform01`, `d = (r_j + r) *
-//! (0.5 + 0.5 * uniform01)`: then the disc's centre is not (x, y), but disc j's centre plus d (cos angle, sin
-//! angle), clamped into the image.
+//! integer(count)`, `sigma = uniform(blur) * scale`, `c = uniform(clustering)`. The stream of disc i (object
+//! 1 + i) gives `r = uniform(radius) * scale`, `a = uniform01`, and the centre `x = uniform01 * width`, `y =
+//! uniform01 * height`. The first disc stays there. The others
+//! - if a < c, touch an earlier disc: `j = integer(0, i - 1)`, `angle = 2 pi * uniform01`, `d = (r_j + r) *
+//!   (0.5 + 0.5 * uniform01)`, and the centre is disc j's plus d (cos angle, sin angle), clamped into the
+//!   image;
+//! - if a < -c, keep apart: while the centre is at most `r_j + r + sigma` away from that of an earlier disc j,
+//!   x and y are drawn anew, at most 16 times.
 
 use std::f64::consts::TAU;
 
@@ -16,30 +19,33 @@ use crate::components::BitRows;
 use crate::parallel::Watch;
 use crate::{Error, Stream};
 
+const TRIES_TO_KEEP_APART: usize = 16;
+
 /// What circles are drawn from: ranges, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Circles {
     count: (u32, u32),
     radius: (f64, f64),
     blur: (f64, f64),
-    attach: (f64, f64),
+    clustering: (f64, f64),
 }
 
 impl Default for Circles {
     /// 11 to 18 discs of radius 2 to 7 and blur 0.5 to 2.5, placed uniformly.
     fn default() -> Self {
-        Self { count: (11, 18), radius: (2.0, 7.0), blur: (0.5, 2.5), attach: (0.0, 0.0) }
+        Self { count: (11, 18), radius: (2.0, 7.0), blur: (0.5, 2.5), clustering: (0.0, 0.0) }
     }
 }
 
 impl Circles {
     /// `count` discs, 1 to 65536; `radius` above 0 and at most 10,000; `blur` (a standard deviation) 0 to 64;
-    /// `attach`, the probability that a disc touches an earlier one, 0 to 1, drawn anew for each image.
+    /// `clustering`, the probability that a disc touches an earlier one, or, if negative, that it keeps apart
+    /// from all, -1 to 1, drawn anew for each image.
     pub fn new(
         count: (u32, u32),
         radius: (f64, f64),
         blur: (f64, f64),
-        attach: (f64, f64),
+        clustering: (f64, f64),
     ) -> Result<Self, Error> {
         let check = |name: &str, given: (f64, f64), allowed: &str, ends_allowed: bool| {
             if ends_allowed && given.0 <= given.1 {
@@ -52,8 +58,9 @@ impl Circles {
         check("count", counts, "1 <= low <= high <= 65536", count.0 >= 1 && count.1 <= 65_536)?;
         check("radius", radius, "0 < low <= high <= 10000", radius.0 > 0.0 && radius.1 <= 1e4)?;
         check("blur", blur, "0 <= low <= high <= 64", blur.0 >= 0.0 && blur.1 <= 64.0)?;
-        check("attach", attach, "0 <= low <= high <= 1", attach.0 >= 0.0 && attach.1 <= 1.0)?;
-        Ok(Self { count, radius, blur, attach })
+        let from_apart_to_touching = clustering.0 >= -1.0 && clustering.1 <= 1.0;
+        check("clustering", clustering, "-1 <= low <= high <= 1", from_apart_to_touching)?;
+        Ok(Self { count, radius, blur, clustering })
     }
 }
 
@@ -82,20 +89,34 @@ impl Renderer for Circles {
         let mut stream = Stream::new(seed, index, 0);
         let count = stream.integer(self.count);
         let sigma = stream.uniform(self.blur) * scale;
-        let attach = stream.uniform(self.attach);
+        let clustering = stream.uniform(self.clustering);
 
         discs.clear();
         for number in 0..count {
             let mut stream = Stream::new(seed, index, 1 + number);
             let radius = stream.uniform(self.radius) * scale;
-            let attached = stream.uniform01() < attach;
+            let chance = stream.uniform01();
             let (mut x, mut y) = (stream.uniform01() * width, stream.uniform01() * height);
-            if attached && number > 0 {
+            if number > 0 && chance < clustering {
                 let other = discs[stream.integer((0, number - 1)) as usize];
                 let angle = TAU * stream.uniform01();
                 let distance = (other.radius + radius) * (0.5 + 0.5 * stream.uniform01());
                 x = (other.x + distance * libm::cos(angle)).clamp(0.0, width);
                 y = (other.y + distance * libm::sin(angle)).clamp(0.0, height);
+            } else if chance < -clustering {
+                let near = |x: f64, y: f64| {
+                    discs.iter().any(|other| {
+                        let reach = other.radius + radius + sigma;
+                        (x - other.x) * (x - other.x) + (y - other.y) * (y - other.y) <= reach * reach
+                    })
+                };
+                for _ in 0..TRIES_TO_KEEP_APART {
+                    watch.worked(discs.len())?;
+                    if !near(x, y) {
+                        break;
+                    }
+                    (x, y) = (stream.uniform01() * width, stream.uniform01() * height);
+                }
             }
             let disc = Disc { x, y, radius };
             fill_disc(ink, disc, watch)?;
