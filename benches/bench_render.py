@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import oracles
 import pytest
-import reggan
 from PIL import Image, ImageDraw, ImageFilter
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
+
+import reggan
 
 Images = npt.NDArray[Any]
 Scenes = list[oracles.Scene]

@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-import reggan
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 from skimage import measure
+
+import reggan
 
 Images = npt.NDArray[Any]
 Scores = npt.NDArray[np.float32]

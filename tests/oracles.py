@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from reggan import Circles
 from scipy import ndimage
+
+from reggan import Circles
 
 Mask = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
@@ -178,7 +179,7 @@ def circles_scene(spec: Circles, seed: int, index: int, height: int, width: int)
         if i > 0 and chance < clustering:
             near_x, near_y, near_r = discs[disc.integer(0, i - 1)]
             angle = 2 * math.pi * disc.u01()
-            distance = (near_r + r) * (0.5 + 0.5 * disc.u01())
+            distance = (near_r + r) * (0.8 + 0.2 * disc.u01())
             x = min(max(near_x + distance * math.cos(angle), 0.0), float(width))
             y = min(max(near_y + distance * math.sin(angle), 0.0), float(height))
         elif chance < -clustering:

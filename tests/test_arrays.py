@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
-import reggan
 import torch
+
+import reggan
 
 FUNCTIONS = (reggan.score, reggan.analyze, reggan.label, reggan.largest_component)
 WITH_OUT = (reggan.score, reggan.label)
@@ -154,9 +155,7 @@ def test_a_tensor_gives_tensors(function: Function, name: str) -> None:
 def test_tensor_types(function: Function, dtype: torch.dtype) -> None:
     tensor = torch.from_numpy(some_images(np.uint8)).ne(0)
     tensor = tensor * 255 if dtype == torch.uint8 else tensor
-    for one, other in zip(
-        fields(function(tensor.to(dtype))), fields(function(some_images(np.uint8))), strict=True
-    ):
+    for one, other in zip(fields(function(tensor.to(dtype))), fields(function(some_images(np.uint8))), strict=True):
         np.testing.assert_array_equal(one.numpy(), other)
 
 
@@ -380,9 +379,7 @@ def test_more_threads_than_cores_are_served(function: Function) -> None:
 @pytest.mark.parametrize("threads", [1, 2, None])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @each_function
-def test_nan_names_the_first_image_that_holds_one(
-    function: Function, dtype: Any, threads: int | None
-) -> None:
+def test_nan_names_the_first_image_that_holds_one(function: Function, dtype: Any, threads: int | None) -> None:
     rng = np.random.default_rng(3)
     for _ in range(10):
         images = rng.random((4000, 9, 65)).astype(dtype)
@@ -447,9 +444,7 @@ reggan.render(reggan.Circles(), 2)
 assert "torch" not in sys.modules, "torch was imported"
 assert not any(name.startswith("reggan.") and "train" in name for name in sys.modules)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -30,18 +30,14 @@ def train_a_step(networks, optimizers):
 def test_networks_and_optimizers_come_back_exactly(tmp_path):
     first = network_and_optimizer(0)
     train_a_step(*first)
-    path = checkpoint.save_checkpoint(
-        tmp_path, "step-00000001", checkpoint.flatten_state(*first), {"step": 1}
-    )
+    path = checkpoint.save_checkpoint(tmp_path, "step-00000001", checkpoint.flatten_state(*first), {"step": 1})
     second = network_and_optimizer(1)
     tensors, info = checkpoint.load_checkpoint(path)
     checkpoint.restore_state(tensors, *second)
     assert info["step"] == 1
     for each in (first, second):
         train_a_step(*each)
-    for one, other in zip(
-        *(checkpoint.flatten_state(*each).values() for each in (first, second)), strict=True
-    ):
+    for one, other in zip(*(checkpoint.flatten_state(*each).values() for each in (first, second)), strict=True):
         assert torch.equal(one, other)
 
 
@@ -119,9 +115,7 @@ except OSError as error:
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on file sizes")
 def test_a_write_that_does_not_fit_leaves_what_was_there(saved):
     before = {path.name: path.read_bytes() for path in saved.parent.iterdir()}
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, saved.parent], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, saved.parent], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("refused:")
     assert {path.name: path.read_bytes() for path in saved.parent.iterdir()} == before
     assert checkpoint.load_checkpoint(saved)[0]["a"].sum() == 100

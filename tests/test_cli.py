@@ -68,9 +68,7 @@ def test_the_default_run_directory_is_the_next_free_one(tmp_path, capsys, monkey
 
 def test_dry_run_prints_the_resolved_configuration_and_does_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, _ = ended(
-        lambda: train_command.main(["--dry-run", "--preset", "paper", "--lr", "1e-3"]), capsys
-    )
+    code, out, _ = ended(lambda: train_command.main(["--dry-run", "--preset", "paper", "--lr", "1e-3"]), capsys)
     config = json.loads(out)
     assert code == 0
     assert (config["recipe"]["name"], config["recipe"]["lr"], config["size"]) == ("reggan", 1e-3, 64)
@@ -266,9 +264,7 @@ def test_generate_requires_a_score(run, capsys, tmp_path):
 
 
 def test_generate_gives_up_with_a_reason(run, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        generate_command, "generate", lambda module, z: np.full((len(z), 32, 32), 255, np.uint8)
-    )
+    monkeypatch.setattr(generate_command, "generate", lambda module, z: np.full((len(z), 32, 32), 255, np.uint8))
     arguments = [
         str(run),
         "-n",
@@ -287,9 +283,7 @@ def test_generate_gives_up_with_a_reason(run, capsys, tmp_path, monkeypatch):
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments", [["-n", "0"], ["--require", "1.5"], ["--seed", "-1"], ["--max-tries", "0"]]
-)
+@pytest.mark.parametrize("arguments", [["-n", "0"], ["--require", "1.5"], ["--seed", "-1"], ["--max-tries", "0"]])
 def test_generate_refuses_what_makes_no_sense(arguments, run, capsys):
     code, _, err = ended(lambda: generate_command.main([str(run), *arguments]), capsys)
     assert code == 2
@@ -297,9 +291,7 @@ def test_generate_refuses_what_makes_no_sense(arguments, run, capsys):
 
 
 def test_reggan_is_the_same_commands(run, capsys, tmp_path):
-    code, out, _ = ended(
-        lambda: cli.main(["generate", str(run), "-n", "1", "--out", str(tmp_path / "o")]), capsys
-    )
+    code, out, _ = ended(lambda: cli.main(["generate", str(run), "-n", "1", "--out", str(tmp_path / "o")]), capsys)
     assert code == 0
     assert "00000.png" in out
     assert ended(lambda: cli.main(["--help"]), capsys)[0] == 0

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from reggan import Circles, Connected, analyze, render, score
+from reggan import Connected, analyze, render, score
 from reggan.data import BalancedSelection, BlobDataset, Blobs, BlobStream, load_batches
 
 RULE = Connected()
-FLAT = Circles(clustering=(0.0, 1.0))
+FLAT = Blobs().spec
 
 
 @pytest.mark.parametrize("size", [32, 64])

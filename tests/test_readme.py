@@ -14,7 +14,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)
 INSTALL = "pip install ."
 TEST = "make test"
 SHORT = {
-    "python -m reggan.train": "--steps=6 --classifier-steps=4 --warmup=2 --width=4 --classifier-width=4 --eval-images=16",
+    "python -m reggan.train": "--steps=6 --classifier-steps=4 --warmup=2 --width=4 --classifier-width=4",
     "python -m reggan.experiment": "--reduced --seeds=2",
 }
 """Long commands run as they are written, with these options after them."""

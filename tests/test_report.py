@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+
 from reggan import training
 from reggan.config import preset
 from reggan.report import figures, write_report
@@ -359,9 +360,7 @@ def test_thin_keeps_ends_and_extremes():
 
 
 def test_values_that_are_not_finite_leave_a_gap():
-    metrics = [
-        {"step": s, "a/loss": v} for s, v in ((1, 1.0), (2, float("nan")), (3, float("inf")), (4, 2.0))
-    ]
+    metrics = [{"step": s, "a/loss": v} for s, v in ((1, 1.0), (2, float("nan")), (3, float("inf")), (4, 2.0))]
     curve = figures.Curve.read(metrics, "a/loss")
     assert (curve.steps.tolist(), curve.values.tolist()) == ([1, 4], [1, 2])
     assert figures.loss_plots(metrics)[0].title == "a: loss"

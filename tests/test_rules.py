@@ -76,7 +76,7 @@ def test_a_rule_of_ones_own_is_found_by_its_import_path(monkeypatch, tmp_path):
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert resolve_rule("my_rules:loose") == Connected(0.25, 8)
-    with pytest.raises(ValueError, match="is a int, not a reggan.Rule"):
+    with pytest.raises(ValueError, match=r"is a int, not a reggan\.Rule"):
         resolve_rule("my_rules:number")
     with pytest.raises(ValueError, match="cannot be loaded"):
         resolve_rule("my_rules:absent")

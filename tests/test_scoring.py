@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
-import reggan
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+import reggan
 
 CONNECTIVITIES = (4, 8)
 DTYPES = (np.float32, np.float16, np.uint8, np.bool_)
@@ -28,9 +29,7 @@ def assert_matches_oracle(images: oracles.Array, connectivity: int, **options: A
         np.testing.assert_array_equal(getattr(found, field), want, err_msg=field)
     np.testing.assert_array_equal(reggan.score(images, **options), found.score)
     np.testing.assert_array_equal(reggan.label(images, **options), [one.labels for one in expected])
-    np.testing.assert_array_equal(
-        reggan.largest_component(images, **options), [one.largest for one in expected]
-    )
+    np.testing.assert_array_equal(reggan.largest_component(images, **options), [one.largest for one in expected])
 
 
 def random_images(rng: np.random.Generator, n: int, height: int, width: int, dtype: Any) -> oracles.Array:
@@ -398,9 +397,7 @@ def test_a_white_margin_changes_nothing(
 
 
 @given(masks, masks, connectivities)
-def test_components_of_images_laid_apart_add_up(
-    first: oracles.Mask, second: oracles.Mask, connectivity: int
-) -> None:
+def test_components_of_images_laid_apart_add_up(first: oracles.Mask, second: oracles.Mask, connectivity: int) -> None:
     together = np.zeros((len(first) + 1 + len(second), first.shape[1] + 1 + second.shape[1]), np.bool_)
     together[: len(first), : first.shape[1]] = first
     together[len(first) + 1 :, first.shape[1] + 1 :] = second

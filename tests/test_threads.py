@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
 import reggan
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
@@ -48,9 +49,7 @@ def finished(pid):
 def run(script: str, timeout: float = 60) -> str:
     """Run a script in a fresh interpreter; a hang is a failure."""
     code = PREAMBLE + textwrap.dedent(script)
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=timeout, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -176,9 +175,7 @@ def test_the_interpreter_runs_while_a_kernel_does(threads: int) -> None:
     out = np.empty(len(images), np.float32)
     for _ in range(5):
         out[:] = -1
-        caller = threading.Thread(
-            target=reggan.score, args=(images,), kwargs={"out": out, "threads": threads}
-        )
+        caller = threading.Thread(target=reggan.score, args=(images,), kwargs={"out": out, "threads": threads})
         caller.start()
         seen = False
         while caller.is_alive() and not seen:

@@ -46,9 +46,7 @@ class Batch:
         if array.ndim == 4 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim not in (2, 3):
-            raise ValueError(
-                f"images have the shape {array.shape}; served are (N, H, W), (H, W) and (N, 1, H, W)"
-            )
+            raise ValueError(f"images have the shape {array.shape}; served are (N, H, W), (H, W) and (N, 1, H, W)")
         check_sides(*array.shape[-2:])
         single = array.ndim == 2
         return cls(_readable(array[np.newaxis] if single else array), single, wrap)
@@ -81,9 +79,7 @@ def integer(name: str, given: Any) -> int:
 def check_sides(height: int, width: int) -> None:
     """Raise a ValueError unless images of this size are served."""
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise ValueError(
-            f"images of {height} x {width} pixels are not served; both sides must be from 1 to {MAX_SIDE}"
-        )
+        raise ValueError(f"images of {height} x {width} pixels are not served; both sides must be from 1 to {MAX_SIDE}")
 
 
 def check_threads(threads: int | None) -> int | None:
@@ -136,15 +132,11 @@ def _to_numpy(given: object) -> tuple[NDArray[Any], Callable[[NDArray[Any]], Any
         return _tensor_to_numpy(given), partial(_tensor_from_numpy, device=given.device)
     kind = type(given).__name__
     if not hasattr(given, "__dlpack__"):
-        raise TypeError(
-            f"images are a {kind}; served are NumPy arrays, torch tensors and objects with __dlpack__"
-        )
+        raise TypeError(f"images are a {kind}; served are NumPy arrays, torch tensors and objects with __dlpack__")
     try:
         return np.from_dlpack(given), np.asanyarray
     except (BufferError, RuntimeError) as error:
-        raise TypeError(
-            f"this {kind} cannot be read on the CPU ({error}); copy it to the host first"
-        ) from error
+        raise TypeError(f"this {kind} cannot be read on the CPU ({error}); copy it to the host first") from error
 
 
 def _is_tensor(given: object) -> TypeGuard[torch.Tensor]:

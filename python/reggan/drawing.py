@@ -48,7 +48,9 @@ def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.
     sheets = [sheet(images, columns=columns) for images in groups.values()]
     gap, head = 24, 34
     canvas = Image.new(
-        "L", (sum(s.width for s in sheets) + gap * (len(sheets) - 1), head + max(s.height for s in sheets)), 255
+        "L",
+        (sum(s.width for s in sheets) + gap * (len(sheets) - 1), head + max(s.height for s in sheets)),
+        255,
     )
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(20)
     x = 0

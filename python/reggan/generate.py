@@ -85,8 +85,8 @@ def _generate(arguments: list[str]) -> None:
             break
         if tried >= options.n * options.max_tries:
             raise ValueError(
-                f"only {found} of {tried} images have a score of at least {options.require}, and {options.n} were asked for;"
-                " nothing was written: lower --require or raise --max-tries"
+                f"only {found} of {tried} images have a score of at least {options.require}, and {options.n} were"
+                " asked for; nothing was written: lower --require or raise --max-tries"
             )
     images = np.concatenate(kept)[: options.n]
     exact = np.concatenate(scores)[: options.n]

@@ -49,7 +49,7 @@ def rule_expected(logits: Tensor, values: Tensor, beta: float = 0.0) -> Tensor:
 
 
 def rule_soft(logits: Tensor, values: Tensor, beta: float = 10.0) -> Tensor:
-    """beta - log Sum_k p_k exp(beta v_k), (N,): rule_top as beta grows, beta * (1 + rule_expected) as it falls to 0."""
+    """Beta - log Sum_k p_k exp(beta v_k), (N,): rule_top as beta grows, beta * (1 + rule_expected) as it falls to 0."""
     return beta - torch.logsumexp(logits.log_softmax(dim=1) + beta * values, dim=1)
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line every few seconds elsewhere; and a Ctrl-C that waits its turn."""
+"""Progress of long work: a bar on a terminal, a plain line every few seconds elsewhere; and a patient Ctrl-C."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Progress:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C or SIGTERM sets, so that work can stop at a good place; a second Ctrl-C interrupts at once.
+    """Give an event that Ctrl-C or SIGTERM sets, to stop work at a good place; a second one interrupts at once.
 
     Outside the main thread, where Python delivers no signals, the event is never set.
     """

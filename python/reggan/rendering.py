@@ -67,9 +67,7 @@ class Circles:
     def _check(self, name: str, allowed: str, is_allowed: Callable[[float, float], bool]) -> None:
         given = getattr(self, name)
         number = numbers.Integral if name == "count" else numbers.Real
-        if not (
-            isinstance(given, Sequence) and len(given) == 2 and all(isinstance(end, number) for end in given)
-        ):
+        if not (isinstance(given, Sequence) and len(given) == 2 and all(isinstance(end, number) for end in given)):
             raise TypeError(f"{name} is {given!r}, but must be two numbers, (low, high)")
         low, high = map(int if name == "count" else float, given)
         if not is_allowed(low, high):
@@ -177,9 +175,7 @@ def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
 def _count(n_or_indices: Any) -> int:
     if not isinstance(n_or_indices, numbers.Integral):
         if getattr(n_or_indices, "ndim", int(isinstance(n_or_indices, Sequence))) != 1:
-            raise TypeError(
-                f"indices are {n_or_indices!r}; they must be a number of images or a 1-D sequence"
-            )
+            raise TypeError(f"indices are {n_or_indices!r}; they must be a number of images or a 1-D sequence")
         try:
             return len(n_or_indices)
         except OverflowError:

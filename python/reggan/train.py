@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,7 +37,7 @@ class TrainOptions:
     run: Path | None = None
     """Run directory to make; by default the next free one under runs/."""
     resume: Path | None = None
-    """Continue this run from its last checkpoint, with the numbers of an unbroken run. Takes no other option but --json."""
+    """Continue this run from its last checkpoint, with the numbers of an unbroken run. Goes with --json alone."""
     dry_run: bool = False
     """Print the resolved configuration as JSON, and do nothing."""
     json: Path | None = None

@@ -70,7 +70,9 @@ def resolve(config: TrainConfig) -> TrainConfig:
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device is {config.device!r}, which cannot be used here: {str(error).splitlines()[0]}") from error
+        raise ValueError(
+            f"device is {config.device!r}, which cannot be used here: {str(error).splitlines()[0]}"
+        ) from error
     precision = config.precision
     if precision == "auto":
         precision = "bfloat16" if _has_fast_bfloat16(torch.device(name)) else "float32"
@@ -250,7 +252,9 @@ def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> 
     module = config.recipe.build(config.size, 1, resolve_rule(config.rule))["generator"]
     prefix = "network/averaged/"
     averaged = {key: value for key, value in tensors.items() if key.startswith(prefix)}
-    restore_state({key.replace("averaged", "generator", 1): v for key, v in averaged.items()}, {"generator": module}, {})
+    restore_state(
+        {key.replace("averaged", "generator", 1): v for key, v in averaged.items()}, {"generator": module}, {}
+    )
     return config, module.to(device).eval()
 
 

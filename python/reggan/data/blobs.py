@@ -32,7 +32,7 @@ class Blobs:
 
     images: int = 0
     """Images in the set, gone through in a new order each epoch; 0 for an endless stream that repeats nothing."""
-    spec: Circles = field(default_factory=lambda: Circles(clustering=(0.0, 1.0)))
+    spec: Circles = field(default_factory=lambda: Circles(clustering=(-0.6, 1.0)))
     """What is drawn."""
     classes: tuple[int, ...] = tuple(range(1, 11))
     """Score classes, in equal numbers. With at most 18 discs class 0 of the connected rule cannot occur."""
@@ -107,7 +107,7 @@ class BlobStream(IterableDataset[Item]):
 
 
 class _Epochs(Sampler[list[int]]):
-    """Endless batches of positions: every epoch is a permutation drawn from (seed, epoch); no epoch's end is cut off."""
+    """Endless batches of positions: each epoch is a permutation drawn from (seed, epoch), and none loses its end."""
 
     def __init__(self, length: int, batch_size: int, seed: int, start: int) -> None:
         self.length, self.batch_size, self.seed, self.start = length, batch_size, seed, start

@@ -48,9 +48,7 @@ class BalancedSelection:
     def __post_init__(self) -> None:
         wrong = [c for c in self.classes if not 0 <= c < self.rule.classes]
         if wrong or not self.classes or len(set(self.classes)) < len(self.classes):
-            raise ValueError(
-                f"classes is {self.classes}, must be different numbers from 0 to {self.rule.classes - 1}"
-            )
+            raise ValueError(f"classes is {self.classes}, must be different numbers from 0 to {self.rule.classes - 1}")
 
     @property
     def block_size(self) -> int:
@@ -93,6 +91,6 @@ def _search(selection: BalancedSelection, block: int) -> npt.NDArray[np.uint64]:
             return np.array([found[c] for c in selection.classes], np.uint64).T.ravel()
     counts = ", ".join(f"{c}: {len(kept)}" for c, kept in found.items())
     raise ValueError(
-        f"{_PATIENCE:,} candidates of {selection.spec} with seed {selection.seed} at size {selection.size} hold too few "
-        f"images of some score class (class: found of {QUOTA}: {counts}); leave those classes out, or change the spec"
+        f"{_PATIENCE:,} candidates of {selection.spec} with seed {selection.seed} at size {selection.size} hold too "
+        f"few images of some score class (class: found of {QUOTA}: {counts}); leave those out, or change the spec"
     )

@@ -32,7 +32,12 @@ def configure(recipe: str, seed: int, reduced: bool) -> TrainConfig:
         if recipe == "reggan":
             options |= {"classifier_steps": 4, "classifier_width": 4, "warmup": 2}
         config = replace(
-            config, recipe=replace(config.recipe, **options), steps=6, eval_every=2, eval_images=32, batch_size=8
+            config,
+            recipe=replace(config.recipe, **options),
+            steps=6,
+            eval_every=2,
+            eval_images=32,
+            batch_size=8,
         )
     return resolve(config)
 
@@ -87,8 +92,9 @@ def _checks(data: dict[str, float], summaries: dict[str, list[dict[str, float]]]
 
 def _table(described: dict[str, Any]) -> str:
     results, seeds = described["results"], described["seeds"]
+    form = "the smallest form of the quick preset" if described["reduced"] else "the quick preset"
     lines = [
-        f"Mean ± standard deviation over {seeds} seeds, {'smallest form, ' if described['reduced'] else ''}quick preset.",
+        f"Mean ± standard deviation over {seeds} seeds, {form}.",
         "",
         "| | " + " | ".join(LABELS[name] for name in results) + " |",
         "|---|" + "---|" * len(results),
@@ -96,7 +102,11 @@ def _table(described: dict[str, Any]) -> str:
     for key, value in results["data"].items():
         cells = [f"{value:.3f}"] + [f"{results[n][key]['mean']:.3f} ± {results[n][key]['std']:.3f}" for n in RECIPES]
         lines.append(f"| {key.replace('_', ' ')} | " + " | ".join(cells) + " |")
-    lines += ["", "| RegGAN, seed by seed | " + " | ".join(map(str, range(seeds))) + " |", "|---|" + "---|" * seeds]
+    lines += [
+        "",
+        "| RegGAN, seed by seed | " + " | ".join(map(str, range(seeds))) + " |",
+        "|---|" + "---|" * seeds,
+    ]
     for key, values in described["checks"].items():
         lines.append(f"| {key.replace('_', ' ')} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
     return "\n".join(lines) + "\n"

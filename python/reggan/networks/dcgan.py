@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 __all__ = ["SIZES", "DCGANDiscriminator", "DCGANGenerator"]
@@ -43,20 +45,20 @@ class DCGANGenerator(nn.Module):
             nn.BatchNorm2d(maps[0]),
             nn.ReLU(inplace=True),
         ]
-        for inputs, outputs in zip(maps, maps[1:], strict=False):
+        for inputs, outputs in pairwise(maps):
             layers += [
                 nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(inplace=True),
             ]
-        layers += [nn.ConvTranspose2d(maps[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
+        layers.append(nn.ConvTranspose2d(maps[-1], channels, 4, 2, 1, bias=False))
         self.layers = nn.Sequential(*layers)
         _initialize(self)
 
     def forward(self, z: Tensor) -> Tensor:
         """Images in [-1, 1] of latents (N, latent_dim)."""
-        images: Tensor = self.layers(z[:, :, None, None])
-        return images
+        # In bfloat16 tanh reaches 1 at 3, and its gradient is then 0: white paper could never be drawn on again.
+        return torch.tanh(self.layers(z[:, :, None, None]).float())
 
 
 class DCGANDiscriminator(nn.Module):
@@ -69,7 +71,7 @@ class DCGANDiscriminator(nn.Module):
             nn.Conv2d(channels, maps[0], 4, 2, 1, bias=False),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-        for inputs, outputs in zip(maps, maps[1:], strict=False):
+        for inputs, outputs in pairwise(maps):
             layers += [
                 nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(outputs),

@@ -74,14 +74,19 @@ class RegGAN(DCGAN):
             "classifier", "classifier", self.classifier_loss, partial(torch.optim.Adam, lr=self.classifier_lr)
         )
         against_rule = Phase(
-            "rule", "generator", partial(self.rule_step_loss, rule), partial(self.adam, lr=self.lr * self.rule_ratio)
+            "rule",
+            "generator",
+            partial(self.rule_step_loss, rule),
+            partial(self.adam, lr=self.lr * self.rule_ratio),
         )
         lessons = partial(torch.optim.Adam, lr=self.classifier_lr)
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), lessons)
         second = (teach,) if self.method == "second" else ()
         warmup = min(self.warmup, steps)
         discriminator, generator = self.adversarial_phases()
-        fed = replace(discriminator, loss=partial(self.fed_discriminator_loss, rule)) if self.feedback else discriminator
+        fed = (
+            replace(discriminator, loss=partial(self.fed_discriminator_loss, rule)) if self.feedback else discriminator
+        )
         return (
             Stage("classifier", self.classifier_steps, (classifier,)),
             Stage("warmup", warmup, (discriminator, generator)),

@@ -136,9 +136,7 @@ def histogram(scores: dict[str, list[float]]) -> Plot:
         color = COLORS["generator"]
         axes.stairs(shares(scores["generator"]), edges, fill=True, color=color, alpha=0.22)
         axes.stairs(shares(scores["generator"]), edges, color=color, linewidth=1.4)
-        axes.stairs(
-            shares(scores["data"]), edges, color=COLORS["data"], linewidth=1.4, linestyle=DASHES["dashed"]
-        )
+        axes.stairs(shares(scores["data"]), edges, color=COLORS["data"], linewidth=1.4, linestyle=DASHES["dashed"])
         axes.set_xlim(0, 1)
         axes.set_ylim(0)
         axes.set_xticks(np.linspace(0, 1, 6))
@@ -264,9 +262,7 @@ def _draw(axes: Axes, curve: Curve, color: str, linewidth: float = 1.6) -> None:
 
 
 def _level(axes: Axes, value: float) -> None:
-    axes.axhline(
-        value, color=COLORS["data"], linewidth=1.4, linestyle=DASHES["dashed"], clip_on=False, zorder=1.5
-    )
+    axes.axhline(value, color=COLORS["data"], linewidth=1.4, linestyle=DASHES["dashed"], clip_on=False, zorder=1.5)
 
 
 STYLE: dict[Any, Any] = {

@@ -41,7 +41,7 @@ fn naive(
         if number > 0 && chance < probability {
             let (other_x, other_y, other_r) = discs[stream.integer((0, number - 1)) as usize];
             let angle = std::f64::consts::TAU * stream.uniform01();
-            let distance = (other_r + r) * (0.5 + 0.5 * stream.uniform01());
+            let distance = (other_r + r) * (0.8 + 0.2 * stream.uniform01());
             x = (other_x + distance * libm::cos(angle)).clamp(0.0, width as f64);
             y = (other_y + distance * libm::sin(angle)).clamp(0.0, height as f64);
         }

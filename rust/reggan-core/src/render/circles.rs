@@ -7,7 +7,7 @@
 //! 1 + i) gives `r = uniform(radius) * scale`, `a = uniform01`, and the centre `x = uniform01 * width`, `y =
 //! uniform01 * height`. The first disc stays there. The others
 //! - if a < c, touch an earlier disc: `j = integer(0, i - 1)`, `angle = 2 pi * uniform01`, `d = (r_j + r) *
-//!   (0.5 + 0.5 * uniform01)`, and the centre is disc j's plus d (cos angle, sin angle), clamped into the
+//!   (0.8 + 0.2 * uniform01)`, and the centre is disc j's plus d (cos angle, sin angle), clamped into the
 //!   image;
 //! - if a < -c, keep apart: while the centre is at most `r_j + r + sigma` away from that of an earlier disc j,
 //!   x and y are drawn anew, at most 16 times.
@@ -100,7 +100,7 @@ impl Renderer for Circles {
             if number > 0 && chance < clustering {
                 let other = discs[stream.integer((0, number - 1)) as usize];
                 let angle = TAU * stream.uniform01();
-                let distance = (other.radius + radius) * (0.5 + 0.5 * stream.uniform01());
+                let distance = (other.radius + radius) * (0.8 + 0.2 * stream.uniform01());
                 x = (other.x + distance * libm::cos(angle)).clamp(0.0, width);
                 y = (other.y + distance * libm::sin(angle)).clamp(0.0, height);
             } else if chance < -clustering {
