@@ -35,7 +35,7 @@ def run_benches(options: list[str]) -> dict[str, Any]:
         return result
 
 
-def summarize(report: dict[str, Any]) -> dict[str, Any]:
+def summarize(report: dict[str, Any], load: float) -> dict[str, Any]:
     """The lasting part of a report, without hosts or paths; within a job, ours first, then the fastest."""
     rows = []
     for bench in report["benchmarks"]:
@@ -52,6 +52,7 @@ def summarize(report: dict[str, Any]) -> dict[str, Any]:
         "cores": os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "load_average_before": load,
         "ratios": "medians of one thread each",
         "benches": rows,
     }
@@ -59,7 +60,9 @@ def summarize(report: dict[str, Any]) -> dict[str, Any]:
 
 def table(summary: dict[str, Any]) -> str:
     """The summary as text."""
-    lines = [f"{summary['cpu']}, {summary['cores']} cores, Python {summary['python']}"]
+    lines = [
+        f"{summary['cpu']}, {summary['cores']} cores, Python {summary['python']}, load {summary['load_average_before']}"
+    ]
     lines.append(f"{'job':8}{'dtype':9}{'shape':16}{'by':14}{'threads':>8}{'images/s':>12}{'reggan is':>11}")
     for row in summary["benches"]:
         shape = "x".join(map(str, row["shape"]))
@@ -75,7 +78,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=BENCHES.parent / "docs" / "bench.json")
     arguments, options = parser.parse_known_args()
-    summary = summarize(run_benches(options))
+    # What else the machine was doing: medians of all threads mean little beside other work.
+    load = round(os.getloadavg()[0], 2)
+    summary = summarize(run_benches(options), load)
     arguments.out.write_text(json.dumps(summary, indent=2) + "\n")
     print(f"\n{table(summary)}\nwritten to {arguments.out}")
 
