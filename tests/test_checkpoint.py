@@ -23,6 +23,7 @@ def network_and_optimizer(seed=0):
 
 
 def train_a_step(networks, optimizers):
+    optimizers["phase"].zero_grad()
     networks["net"](torch.arange(6.0).reshape(2, 3)).square().sum().backward()
     optimizers["phase"].step()
 

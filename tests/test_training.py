@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from reggan import score, training
+from reggan import RULES, score, training
 from reggan.checkpoint import list_checkpoints, load_checkpoint
 from reggan.config import preset
-from reggan.recipes import RECIPES
+from reggan.networks import ScoreClassifier
+from reggan.recipes import RECIPES, Batch
 
 TINY = {
     "steps": 6,
@@ -333,3 +335,66 @@ def test_run_directories_are_not_overwritten(finished):
     assert (finished / "config.json").read_bytes() == before
     with pytest.raises(FileExistsError):
         training.create_run(Path(__file__), tiny())
+
+
+def test_a_log_that_was_changed_by_hand_is_said(finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "metrics.jsonl").write_text("no json\n" + (run / "metrics.jsonl").read_text())
+    with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged in line 1"):
+        training.fit(run, log=False)
+
+
+def test_the_pool_shows_the_discriminator_the_best_images():
+    recipe = replace(tiny().recipe, pool=3)
+    scores = torch.tensor([0.1, 0.9, 0.3, 0.8, 0.2, 0.5])
+    batch = Batch(torch.arange(6.0)[:, None, None, None], scores, torch.arange(6), torch.Generator())
+    assert recipe.best(batch).classes.tolist() == [1, 3]
+    assert recipe.any(batch).classes.tolist() == [0, 1]
+    assert replace(recipe, pool=1).best(batch).classes.tolist() == list(range(6))
+
+
+def rule_losses(**options):
+    """The rule loss's gradient per sample, and the images that the discriminator is told are real."""
+    recipe = replace(tiny().recipe, **options)
+    obeying, failing = torch.ones(1, 32, 32), torch.ones(1, 32, 32)
+    obeying[0, 4:8, 4:8] = -1
+    failing[0, 4:8, 4:8] = failing[0, 20:24, 20:24] = -1
+    generated = torch.stack([obeying, failing, obeying, failing]).requires_grad_()
+    images = torch.zeros(4, 1, 32, 32)
+    seen = []
+
+    class Generator(torch.nn.Module):
+        def forward(self, z):
+            return generated
+
+    class Discriminator(torch.nn.Module):
+        def forward(self, x):
+            seen.append(x.detach().clone())
+            return x.flatten(1).sum(1)
+
+    networks = {
+        "generator": Generator(),
+        "discriminator": Discriminator(),
+        "classifier": ScoreClassifier(32, 1, 11, 4),
+    }
+    batch = Batch(images, torch.full((4,), 0.5), torch.full((4,), 5), torch.Generator().manual_seed(0))
+    recipe.rule_step_loss(RULES["connected"], networks, batch)[0].backward()
+    recipe.fed_discriminator_loss(RULES["connected"], networks, batch)
+    return generated.grad.flatten(1).abs().sum(1), seen[0], obeying
+
+
+def test_the_gate_spares_samples_that_obey():
+    gradient, _, _ = rule_losses(gate=True, pool=1, instance_noise=0.0)
+    assert gradient[0] == gradient[2] == 0
+    assert gradient[1] > 0
+    assert gradient[3] > 0
+    gradient, _, _ = rule_losses(gate=False, pool=1, instance_noise=0.0)
+    assert (gradient > 0).all()
+
+
+def test_feedback_replaces_a_share_of_the_real_images_by_obeying_ones():
+    _, real, obeying = rule_losses(feedback=0.5, pool=1, instance_noise=0.0)
+    assert torch.equal(real[:2], torch.stack([obeying, obeying]))
+    assert (real[2:] == 0).all()
+    _, real, _ = rule_losses(feedback=0.3, pool=1, instance_noise=0.0)
+    assert (real[1:] == 0).all()

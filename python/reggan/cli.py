@@ -34,6 +34,11 @@ def execute(command: Callable[[], None]) -> int:
         return _fail(f"out of memory: {error}" if str(error) else "out of memory", 1)
     except (ValueError, OSError, ArithmeticError) as error:
         return _fail(error, 1)
+    except RuntimeError as error:
+        # torch has no MemoryError of its own: these are its words on the CPU and on an accelerator.
+        if "can't allocate memory" in str(error) or "out of memory" in str(error):
+            return _fail(error, 1)
+        raise
     return 0
 
 
@@ -46,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `reggan`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in COMMANDS:
+        sys.path.insert(0, "")  # as with `python -m`, so that a rule of one's own is found in the working directory
         code: int = importlib.import_module(f".{arguments[0]}", __package__).main(arguments[1:])
         return code
     listing = "\n".join(f"  {name:10} {about}" for name, about in COMMANDS.items())

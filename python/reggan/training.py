@@ -1,13 +1,14 @@
 """Training: one linear loop over the phases of a recipe, and the run directory that it leaves.
 
 A run directory holds config.json, metrics.jsonl, timings.jsonl, samples/, checkpoints/, summary.json and report.html.
-Everything but timings.jsonl is a function of the configuration: a run that was stopped or killed and is resumed ends
-with the same bytes as an unbroken one on the same machine.
+All but timings.jsonl, and what the report says of time, is a function of the configuration: a run that was stopped or
+killed and is resumed ends with the same bytes as an unbroken one on the same machine.
 """
 
 from __future__ import annotations
 
 import copy
+import io
 import json
 import math
 import platform
@@ -144,6 +145,13 @@ def private_latents(seed: int, purpose: str, count: int, latent_dim: int) -> Ten
     return torch.randn(count, latent_dim, generator=private_generator(seed, purpose))
 
 
+def _build(config: TrainConfig) -> dict[str, nn.Module]:
+    """The recipe's networks on the CPU, with weights that are a function of the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(private_generator(config.seed, "weights").initial_seed())
+        return config.recipe.build(config.size, 1, resolve_rule(config.rule))
+
+
 @dataclass
 class _Trainer:
     """What is trained, and what trains it."""
@@ -159,9 +167,7 @@ class _Trainer:
     @classmethod
     def create(cls, config: TrainConfig) -> _Trainer:
         rule = resolve_rule(config.rule)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(private_generator(config.seed, "weights").initial_seed())
-            networks = config.recipe.build(config.size, 1, rule)
+        networks = _build(config)
         for network in networks.values():
             network.to(config.device).to(memory_format=torch.channels_last)
         stages = config.recipe.stages(config.steps, rule)
@@ -249,7 +255,7 @@ def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> 
     if path is None:
         raise ValueError(f"{run} has no {checkpoint} checkpoint")
     tensors, _ = load_checkpoint(path)
-    module = config.recipe.build(config.size, 1, resolve_rule(config.rule))["generator"]
+    module = _build(config)["generator"]
     prefix = "network/averaged/"
     averaged = {key: value for key, value in tensors.items() if key.startswith(prefix)}
     restore_state(
@@ -276,10 +282,13 @@ def _schedule(stages: tuple[Stage, ...], start: int) -> Iterator[tuple[int, Stag
 
 def _rewind(path: Path, step: int) -> None:
     """Drop the lines of a JSONL file after this step, and a last line that a crash cut short."""
-    kept = []
+    kept: list[str] = []
     for line in path.read_text().splitlines(keepends=True) if path.exists() else []:
-        if not line.endswith("\n") or json.loads(line)["step"] > step:
-            break
+        try:
+            if not line.endswith("\n") or json.loads(line)["step"] > step:
+                break
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged in line {len(kept) + 1}: {line.strip()[:60]!r}") from error
         kept.append(line)
     atomic_write(path, "".join(kept))
 
@@ -295,8 +304,10 @@ def _data_images(config: TrainConfig, rule: Rule, count: int) -> Images:
 
 
 def _draw(run: Path, name: str, images: Images) -> None:
-    sheet(images[:SHEET_IMAGES]).save(run / "samples" / f"{name}.png")
-    sheet(highlight(images[:SHEET_IMAGES])).save(run / "samples" / f"{name}-pieces.png")
+    for suffix, drawn in (("", images), ("-pieces", highlight(images))):
+        content = io.BytesIO()
+        sheet(drawn).save(content, "PNG")
+        atomic_write(run / "samples" / f"{name}{suffix}.png", content.getvalue())
 
 
 def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
@@ -315,7 +326,7 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
         ArithmeticError: a loss is not finite.
         OSError: something cannot be written; the checkpoints before are still there.
     """
-    config = open_run(run)
+    config = resolve(open_run(run))
     trainer = _Trainer.create(config)
     checkpoints, metrics, timings = run / "checkpoints", run / "metrics.jsonl", run / "timings.jsonl"
     done, best = 0, -math.inf

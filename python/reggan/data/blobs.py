@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
 
-from ..rendering import Circles
+from ..rendering import Circles, render
 from ..rules import Rule
 from .selection import BalancedSelection
 
@@ -52,9 +53,10 @@ class Blobs:
         return BalancedSelection(self.spec, size, self.seed, rule, self.classes, self.below)
 
 
-def _items(selection: BalancedSelection, positions: Sequence[int]) -> Item:
+def _items(selection: BalancedSelection, indices: npt.NDArray[np.uint64]) -> Item:
     """A batch: images (N, 1, H, W), scores (N,), classes (N,). A DataLoader worker keeps to its one thread."""
-    images = selection.render(positions, threads=1 if get_worker_info() else None)
+    threads = 1 if get_worker_info() else None
+    images = render(selection.spec, indices, seed=selection.seed, size=selection.size, threads=threads)
     scores = selection.rule(images)
     classes = selection.rule.classify(scores)
     return torch.from_numpy(images)[:, None], torch.from_numpy(scores), torch.from_numpy(classes)
@@ -67,22 +69,22 @@ class BlobDataset(Dataset[Item]):
         if data.images < 1:
             raise ValueError(f"data.images is {data.images}: a set with a length needs at least 1")
         self.selection = data.select(size, rule)
-        self.length = data.images
+        self.indices = self.selection[: data.images]
 
     def __len__(self) -> int:
         """Number of images."""
-        return self.length
+        return len(self.indices)
 
     def __getitem__(self, position: int) -> Item:
         """Image (1, H, W) uint8, score () float32, class () int64."""
-        if not -self.length <= position < self.length:
-            raise IndexError(f"position {position} is outside a set of {self.length} images")
-        image, score, class_ = _items(self.selection, [position % self.length])
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"position {position} is outside a set of {len(self)} images")
+        image, score, class_ = _items(self.selection, self.indices[[position]])
         return image[0], score[0], class_[0]
 
     def __getitems__(self, positions: Sequence[int]) -> list[Item]:
         """The items at these positions, rendered in one call."""
-        return list(zip(*_items(self.selection, positions), strict=True))
+        return list(zip(*_items(self.selection, self.indices[list(positions)]), strict=True))
 
 
 class BlobStream(IterableDataset[Item]):
@@ -102,7 +104,8 @@ class BlobStream(IterableDataset[Item]):
         worker = get_worker_info()
         batch, stride = (self.start + worker.id, worker.num_workers) if worker else (self.start, 1)
         while True:
-            yield _items(self.selection, range(batch * self.batch_size, (batch + 1) * self.batch_size))
+            first = batch * self.batch_size
+            yield _items(self.selection, self.selection[first : first + self.batch_size])
             batch += stride
 
 
