@@ -33,7 +33,8 @@ def test_compare_leaves_tables_and_figures(results):
     table = (results / "results.md").read_text()
     assert f"{found['results']['reggan']['score']['mean']:.3f} ±" in table
     for name in ("scores.png", "samples.png"):
-        assert min(Image.open(results / name).size) > 200
+        with Image.open(results / name) as image:
+            assert min(image.size) > 200
 
 
 def test_finished_runs_are_not_trained_again(results):

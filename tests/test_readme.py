@@ -38,6 +38,11 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert TEST in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
+def test_the_table_is_the_results():
+    table = (ROOT / "docs" / "results" / "compare" / "results.md").read_text().split("\n\n")[1]
+    assert table in README
+
+
 def test_linked_files_are_there():
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists(), target

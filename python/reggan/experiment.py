@@ -11,7 +11,6 @@ from typing import Annotated
 import tyro
 
 from .cli import UsageError, execute
-from .config import lookup
 from .experiments import EXPERIMENTS
 from .training import Stopped
 
@@ -35,9 +34,9 @@ class ExperimentOptions:
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
-            raise ValueError(f"seeds is {self.seeds}, must be at least 1")
-        if not self.list:
-            lookup(EXPERIMENTS, self.name, "experiment")
+            raise UsageError(f"seeds is {self.seeds}, must be at least 1")
+        if not self.list and self.name not in EXPERIMENTS:
+            raise UsageError(f"unknown experiment {self.name!r}; known: {', '.join(EXPERIMENTS)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,10 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _experiment(arguments: Sequence[str]) -> None:
-    try:
-        options = tyro.cli(ExperimentOptions, args=arguments, prog="python -m reggan.experiment")
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    options = tyro.cli(ExperimentOptions, args=arguments, prog="python -m reggan.experiment")
     if options.list:
         for name, experiment in EXPERIMENTS.items():
             print(f"{name:12} {experiment.about}")

@@ -49,13 +49,13 @@ class GenerateOptions:
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= 99_999_999:
-            raise ValueError(f"n is {self.n}, must be from 1 to 99999999")
+            raise UsageError(f"n is {self.n}, must be from 1 to 99999999")
         if not 0 <= self.require <= 1:
-            raise ValueError(f"require is {self.require}, must be from 0 to 1")
+            raise UsageError(f"require is {self.require}, must be from 0 to 1")
         if self.max_tries < 1:
-            raise ValueError(f"max_tries is {self.max_tries}, must be at least 1")
+            raise UsageError(f"max_tries is {self.max_tries}, must be at least 1")
         if not 0 <= self.seed < 2**63:
-            raise ValueError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
+            raise UsageError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,10 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _generate(arguments: list[str]) -> None:
-    try:
-        options = tyro.cli(GenerateOptions, args=arguments, prog="python -m reggan.generate")
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    options = tyro.cli(GenerateOptions, args=arguments, prog="python -m reggan.generate")
     config, module = load_generator(options.run, options.checkpoint)
     rule = resolve_rule(config.rule)
 

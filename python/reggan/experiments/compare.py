@@ -118,7 +118,8 @@ def _curves(out: Path, seeds: int, data_score: float) -> Figure:
     axes = figure.subplots()
     for name, colour in zip(RECIPES, ("#8a8a8a", "#b3261e"), strict=True):
         for seed in range(seeds):
-            lines = [json.loads(line) for line in (_directory(out, name, seed) / "metrics.jsonl").open()]
+            log = (_directory(out, name, seed) / "metrics.jsonl").read_text()
+            lines = [json.loads(line) for line in log.splitlines()]
             points = [(line["generator_step"], line["samples/score"]) for line in lines if "samples/score" in line]
             axes.plot(*zip(*points, strict=True), color=colour, lw=1.2, label=None if seed else LABELS[name])
     axes.axhline(data_score, color="black", lw=0.8, ls=":", label="data set")
