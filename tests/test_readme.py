@@ -49,7 +49,7 @@ def test_linked_files_are_there():
 
 
 def test_there_are_no_other_blocks_than_these_tests_run():
-    assert {kind for kind, _ in BLOCKS} == {"bash", "python", "text"}
+    assert {kind for kind, _ in BLOCKS} == {"bash", "python"}
 
 
 @pytest.mark.timeout(600)
