@@ -86,6 +86,10 @@ def test_values_out_of_range_are_said(field, value):
     [
         ("classifier_steps", -1),
         ("rule_loss", "hinge"),
+        ("method", "third"),
+        ("feedback", 1.0),
+        ("pool", 0),
+        ("warmup", -1),
         ("rule_ratio", -0.5),
         ("width", 0),
         ("real_label", 0.2),

@@ -55,8 +55,7 @@ class Circles:
     blur: tuple[float, float] = (0.5, 2.5)
     """Standard deviation of the blur: 0 (none) to 64."""
     clustering: tuple[float, float] = (0.0, 0.0)
-    """The probability that a disc touches an earlier one, instead of lying anywhere; negative, that it keeps apart
-    from all: -1 to 1. (0, 0) is the paper's; a wide range spreads the scores."""
+    """Probability that a disc touches an earlier one; negative, that it keeps apart from all: -1 to 1."""
 
     def __post_init__(self) -> None:
         self._check("count", "1 <= low <= high <= 65536", lambda low, high: 1 <= low <= high <= 65536)

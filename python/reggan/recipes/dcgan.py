@@ -26,7 +26,7 @@ class DCGAN(Recipe):
     name: ClassVar[str] = "dcgan"
 
     width: int = 64
-    """Feature maps of the widest layers' narrowest: layers have width * (8, 4, 2, 1) at 64 pixels."""
+    """Feature maps next to the image; at 64 pixels the layers have width * (8, 4, 2, 1)."""
     lr: float = 2e-4
     """Rate of both Adam optimizers."""
     beta1: float = 0.5

@@ -45,8 +45,7 @@ class RegGAN(DCGAN):
     gate: bool = False
     """The rule step acts only on those samples that fail the exact rule, and leaves the others alone."""
     feedback: float = 0.0
-    """Share of the discriminator's real images that are replaced by generated ones that obey the exact rule, as far as
-    there are any: obeying the rule is no sign of a fake then, though no real image does."""
+    """Up to this share of the discriminator's real images are replaced by generated ones that obey the exact rule."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,6 +59,8 @@ class RegGAN(DCGAN):
                 raise ValueError(f"{field} is {getattr(self, field)}, must be from 0 to 1000")
         if not 0 <= self.feedback < 1:
             raise ValueError(f"feedback is {self.feedback}, must be from 0 to below 1")
+        if self.method not in ("first", "second"):
+            raise ValueError(f"method is {self.method!r}, must be first or second")
         if self.rule_loss not in losses.RULE_LOSSES:
             raise ValueError(f"rule_loss is {self.rule_loss!r}, must be one of {', '.join(losses.RULE_LOSSES)}")
 
@@ -70,27 +71,20 @@ class RegGAN(DCGAN):
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; then discriminator, generator against it, generator against the classifier."""
-        classifier = Phase(
-            "classifier", "classifier", self.classifier_loss, partial(torch.optim.Adam, lr=self.classifier_lr)
-        )
-        against_rule = Phase(
-            "rule",
-            "generator",
-            partial(self.rule_step_loss, rule),
-            partial(self.adam, lr=self.lr * self.rule_ratio),
-        )
         lessons = partial(torch.optim.Adam, lr=self.classifier_lr)
+        classifier = Phase("classifier", "classifier", self.classifier_loss, lessons)
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), lessons)
-        second = (teach,) if self.method == "second" else ()
-        warmup = min(self.warmup, steps)
+        rule_rate = partial(self.adam, lr=self.lr * self.rule_ratio)
+        against_rule = Phase("rule", "generator", partial(self.rule_step_loss, rule), rule_rate)
         discriminator, generator = self.adversarial_phases()
-        fed = (
-            replace(discriminator, loss=partial(self.fed_discriminator_loss, rule)) if self.feedback else discriminator
-        )
+        fed = replace(discriminator, loss=partial(self.fed_discriminator_loss, rule))
+
+        warmup = min(self.warmup, steps)
+        ruled = (fed if self.feedback else discriminator, generator, against_rule)
         return (
             Stage("classifier", self.classifier_steps, (classifier,)),
             Stage("warmup", warmup, (discriminator, generator)),
-            Stage("rule", steps - warmup, (*second, fed, generator, against_rule)),
+            Stage("rule", steps - warmup, (teach, *ruled) if self.method == "second" else ruled),
         )
 
     def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
