@@ -64,18 +64,18 @@ class TrainConfig:
             raise ValueError(f"ema is {self.ema}, must be from 0 to below 1")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
-        for name, low in (
-            ("steps", 1),
-            ("batch_size", 2),
-            ("workers", 0),
-            ("log_every", 1),
-            ("eval_every", 1),
-            ("eval_images", 2),
-            ("sample_every", 1),
-            ("checkpoint_every", 1),
+        for name, low, high in (
+            ("steps", 1, 10**9),
+            ("batch_size", 2, 65_536),
+            ("workers", 0, 1024),
+            ("log_every", 1, 10**9),
+            ("eval_every", 1, 10**9),
+            ("eval_images", 2, 10**6),
+            ("sample_every", 1, 10**9),
+            ("checkpoint_every", 1, 10**9),
         ):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least {low}")
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be from {low} to {high}")
         resolve_rule(self.rule)
 
 

@@ -43,8 +43,8 @@ class Blobs:
     """Seed of the renderer: the same data for every seed of the training."""
 
     def __post_init__(self) -> None:
-        if self.images < 0:
-            raise ValueError(f"data.images is {self.images}, must be at least 0")
+        if not 0 <= self.images <= 10**8:
+            raise ValueError(f"data.images is {self.images}, must be from 0 to {10**8}")
         if not 0 < self.below <= 1:
             raise ValueError(f"data.below is {self.below}, must be above 0 and at most 1")
 
