@@ -57,7 +57,7 @@ class DCGANGenerator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Images in [-1, 1] of latents (N, latent_dim)."""
-        # In bfloat16 tanh reaches 1 at 3, and its gradient is then 0: white paper could never be drawn on again.
+        # In bfloat16 tanh rounds to 1 from about 3.5 on, where its gradient is 0: white paper could not be drawn on.
         return torch.tanh(self.layers(z[:, :, None, None]).float())
 
 
