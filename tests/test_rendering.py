@@ -92,7 +92,7 @@ def test_renders_large_images(name: str) -> None:
     assert_matches_oracle(SPECS[name], 1, [0, 3], 300)
 
 
-@pytest.mark.parametrize("size", [(16384, 1), (1, 16384), (2, 16384)], ids=str)
+@pytest.mark.parametrize("size", [(32768, 1), (1, 32768), (2, 32768)], ids=str)
 def test_renders_the_longest_images(size: tuple[int, int]) -> None:
     spec = Circles(radius=(50.0, 5000.0), blur=(20.0, 60.0))
     assert_matches_oracle(spec, 2, [0, 1], size)
@@ -399,9 +399,9 @@ def test_every_renderer_renders(name: str) -> None:
         ({"seed": LIMIT}, "seed"),
         ({"size": 0}, "16,?384"),
         ({"size": -5}, "16,?384"),
-        ({"size": 16385}, "16,?384"),
-        ({"size": (5, 0)}, "16,?384"),
-        ({"size": (16385, 5)}, "16,?384"),
+        ({"size": 32769}, "32,?768"),
+        ({"size": (5, 0)}, "32,?768"),
+        ({"size": (32769, 5)}, "32,?768"),
         ({"threads": 0}, "threads"),
         ({"threads": -2}, "threads"),
     ],

@@ -70,7 +70,7 @@ def test_random_images_against_the_flood_fill(connectivity: int) -> None:
 
 
 @pytest.mark.parametrize("connectivity", CONNECTIVITIES)
-@pytest.mark.parametrize(("height", "width"), [(300, 517), (1000, 65), (1, 16384), (16384, 1), (3, 16384)])
+@pytest.mark.parametrize(("height", "width"), [(300, 517), (1000, 65), (1, 32768), (32768, 1), (3, 32768)])
 def test_large_images(height: int, width: int, connectivity: int) -> None:
     rng = np.random.default_rng(height)
     for density in (0.3, 0.6, 0.97):

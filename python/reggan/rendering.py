@@ -131,7 +131,7 @@ def render(
         n_or_indices: How many images, which then have the indices 0 to N - 1, or a sequence of indices, each
             from 0 to 2**64 - 1.
         seed: 0 to 2**64 - 1.
-        size: Side of the images in pixels, or (height, width); 1 to 16,384 each.
+        size: Side of the images in pixels, or (height, width); 1 to 32,768 each.
         dtype: uint8 or float32.
         with_scores: Also return the images' scores, (N,) float32, just as `score(images)` gives them.
         out: An array of the images' shape and dtype, C-contiguous, to write to and return.

@@ -1,66 +1,135 @@
-//! Checked batches of images: shape (n, height, width), each row a slice.
+//! Checked batches of images and volumes: shape (n, depth, height, width), each row a slice.
 
 use half::f16;
-use ndarray::{ArrayView2, ArrayView3, Axis};
+use ndarray::{ArrayView3, ArrayView4, Axis};
 
 use crate::Error;
 
-/// The largest height and width that is served.
-pub const MAX_SIDE: usize = 16_384;
+/// The largest depth, height and width that is served.
+pub const MAX_SIDE: usize = 32_768;
 
-/// A checked view of shape (n, height, width) whose rows are contiguous; the other strides are free.
+/// The most pixels a volume may have: labels are `i32`. Images always have fewer.
+const MAX_PIXELS: usize = i32::MAX as usize;
+
+/// A checked view of shape (n, depth, height, width) whose rows are contiguous; the other strides are free.
+/// Images have the depth 1.
 #[derive(Clone, Copy)]
 pub struct Batch<'a, T> {
-    view: ArrayView3<'a, T>,
+    view: ArrayView4<'a, T>,
 }
 
 impl<'a, T> Batch<'a, T> {
-    /// Checks the sizes (1 to [`MAX_SIDE`]; n is free) and that each row is contiguous.
+    /// Images of shape (n, height, width). Checks the sizes (1 to [`MAX_SIDE`]; n is free) and that each row
+    /// is contiguous.
     pub fn new(view: ArrayView3<'a, T>) -> Result<Self, Error> {
-        let (_, height, width) = view.dim();
-        check_sides(height, width)?;
-        if view.strides()[2] != 1 && width > 1 && !view.is_empty() {
+        Self::volumes(view.insert_axis(Axis(1)))
+    }
+
+    /// Volumes of shape (n, depth, height, width), checked as images are, and for no more than 2^31 - 1
+    /// pixels each.
+    pub fn volumes(view: ArrayView4<'a, T>) -> Result<Self, Error> {
+        let (_, depth, height, width) = view.dim();
+        check_sides(depth, height, width)?;
+        if view.strides()[3] != 1 && width > 1 && !view.is_empty() {
             return Err(Error::invalid("the last axis of the images must be contiguous"));
         }
         Ok(Self { view })
     }
 
-    /// Number of images, height, width.
-    pub fn dim(&self) -> (usize, usize, usize) {
+    /// Number of images, depth, height, width.
+    pub fn dim(&self) -> (usize, usize, usize, usize) {
         self.view.dim()
     }
 
-    pub(crate) fn image(&self, index: usize) -> Image<'a, T> {
+    /// The rows of an image from top to bottom, those of a volume slice after slice.
+    pub(crate) fn rows(&self, index: usize) -> Rows<'a, T> {
+        let (_, depth, height, width) = self.dim();
         let view = self.view.index_axis_move(Axis(0), index);
-        let width = view.ncols();
+        let (next, end) = (0, depth * height);
         match view.to_slice() {
-            Some(pixels) => Image::Contiguous { pixels, width },
-            None => Image::Strided(view),
+            Some(pixels) => Rows { pixels: Pixels::Contiguous { pixels, width }, next, end },
+            None => Rows { pixels: Pixels::Strided { view, height }, next, end },
         }
     }
 }
 
-/// One image. An image in one piece is told apart because cutting rows from a slice is much the faster way.
-pub(crate) enum Image<'a, T> {
-    Contiguous { pixels: &'a [T], width: usize },
-    Strided(ArrayView2<'a, T>),
+/// The rows of one image.
+pub(crate) struct Rows<'a, T> {
+    pixels: Pixels<'a, T>,
+    next: usize,
+    end: usize,
 }
 
-impl<'a, T> Image<'a, T> {
-    pub(crate) fn row(&self, y: usize) -> &'a [T] {
-        match self {
-            Self::Contiguous { pixels, width } => &pixels[y * width..(y + 1) * width],
-            Self::Strided(view) => view
-                .index_axis_move(Axis(0), y)
-                .to_slice()
-                .expect("Batch::new has checked that rows are contiguous"),
+/// An image in one piece is told apart because cutting rows from a slice is much the faster way.
+enum Pixels<'a, T> {
+    Contiguous { pixels: &'a [T], width: usize },
+    Strided { view: ArrayView3<'a, T>, height: usize },
+}
+
+impl<'a, T> Iterator for Rows<'a, T> {
+    type Item = &'a [T];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [T]> {
+        if self.next == self.end {
+            return None;
         }
+        let row = self.next;
+        self.next += 1;
+        Some(match &self.pixels {
+            Pixels::Contiguous { pixels, width } => &pixels[row * width..(row + 1) * width],
+            Pixels::Strided { view, height } => view
+                .index_axis_move(Axis(0), row / height)
+                .index_axis_move(Axis(0), row % height)
+                .to_slice()
+                .expect("Batch::volumes has checked that rows are contiguous"),
+        })
+    }
+}
+
+/// Rows of one bit a pixel, in bytes.
+#[derive(Clone, Copy)]
+pub struct PackedBatch<'a> {
+    pub(crate) bytes: Batch<'a, u8>,
+    width: usize,
+    pub(crate) order: BitOrder,
+}
+
+/// Which bit of a byte is its first pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitOrder {
+    /// The highest.
+    Big,
+    /// The lowest.
+    Little,
+}
+
+impl<'a> PackedBatch<'a> {
+    /// Images `width` pixels wide, whose rows are the rows of `bytes`. Bits beyond the width are not looked
+    /// at.
+    pub fn new(bytes: Batch<'a, u8>, width: usize, order: BitOrder) -> Result<Self, Error> {
+        let (_, depth, height, given) = bytes.dim();
+        check_sides(depth, height, width)?;
+        let wanted = width.div_ceil(8);
+        if given != wanted {
+            return Err(Error::invalid(format!(
+                "rows of {width} pixels have {wanted} bytes, but {given} were given"
+            )));
+        }
+        Ok(Self { bytes, width, order })
+    }
+
+    fn dim(&self) -> (usize, usize, usize, usize) {
+        let (count, depth, height, _) = self.bytes.dim();
+        (count, depth, height, self.width)
     }
 }
 
 /// A batch of any pixel type that is served. Paper white is 1.0, 255 or true.
 #[derive(Clone, Copy)]
 pub enum Images<'a> {
+    /// Gray values, 1.0 is white.
+    Float64(Batch<'a, f64>),
     /// Gray values, 1.0 is white.
     Float32(Batch<'a, f32>),
     /// Gray values, 1.0 is white.
@@ -69,27 +138,37 @@ pub enum Images<'a> {
     Uint8(Batch<'a, u8>),
     /// One byte a pixel: 0 is ink, anything else is white.
     Bool(Batch<'a, u8>),
+    /// One bit a pixel: 0 is ink, 1 is white.
+    Packed(PackedBatch<'a>),
 }
 
 impl Images<'_> {
-    /// Number of images, height, width.
-    pub fn dim(&self) -> (usize, usize, usize) {
+    /// Number of images, depth, height, width.
+    pub fn dim(&self) -> (usize, usize, usize, usize) {
         match self {
+            Self::Float64(batch) => batch.dim(),
             Self::Float32(batch) => batch.dim(),
             Self::Float16(batch) => batch.dim(),
             Self::Uint8(batch) | Self::Bool(batch) => batch.dim(),
+            Self::Packed(batch) => batch.dim(),
         }
     }
 }
 
-pub(crate) fn check_sides(height: usize, width: usize) -> Result<(), Error> {
+pub(crate) fn check_sides(depth: usize, height: usize, width: usize) -> Result<(), Error> {
     let served = 1..=MAX_SIDE;
-    if served.contains(&height) && served.contains(&width) {
-        return Ok(());
+    if ![depth, height, width].iter().all(|side| served.contains(side)) {
+        return Err(Error::invalid(format!(
+            "images of {depth} x {height} x {width} pixels are not served: depth (1 for images), height and width \
+             must be from 1 to {MAX_SIDE}"
+        )));
     }
-    Err(Error::invalid(format!(
-        "images of {height} x {width} pixels are not served: height and width must be from 1 to {MAX_SIDE}"
-    )))
+    if depth * height * width > MAX_PIXELS {
+        return Err(Error::invalid(format!(
+            "volumes of {depth} x {height} x {width} pixels are not served: the most is {MAX_PIXELS} pixels"
+        )));
+    }
+    Ok(())
 }
 
 pub(crate) fn check_length(name: &str, given: usize, wanted: usize) -> Result<(), Error> {

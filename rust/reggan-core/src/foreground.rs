@@ -15,6 +15,17 @@ pub enum Side {
     Light,
 }
 
+/// The type of a pixel in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum PixelType {
+    Float64,
+    Float32,
+    Float16,
+    Uint8,
+    Bool,
+}
+
 /// The pixels that count, by their gray value in [0, 1], compared as if in `f64`.
 #[derive(Clone, Copy, Debug)]
 pub struct Foreground {
@@ -42,8 +53,50 @@ impl Foreground {
         Ok(Self { side, limit })
     }
 
-    /// The same question asked of the pixels themselves; `gray` must not fall where they rise.
-    pub(crate) fn predicate<T: Pixel>(self, gray: impl Fn(T) -> f64) -> Predicate<T> {
+    /// The same question asked of pixels of one type: `(pixel <= limit) != negate`, as (limit, negate). The
+    /// limit is a value of that type.
+    pub fn limit(self, pixels: PixelType) -> (f64, bool) {
+        fn widen<T>(predicate: Predicate<T>, number: impl Fn(T) -> f64) -> (f64, bool) {
+            (number(predicate.at_most), predicate.negate)
+        }
+        match pixels {
+            PixelType::Float64 => widen(self.float64(), f64::from),
+            PixelType::Float32 => widen(self.float32(), f64::from),
+            PixelType::Float16 => widen(self.float16(), f64::from),
+            PixelType::Uint8 => widen(self.uint8(), f64::from),
+            PixelType::Bool => widen(self.bool(), f64::from),
+        }
+    }
+
+    pub(crate) fn float64(self) -> Predicate<f64> {
+        self.predicate(f64::from)
+    }
+
+    pub(crate) fn float32(self) -> Predicate<f32> {
+        self.predicate(f64::from)
+    }
+
+    pub(crate) fn float16(self) -> Predicate<f16> {
+        self.predicate(f64::from)
+    }
+
+    /// 255 is white.
+    pub(crate) fn uint8(self) -> Predicate<u8> {
+        self.predicate(|pixel| f64::from(pixel) / 255.0)
+    }
+
+    /// Any byte but 0 is white.
+    pub(crate) fn bool(self) -> Predicate<u8> {
+        self.predicate(|pixel| f64::from(pixel != 0))
+    }
+
+    /// A set bit is white.
+    pub(crate) fn bit(self) -> Predicate<bool> {
+        self.predicate(f64::from)
+    }
+
+    /// `gray` must not fall where the pixels rise.
+    fn predicate<T: Pixel>(self, gray: impl Fn(T) -> f64) -> Predicate<T> {
         let gray = |key| gray(T::from_key(key));
         // Light is the complement of gray < limit, so both sides are a largest pixel.
         let (last, negate) = match self.side {
@@ -66,43 +119,58 @@ pub(crate) struct Predicate<T> {
 
 /// A pixel type, with its values numbered in rising order from minus infinity (or 0) to infinity (or the
 /// largest).
-pub(crate) trait Pixel: Copy + Default + Send + Sync + 'static {
-    const KEYS: RangeInclusive<i32>;
-    fn from_key(key: i32) -> Self;
+pub(crate) trait Pixel: Copy + Send + Sync + 'static {
+    const KEYS: RangeInclusive<i64>;
+    fn from_key(key: i64) -> Self;
+}
+
+impl Pixel for bool {
+    const KEYS: RangeInclusive<i64> = 0..=1;
+    fn from_key(key: i64) -> Self {
+        key != 0
+    }
 }
 
 impl Pixel for u8 {
-    const KEYS: RangeInclusive<i32> = 0..=255;
-    fn from_key(key: i32) -> Self {
+    const KEYS: RangeInclusive<i64> = 0..=255;
+    fn from_key(key: i64) -> Self {
         key as u8
     }
 }
 
 impl Pixel for f16 {
-    const KEYS: RangeInclusive<i32> = -0x7c01..=0x7c00;
-    fn from_key(key: i32) -> Self {
+    const KEYS: RangeInclusive<i64> = -0x7c01..=0x7c00;
+    fn from_key(key: i64) -> Self {
         // Negative numbers are the magnitude counted downwards, and -0.0 has the key -1.
         Self::from_bits(if key < 0 { 0x8000 | !key as u16 } else { key as u16 })
     }
 }
 
 impl Pixel for f32 {
-    const KEYS: RangeInclusive<i32> = -0x7f80_0001..=0x7f80_0000;
-    fn from_key(key: i32) -> Self {
+    const KEYS: RangeInclusive<i64> = -0x7f80_0001..=0x7f80_0000;
+    fn from_key(key: i64) -> Self {
         Self::from_bits(if key < 0 { 0x8000_0000 | !key as u32 } else { key as u32 })
     }
 }
 
+impl Pixel for f64 {
+    const KEYS: RangeInclusive<i64> = -0x7ff0_0000_0000_0001..=0x7ff0_0000_0000_0000;
+    fn from_key(key: i64) -> Self {
+        Self::from_bits(if key < 0 { 1 << 63 | !key as u64 } else { key as u64 })
+    }
+}
+
 /// The last key that holds, where all keys that hold come before all that do not.
-fn last_key(keys: RangeInclusive<i32>, holds: impl Fn(i32) -> bool) -> Option<i32> {
-    let (mut low, mut high) = (i64::from(*keys.start()) - 1, i64::from(*keys.end()));
+fn last_key(keys: RangeInclusive<i64>, holds: impl Fn(i64) -> bool) -> Option<i64> {
+    let (mut low, mut high) = (*keys.start() - 1, *keys.end());
     while low < high {
-        let middle = low + (high - low + 1) / 2;
-        if holds(middle as i32) {
+        // Halfway, rounded up; the sum of the two may not fit.
+        let middle = (low | high) - ((low ^ high) >> 1);
+        if holds(middle) {
             low = middle;
         } else {
             high = middle - 1;
         }
     }
-    keys.contains(&(low as i32)).then_some(low as i32)
+    keys.contains(&low).then_some(low)
 }

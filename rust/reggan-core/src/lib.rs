@@ -17,10 +17,13 @@ mod rng;
 mod score;
 mod simd;
 
-pub use batch::{Batch, Images, MAX_SIDE};
-pub use components::{Connectivity, Measures, Options, analyze, label, largest_component};
+pub use batch::{Batch, BitOrder, Images, MAX_SIDE, PackedBatch};
+pub use components::{
+    Connectivity, Fields, Measures, Options, analyze, label, largest_component, largest_components,
+    remove_small,
+};
 pub use error::Error;
-pub use foreground::{Foreground, Side};
+pub use foreground::{Foreground, PixelType, Side};
 pub use parallel::Runner;
 pub use render::{Circles, Pixels, Renderer, Size, render};
 pub use rng::{STREAM_VERSION, Stream};

@@ -13,8 +13,9 @@ pub fn score(
     scores: &mut [f32],
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    for_each_image(images, options, scores, 1, runner, |components, _, out, _| {
-        out[0] = ratio(components.largest_area(), components.area());
+    for_each_image(images, options, scores, 1, runner, |scratch, out, watch| {
+        let sizes = scratch.sizes(options.connectivity, watch)?;
+        out[0] = ratio(sizes.largest_area, sizes.area);
         Ok(())
     })
 }

@@ -1,15 +1,16 @@
 //! Scores, labels and measures against a flood fill, on pictures that are hard and on random ones.
 
-use ndarray::ArrayView3;
+use ndarray::{ArrayView3, ArrayView4};
 use proptest::prelude::*;
 use reggan_core::{
-    Batch, Connectivity, Error, Foreground, Images, Measures, Options, Runner, Side, analyze, label,
-    largest_component, score,
+    Batch, BitOrder, Connectivity, Error, Fields, Foreground, Images, Measures, Options, PackedBatch, Runner,
+    Side, analyze, label, largest_component, largest_components, remove_small, score,
 };
 
-/// A picture: rows of pixels that are foreground or not.
+/// A picture, or a volume of more than one slice: rows of pixels that are foreground or not.
 #[derive(Clone, Debug)]
 struct Picture {
+    height: usize,
     width: usize,
     pixels: Vec<bool>,
 }
@@ -18,23 +19,28 @@ impl Picture {
     fn of(art: &str) -> Self {
         let rows: Vec<&str> = art.split_whitespace().collect();
         let pixels = rows.iter().flat_map(|row| row.chars().map(|c| c == '#')).collect();
-        Self { width: rows[0].len(), pixels }
+        Self { height: rows.len(), width: rows[0].len(), pixels }
     }
 
-    fn height(&self) -> usize {
-        self.pixels.len() / self.width
+    fn depth(&self) -> usize {
+        self.pixels.len() / self.width / self.height
     }
 
     fn transposed(&self) -> Self {
         let columns = 0..self.width;
         let pixels = columns.flat_map(|x| self.pixels.iter().skip(x).step_by(self.width).copied()).collect();
-        Self { width: self.height(), pixels }
+        Self { height: self.width, width: self.height, pixels }
     }
 
     /// The oracle: the label of each pixel that is `value`, from 1 in raster order of first pixels, 0
     /// elsewhere.
     fn flood_fill(&self, value: bool, connectivity: Connectivity) -> Vec<i32> {
-        let (width, height) = (self.width as isize, self.height() as isize);
+        let [depth, height, width] = [self.depth(), self.height, self.width].map(|side| side as isize);
+        let around = || (-1..=1_isize).flat_map(|dy| (-1..=1_isize).map(move |dx| (dy, dx)));
+        let offsets: Vec<(isize, isize, isize)> = (-1..=1)
+            .flat_map(|dz| around().map(move |(dy, dx)| (dz, dy, dx)))
+            .filter(|&offset| touches(connectivity, offset))
+            .collect();
         let mut labels = vec![0; self.pixels.len()];
         let mut last = 0;
         for first in 0..self.pixels.len() {
@@ -45,12 +51,12 @@ impl Picture {
                 reached.push(first);
             }
             while let Some(pixel) = reached.pop() {
-                let (y, x) = (pixel as isize / width, pixel as isize % width);
-                for (dy, dx) in (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dy, dx))) {
-                    let touches = connectivity == Connectivity::Eight || dy == 0 || dx == 0;
-                    let (y, x) = (y + dy, x + dx);
-                    if touches && (0..height).contains(&y) && (0..width).contains(&x) {
-                        let other = (y * width + x) as usize;
+                let pixel = pixel as isize;
+                for (dz, dy, dx) in &offsets {
+                    let z = pixel / width / height + dz;
+                    let (y, x) = (pixel / width % height + dy, pixel % width + dx);
+                    if (0..depth).contains(&z) && (0..height).contains(&y) && (0..width).contains(&x) {
+                        let other = ((z * height + y) * width + x) as usize;
                         if self.pixels[other] == value && labels[other] == 0 {
                             labels[other] = last;
                             reached.push(other);
@@ -67,11 +73,15 @@ impl Picture {
         let dual = match connectivity {
             Connectivity::Four => Connectivity::Eight,
             Connectivity::Eight => Connectivity::Four,
+            Connectivity::Six => Connectivity::TwentySix,
+            Connectivity::Eighteen | Connectivity::TwentySix => Connectivity::Six,
         };
         let labels = self.flood_fill(false, dual);
-        let (width, height) = (self.width, self.height());
+        let at_end = |place: usize, side: usize| place == 0 || place == side - 1;
         let on_border = |i: usize| {
-            i < width || i >= width * (height - 1) || i.is_multiple_of(width) || i % width == width - 1
+            let (z, y, x) = (i / self.width / self.height, i / self.width % self.height, i % self.width);
+            let end_slice = connectivity.is_spatial() && at_end(z, self.depth());
+            end_slice || at_end(y, self.height) || at_end(x, self.width)
         };
         let mut outside: Vec<i32> =
             labels.iter().enumerate().filter(|(i, _)| on_border(*i)).map(|(_, label)| *label).collect();
@@ -81,75 +91,224 @@ impl Picture {
         let all = labels.iter().max().map_or(0, |last| *last as usize);
         (all + 1 - outside.len()) as u32
     }
+
+    /// Vertices less edges plus faces less cubes of the pixels as closed cubes; under all but the connectivity
+    /// of corners each pixel is cut loose from those that it should not hang on to.
+    fn euler(&self, connectivity: Connectivity) -> i64 {
+        // Shared sides only: the pixels are the vertices of a complex, full squares its faces.
+        let dual = matches!(connectivity, Connectivity::Four | Connectivity::Six);
+        let at = |z: isize, y: isize, x: isize| {
+            let sides = [self.depth(), self.height, self.width];
+            let inside =
+                [z, y, x].iter().zip(sides).all(|(&place, side)| (0..side as isize).contains(&place));
+            inside && self.pixels[((z as usize * self.height) + y as usize) * self.width + x as usize]
+        };
+        let mut euler = 0;
+        for z in 0..=self.depth() as isize {
+            for y in 0..=self.height as isize {
+                for x in 0..=self.width as isize {
+                    // Every box of 1 or 2 pixels a side whose last corner is here.
+                    for size in 0..8 {
+                        let (a, b, c) = (size & 1, size >> 1 & 1, size >> 2 & 1);
+                        if !connectivity.is_spatial() && (a == 1 || z > 0) {
+                            continue;
+                        }
+                        let offsets = (0..=a).flat_map(|i| (0..=b).map(move |j| (i, j)));
+                        let mut cells = offsets
+                            .flat_map(|(i, j)| (0..=c).map(move |k| (i, j, k)))
+                            .map(|(i, j, k)| at(z - i, y - j, x - k));
+                        let counts = if dual { cells.all(|cell| cell) } else { cells.any(|cell| cell) };
+                        let odd = (a + b + c) % 2 == 1;
+                        euler += if !counts {
+                            0
+                        } else if odd {
+                            -1
+                        } else {
+                            1
+                        };
+                    }
+                    if connectivity == Connectivity::Eighteen {
+                        let corner: Vec<bool> =
+                            (0..8).map(|k| at(z - (k >> 2), y - (k >> 1 & 1), x - (k & 1))).collect();
+                        let alone = corner.iter().filter(|&&cell| cell).count() == 2;
+                        let opposite = (0..4).any(|k| corner[k] && corner[7 - k]);
+                        // Counted as the one corner that the two voxels share, but to be one of each.
+                        euler -= i64::from(alone && opposite);
+                    }
+                }
+            }
+        }
+        // Boxes of three sides are the vertices, and count as minus one above.
+        if connectivity.is_spatial() && !dual { -euler } else { euler }
+    }
+}
+
+fn touches(connectivity: Connectivity, (dz, dy, dx): (isize, isize, isize)) -> bool {
+    let sides = dz.abs() + dy.abs() + dx.abs();
+    match connectivity {
+        Connectivity::Four => dz == 0 && sides == 1,
+        Connectivity::Eight => dz == 0 && sides > 0,
+        Connectivity::Six => sides == 1,
+        Connectivity::Eighteen => sides == 1 || sides == 2,
+        Connectivity::TwentySix => sides > 0,
+    }
 }
 
 fn runner() -> Runner<'static> {
     Runner::new(None, &|| false)
 }
 
-/// Asserts that everything said about a picture is what the flood fill says.
+/// Asserts that everything said about a picture is what the flood fill says, whatever its pixels are stored as.
 fn check(picture: &Picture) {
-    let (height, width) = (picture.height(), picture.width);
-    let bytes: Vec<u8> = picture.pixels.iter().map(|&ink| if ink { 0 } else { 255 }).collect();
-    let floats: Vec<f32> = picture.pixels.iter().map(|&ink| if ink { 0.5 } else { 0.500_000_1 }).collect();
-    let bytes = ArrayView3::from_shape((1, height, width), &bytes).expect("one image");
-    let floats = ArrayView3::from_shape((1, height, width), &floats).expect("one image");
-    for images in [
-        Images::Uint8(Batch::new(bytes).expect("served")),
-        Images::Float32(Batch::new(floats).expect("served")),
-        Images::Bool(Batch::new(bytes).expect("served")),
-    ] {
-        for connectivity in [Connectivity::Four, Connectivity::Eight] {
-            check_as(picture, images, Options { connectivity, ..Options::default() });
+    check_with(picture, &[Connectivity::Four, Connectivity::Eight]);
+}
+
+fn check_volume(volume: &Picture) {
+    check_with(volume, &[Connectivity::Six, Connectivity::Eighteen, Connectivity::TwentySix]);
+}
+
+fn check_with(picture: &Picture, connectivities: &[Connectivity]) {
+    fn batch<'a, T>(picture: &Picture, width: usize, pixels: &'a [T]) -> Batch<'a, T> {
+        let view = ArrayView4::from_shape((1, picture.depth(), picture.height, width), pixels);
+        Batch::volumes(view.expect("one image")).expect("served")
+    }
+    let Picture { width, ref pixels, .. } = *picture;
+    let bytes: Vec<u8> = pixels.iter().map(|&ink| if ink { 0 } else { 255 }).collect();
+    let floats: Vec<f32> = pixels.iter().map(|&ink| if ink { 0.5 } else { 0.500_000_1 }).collect();
+    let doubles: Vec<f64> = pixels.iter().map(|&ink| if ink { 0.5 } else { 0.5_f64.next_up() }).collect();
+    let [big, little] = [BitOrder::Big, BitOrder::Little].map(|order| packed(picture, order));
+    let packed = |bytes, order| {
+        let rows = batch(picture, width.div_ceil(8), bytes);
+        Images::Packed(PackedBatch::new(rows, width, order).expect("served"))
+    };
+    let stored = [
+        Images::Uint8(batch(picture, width, &bytes)),
+        Images::Float64(batch(picture, width, &doubles)),
+        Images::Float32(batch(picture, width, &floats)),
+        Images::Bool(batch(picture, width, &bytes)),
+        packed(&big, BitOrder::Big),
+        packed(&little, BitOrder::Little),
+    ];
+    for &connectivity in connectivities {
+        let oracle = Oracle::of(picture, connectivity);
+        for images in stored {
+            oracle.check(images, Options { connectivity, ..Options::default() });
         }
     }
 }
 
-fn check_as(picture: &Picture, images: Images<'_>, options: Options) {
-    let expected = picture.flood_fill(true, options.connectivity);
-    let count = expected.iter().max().copied().unwrap_or(0);
-    let area_of = |number: i32| expected.iter().filter(|&&label| label == number).count();
-    let areas: Vec<usize> = (1..=count).map(area_of).collect();
-    let largest_area = areas.iter().max().copied().unwrap_or(0);
-    let largest = areas.iter().position(|&area| area == largest_area).map_or(-1, |i| i as i32 + 1);
-    let area: usize = areas.iter().sum();
-    let ratio = if area == 0 { 0.0 } else { (largest_area as f64 / area as f64) as f32 };
-    let inside: Vec<(u32, u32)> = (0..expected.len())
-        .filter(|&i| expected[i] == largest)
-        .map(|i| ((i / picture.width) as u32, (i % picture.width) as u32))
-        .collect();
-    let bbox = match (inside.first(), inside.last()) {
-        (Some((top, _)), Some((bottom, _))) => {
-            let columns = inside.iter().map(|(_, x)| *x);
-            [*top, columns.clone().min().unwrap_or(0), bottom + 1, columns.max().unwrap_or(0) + 1]
+/// Rows of bits, ink 0; what pads the last byte of a row is anything.
+fn packed(picture: &Picture, order: BitOrder) -> Vec<u8> {
+    let bytes = picture.pixels.chunks(picture.width).flat_map(|row| row.chunks(8));
+    bytes
+        .map(|eight| {
+            (0..8).fold(0, |byte, place| {
+                let white = eight.get(place).map_or(place % 3 == 1, |&ink| !ink);
+                let bit = if order == BitOrder::Big { 7 - place } else { place };
+                byte | u8::from(white) << bit
+            })
+        })
+        .collect()
+}
+
+/// What the flood fill says of a picture.
+struct Oracle {
+    labels: Vec<i32>,
+    areas: Vec<usize>,
+    /// 1 for the largest component, 2 for the next.
+    ranks: Vec<usize>,
+    measures: Measures,
+}
+
+impl Oracle {
+    fn of(picture: &Picture, connectivity: Connectivity) -> Self {
+        let labels = picture.flood_fill(true, connectivity);
+        let mut areas = vec![0; labels.iter().max().map_or(0, |last| *last as usize)];
+        labels.iter().filter(|&&label| label > 0).for_each(|&label| areas[label as usize - 1] += 1);
+        let mut order: Vec<usize> = (0..areas.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(areas[i]));
+        let mut ranks = vec![0; areas.len()];
+        order.iter().zip(1..).for_each(|(&i, rank)| ranks[i] = rank);
+
+        let (height, width) = (picture.height, picture.width);
+        let largest = order.first().map_or(-1, |&i| i as i32 + 1);
+        let inside: Vec<[usize; 3]> = (0..labels.len())
+            .filter(|&i| labels[i] == largest)
+            .map(|i| [i / width / height, i / width % height, i % width])
+            .collect();
+        let side = |axis: usize| inside.iter().map(move |place| place[axis]);
+        let low = [0, 1, 2].map(|axis| side(axis).min().unwrap_or(0) as u32);
+        let high = [0, 1, 2].map(|axis| side(axis).max().map_or(0, |last| last + 1) as u32);
+        let sums = [0, 1, 2].map(|axis| side(axis).sum::<usize>() as f64);
+        let area: usize = areas.iter().sum();
+        let measures = Measures {
+            score: if area == 0 { 0.0 } else { (inside.len() as f64 / area as f64) as f32 },
+            count: areas.len() as u32,
+            area: area as u64,
+            largest_area: inside.len() as u64,
+            bbox: [low[0], low[1], low[2], high[0], high[1], high[2]],
+            centroid: sums.map(|sum| sum / inside.len() as f64),
+            holes: picture.holes(connectivity),
+            euler: picture.euler(connectivity),
+        };
+        Self { labels, areas, ranks, measures }
+    }
+
+    /// A value for each component, from its area and rank, and 0 for the background.
+    fn painted(&self, value: impl Fn(usize, usize) -> usize) -> Vec<i32> {
+        let value = |i: usize| value(self.areas[i], self.ranks[i]) as i32;
+        self.labels.iter().map(|&label| if label == 0 { 0 } else { value(label as usize - 1) }).collect()
+    }
+
+    fn check(&self, images: Images<'_>, options: Options) {
+        let mut labels = vec![-1; self.labels.len()];
+        label(images, options, &mut labels, &runner()).expect("labels");
+        assert_eq!(labels, self.labels);
+
+        let widened = |mask: &[u8]| -> Vec<i32> { mask.iter().map(|&byte| byte.into()).collect() };
+        let mut mask = vec![2; self.labels.len()];
+        largest_component(images, options, &mut mask, &runner()).expect("mask");
+        assert_eq!(widened(&mask), self.painted(|_, rank| (rank == 1).into()));
+
+        let largest_area = self.measures.largest_area as usize;
+        for min_area in [0, 1, 2, largest_area, largest_area + 1] {
+            remove_small(images, options, min_area as u64, &mut mask, &runner()).expect("mask");
+            assert_eq!(widened(&mask), self.painted(|area, _| (area >= min_area).into()), "{min_area}");
         }
-        _ => [0; 4],
-    };
 
-    let mut labels = vec![-1; picture.pixels.len()];
-    label(images, options, &mut labels, &runner()).expect("labels");
-    assert_eq!(labels, expected);
+        for most in [1, 2, self.areas.len() + 1] {
+            let mut ranks = vec![-1; self.labels.len()];
+            largest_components(images, options, most, &mut ranks, &runner()).expect("ranks");
+            assert_eq!(ranks, self.painted(|_, rank| if rank <= most { rank } else { 0 }), "{most}");
+        }
+        self.check_measures(images, options);
+    }
 
-    let mut mask = vec![2; picture.pixels.len()];
-    largest_component(images, options, &mut mask, &runner()).expect("mask");
-    let is_largest: Vec<u8> = expected.iter().map(|&label| (label == largest).into()).collect();
-    assert_eq!(mask, is_largest);
+    fn check_measures(&self, images: Images<'_>, options: Options) {
+        let expected = self.measures;
+        let mut scores = [-1.0];
+        score(images, options, &mut scores, &runner()).expect("score");
+        assert_eq!(scores, [expected.score]);
 
-    let mut scores = [-1.0];
-    score(images, options, &mut scores, &runner()).expect("score");
-    assert_eq!(scores, [ratio]);
-
-    let mut measures = [Measures::default()];
-    analyze(images, options, &mut measures, &runner()).expect("measures");
-    let expected = Measures {
-        score: ratio,
-        count: count as u32,
-        area: area as u64,
-        largest_area: largest_area as u64,
-        holes: picture.holes(options.connectivity),
-        bbox,
-    };
-    assert_eq!(measures, [expected]);
+        let measured = |fields: Fields| {
+            let mut measures = [Measures::default()];
+            analyze(images, options, fields, &mut measures, &runner()).expect("measures");
+            measures[0]
+        };
+        let all = measured(Fields::ALL);
+        // NaN is not equal to itself, so the centroid of nothing is looked at in its own way.
+        let no_centroid = expected.area == 0 && all.centroid.iter().all(|c| c.is_nan());
+        assert!(all.centroid == expected.centroid || no_centroid);
+        assert_eq!(Measures { centroid: [0.0; 3], ..all }, Measures { centroid: [0.0; 3], ..expected });
+        assert_eq!(measured(Fields::SCORE).score, expected.score);
+        assert_eq!(measured(Fields::COUNT).count, expected.count);
+        assert_eq!(measured(Fields::AREA).area, expected.area);
+        assert_eq!(measured(Fields::LARGEST_AREA).largest_area, expected.largest_area);
+        assert_eq!(measured(Fields::BBOX).bbox, expected.bbox);
+        assert_eq!(measured(Fields::CENTROID | Fields::AREA).area, expected.area);
+        assert_eq!(measured(Fields::HOLES).holes, expected.holes);
+        assert_eq!(measured(Fields::EULER).euler, expected.euler);
+    }
 }
 
 #[test]
@@ -188,15 +347,42 @@ fn hard_pictures() {
 }
 
 #[test]
+fn hard_volumes() {
+    // Slices one below the other.
+    let volumes = [
+        // Voxels that share a face, an edge, a corner with the one before.
+        (2, "#.\n..\n#.\n.."),
+        (2, "#.\n..\n.#\n.."),
+        (2, "#.\n..\n..\n.#"),
+        (2, "..\n.#\n#.\n.."),
+        (2, ".#\n..\n..\n#."),
+        (2, "..\n#.\n.#\n.."),
+        // A hollow cube, and one whose cavity opens through an edge or a corner.
+        (3, "###\n###\n###\n###\n#.#\n###\n###\n###\n###"),
+        (3, "###\n#.#\n###\n###\n#.#\n###\n###\n###\n###"),
+        (3, "###\n###\n#.#\n###\n#.#\n###\n###\n###\n###"),
+        (3, "###\n###\n##.\n###\n#.#\n###\n###\n###\n###"),
+        // A ring, and one that is closed by corners only.
+        (3, "...\n...\n...\n###\n#.#\n###\n...\n...\n..."),
+        (3, "...\n...\n...\n.#.\n#.#\n.#.\n...\n...\n..."),
+        // A chessboard.
+        (3, "#.#\n.#.\n#.#\n.#.\n#.#\n.#.\n#.#\n.#.\n#.#"),
+    ];
+    for (height, art) in volumes {
+        check_volume(&Picture { height, ..Picture::of(art) });
+    }
+}
+
+#[test]
 fn runs_cross_words() {
     for width in [63, 64, 65, 127, 128, 129, 192, 193] {
         let row = |start: usize, end: usize| (0..width).map(move |x| (start..end).contains(&x));
         for (start, end) in
             [(0, width), (62, 63), (62, width), (63, width), (0, 63), (0, width - 1), (width - 1, width)]
         {
-            check(&Picture { width, pixels: row(start, end).collect() });
-            let two_rows = row(start, end).chain(row(end, width)).chain(row(0, start)).collect();
-            check(&Picture { width, pixels: two_rows });
+            check(&Picture { height: 1, width, pixels: row(start, end).collect() });
+            let rows = row(start, end).chain(row(end, width)).chain(row(0, start)).collect();
+            check(&Picture { height: 3, width, pixels: rows });
         }
     }
 }
@@ -209,7 +395,7 @@ fn every_width() {
             let mut stream = reggan_core::Stream::new(7, width as u64, number);
             let density = f64::from(number) / 23.0;
             let pixels = (0..width * 9).map(|_| stream.uniform01() < density).collect();
-            check(&Picture { width, pixels });
+            check(&Picture { height: 9, width, pixels });
         }
     }
 }
@@ -217,7 +403,14 @@ fn every_width() {
 fn pictures() -> impl Strategy<Value = Picture> {
     (1..=130_usize, 1..=12_usize, 0.0..=1.0).prop_flat_map(|(width, height, density)| {
         proptest::collection::vec(proptest::bool::weighted(density), width * height)
-            .prop_map(move |pixels| Picture { width, pixels })
+            .prop_map(move |pixels| Picture { height, width, pixels })
+    })
+}
+
+fn volumes() -> impl Strategy<Value = Picture> {
+    (1..=6_usize, 1..=6_usize, 1..=70_usize, 0.0..=1.0).prop_flat_map(|(depth, height, width, density)| {
+        proptest::collection::vec(proptest::bool::weighted(density), depth * height * width)
+            .prop_map(move |pixels| Picture { height, width, pixels })
     })
 }
 
@@ -226,11 +419,20 @@ fn cases(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases(20_000))]
+    #![proptest_config(cases(5_000))]
 
     #[test]
     fn random_pictures(picture in pictures()) {
         check(&picture);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1_000))]
+
+    #[test]
+    fn random_volumes(volume in volumes()) {
+        check_volume(&volume);
     }
 }
 
@@ -258,6 +460,8 @@ proptest! {
         let near = [threshold as f32, (1.0 - threshold) as f32];
         floats.extend(near.iter().flat_map(|value| [value.next_down(), *value, value.next_up()]));
         let halves: Vec<half::f16> = floats.iter().map(|&v| half::f16::from_f32(v)).collect();
+        let mut doubles: Vec<f64> = floats.iter().map(|&v| v.into()).collect();
+        doubles.extend([threshold, 1.0 - threshold].iter().flat_map(|v| [v.next_down(), *v, v.next_up()]));
         let bytes: Vec<u8> = (0..=255).collect();
         let foreground = Foreground::new(side, threshold).expect("finite");
         let options = Options { foreground, ..Options::default() };
@@ -274,6 +478,15 @@ proptest! {
         let view = ArrayView3::from_shape((1, 1, halves.len()), &halves).expect("a row");
         let expected: Vec<bool> = halves.iter().map(|&v| counts(v.into())).collect();
         prop_assert_eq!(labels(Images::Float16(Batch::new(view).expect("served")), halves.len()), expected);
+
+        let view = ArrayView3::from_shape((1, 1, doubles.len()), &doubles).expect("a row");
+        let expected: Vec<bool> = doubles.iter().map(|&v| counts(v)).collect();
+        prop_assert_eq!(labels(Images::Float64(Batch::new(view).expect("served")), doubles.len()), expected);
+
+        let view = ArrayView3::from_shape((1, 1, 1), &[0b10]).expect("a row");
+        let view = Batch::new(view).expect("served");
+        let images = Images::Packed(PackedBatch::new(view, 2, BitOrder::Little).expect("served"));
+        prop_assert_eq!(labels(images, 2), vec![counts(0.0), counts(1.0)]);
 
         let view = ArrayView3::from_shape((1, 1, 256), &bytes).expect("a row");
         let expected: Vec<bool> = bytes.iter().map(|&v| counts(f64::from(v) / 255.0)).collect();
@@ -305,9 +518,12 @@ fn nan_is_found_anywhere() {
             let mut pixels = vec![0.75_f32; 2 * width];
             pixels[width + x] = -f32::NAN;
             let halves: Vec<half::f16> = pixels.iter().map(|&pixel| half::f16::from_f32(pixel)).collect();
+            let doubles: Vec<f64> = pixels.iter().map(|&pixel| pixel.into()).collect();
             let pixels = ArrayView3::from_shape((2, 1, width), &pixels).expect("two rows");
+            let doubles = ArrayView3::from_shape((2, 1, width), &doubles).expect("two rows");
             let halves = ArrayView3::from_shape((2, 1, width), &halves).expect("two rows");
             for images in [
+                Images::Float64(Batch::new(doubles).expect("served")),
                 Images::Float32(Batch::new(pixels).expect("served")),
                 Images::Float16(Batch::new(halves).expect("served")),
             ] {
@@ -346,13 +562,24 @@ fn what_is_not_served_is_an_error() {
     let pixels = [0_u8; 64];
     let empty = ArrayView3::from_shape((1, 0, 4), &pixels[..0]).expect("no rows");
     assert!(matches!(Batch::new(empty), Err(Error::Invalid(_))));
-    let wide = vec![0_u8; 16_385];
-    let wide = ArrayView3::from_shape((1, 1, 16_385), &wide).expect("a row");
+    let wide = vec![0_u8; 32_769];
+    let wide = ArrayView3::from_shape((1, 1, 32_769), &wide).expect("a row");
     assert!(matches!(Batch::new(wide), Err(Error::Invalid(_))));
     let mut columns = ArrayView3::from_shape((1, 8, 8), &pixels).expect("an image");
     columns.swap_axes(1, 2);
     assert!(matches!(Batch::new(columns), Err(Error::Invalid(_))));
+    let bytes = Batch::new(ArrayView3::from_shape((1, 8, 8), &pixels).expect("an image")).expect("served");
+    assert!(matches!(PackedBatch::new(bytes, 56, BitOrder::Big), Err(Error::Invalid(_))));
+    assert!(matches!(PackedBatch::new(bytes, 65, BitOrder::Big), Err(Error::Invalid(_))));
+    let vast = ArrayView4::from_shape((1, 1, 1, 1), &pixels).expect("one pixel");
+    let vast = Batch::volumes(vast.broadcast((1, 2048, 1024, 1024)).expect("2^31 pixels"));
+    assert!(vast.err().expect("too many").to_string().contains("2147483647"));
     assert!(matches!(Foreground::new(Side::Dark, f64::NAN), Err(Error::Invalid(_))));
+
+    let volume = ArrayView4::from_shape((1, 2, 4, 8), &pixels).expect("a volume");
+    let volumes = Images::Uint8(Batch::volumes(volume).expect("served"));
+    let result = score(volumes, Options::default(), &mut [0.0], &runner());
+    assert!(matches!(result, Err(Error::Invalid(_))));
 
     let image = ArrayView3::from_shape((1, 8, 8), &pixels).expect("an image");
     let images = Images::Uint8(Batch::new(image).expect("served"));

@@ -11,7 +11,8 @@ use numpy::{
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use reggan_core::{
-    Batch, Circles, Connectivity, Error, Foreground, Images, Measures, Options, Pixels, Runner, Side, Size,
+    Batch, Circles, Connectivity, Error, Fields, Foreground, Images, Measures, Options, Pixels, Runner, Side,
+    Size,
 };
 
 /// The kernels of reggan. Their callers, `reggan.scoring` and `reggan.rendering`, check and convert the
@@ -68,7 +69,7 @@ fn analyze(
     let options = options(threshold, foreground, connectivity)?;
     let images = images.view()?;
     let mut measures = vec![Measures::default(); images.dim().0];
-    run(py, threads, |runner| reggan_core::analyze(images, options, &mut measures, runner))?;
+    run(py, threads, |runner| reggan_core::analyze(images, options, Fields::ALL, &mut measures, runner))?;
     write(&mut score, measures.iter().map(|m| m.score))?;
     write(&mut count, measures.iter().map(|m| m.count.into()))?;
     write(&mut area, measures.iter().map(|m| m.area as i64))?;
@@ -76,7 +77,8 @@ fn analyze(
     write(&mut holes, measures.iter().map(|m| m.holes.into()))?;
     let bbox = bbox.as_slice_mut()?;
     for (out, m) in bbox.chunks_exact_mut(4).zip(&measures) {
-        out.copy_from_slice(&m.bbox.map(|side| side as i32));
+        let [_, top, left, _, bottom, right] = m.bbox.map(|side| side as i32);
+        out.copy_from_slice(&[top, left, bottom, right]);
     }
     Ok(())
 }

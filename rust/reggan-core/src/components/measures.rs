@@ -1,12 +1,43 @@
 //! What is measured of an image's components.
 
-use super::{BitRows, Components, Connectivity};
+use std::ops::BitOr;
+
+use super::euler::euler_number;
+use super::{Connectivity, Options, Scratch, Sizes, for_each_image};
 use crate::Error;
-use crate::batch::MAX_SIDE;
-use crate::parallel::Watch;
+use crate::batch::Images;
+use crate::parallel::{Runner, Watch};
 use crate::score::ratio;
 
-/// Measures of one image.
+/// A set of measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fields(u8);
+
+#[expect(missing_docs, reason = "the fields of `Measures` of the same names")]
+impl Fields {
+    pub const SCORE: Self = Self(1);
+    pub const COUNT: Self = Self(1 << 1);
+    pub const AREA: Self = Self(1 << 2);
+    pub const LARGEST_AREA: Self = Self(1 << 3);
+    pub const BBOX: Self = Self(1 << 4);
+    pub const CENTROID: Self = Self(1 << 5);
+    pub const HOLES: Self = Self(1 << 6);
+    pub const EULER: Self = Self(1 << 7);
+    pub const ALL: Self = Self(u8::MAX);
+
+    fn any_of(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+}
+
+impl BitOr for Fields {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Measures of one image. The largest component is, of equal ones, the first in raster order.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measures {
     /// Pixels of the largest component over all foreground pixels; 0 without foreground.
@@ -17,76 +48,118 @@ pub struct Measures {
     pub area: u64,
     /// Pixels of the largest component.
     pub largest_area: u64,
+    /// Front, top, left, back, bottom, right of the largest component, half-open. Zeros without foreground.
+    pub bbox: [u32; 6],
+    /// Mean z, y, x of the pixels of the largest component. NaN without foreground.
+    pub centroid: [f64; 3],
     /// Components of the background, under the dual connectivity, that do not touch the border.
     pub holes: u32,
-    /// Top, left, bottom, right of the largest component, half-open; of equal ones, the first. Zeros without
-    /// foreground.
-    pub bbox: [u32; 4],
+    /// Components less tunnels plus cavities of a volume, components less holes of an image.
+    pub euler: i64,
 }
 
-pub(super) fn measure(
-    components: &mut Components,
-    bits: &BitRows,
-    connectivity: Connectivity,
-    watch: &mut Watch<'_>,
-) -> Result<Measures, Error> {
-    let count = components.number();
-    let (largest_area, area) = (components.largest_area(), components.area());
-    let euler = euler_number(bits, connectivity, watch)?;
-    Ok(Measures {
-        score: ratio(largest_area, area),
-        count,
-        area,
-        largest_area,
-        holes: (i64::from(count) - euler) as u32,
-        bbox: bounding_box(components, watch)?,
+/// Writes what is asked for of every image; the other measures are 0.
+pub fn analyze(
+    images: Images<'_>,
+    options: Options,
+    fields: Fields,
+    measures: &mut [Measures],
+    runner: &Runner<'_>,
+) -> Result<(), Error> {
+    for_each_image(images, options, measures, 1, runner, |scratch, out, watch| {
+        out[0] = measure(scratch, options.connectivity, fields, watch)?;
+        Ok(())
     })
 }
 
-fn bounding_box(components: &Components, watch: &mut Watch<'_>) -> Result<[u32; 4], Error> {
-    let Some(largest) = components.largest_number() else {
-        return Ok([0; 4]);
+fn measure(
+    scratch: &mut Scratch,
+    connectivity: Connectivity,
+    fields: Fields,
+    watch: &mut Watch<'_>,
+) -> Result<Measures, Error> {
+    let mut measures = Measures::default();
+    let holes_are_counted = fields.any_of(Fields::HOLES) && !connectivity.is_spatial();
+    let sizes = if fields.any_of(Fields::BBOX | Fields::CENTROID) {
+        scratch.find(connectivity, watch)?;
+        (measures.bbox, measures.centroid) = locate_largest(scratch, watch)?;
+        scratch.components.sizes()
+    } else if fields.any_of(Fields::SCORE | Fields::COUNT | Fields::LARGEST_AREA) || holes_are_counted {
+        scratch.sizes(connectivity, watch)?
+    } else {
+        Sizes { area: scratch.bits.area(), ..Sizes::default() }
     };
-    let [mut top, mut left, mut bottom, mut right] = [u32::MAX, u32::MAX, 0, 0];
-    for (y, runs) in (0..).zip(components.numbered_rows()) {
+    measures.score = ratio(sizes.largest_area, sizes.area);
+    measures.count = sizes.count;
+    measures.area = sizes.area;
+    measures.largest_area = sizes.largest_area;
+    if fields.any_of(Fields::EULER) || holes_are_counted {
+        measures.euler = euler_number(&scratch.bits, connectivity, watch)?;
+    }
+    if holes_are_counted {
+        measures.holes = (i64::from(sizes.count) - measures.euler) as u32;
+    } else if fields.any_of(Fields::HOLES) {
+        measures.holes = count_cavities(scratch, connectivity, watch)?;
+    }
+    Ok(measures)
+}
+
+/// Bounding box and centroid of the largest component.
+fn locate_largest(scratch: &mut Scratch, watch: &mut Watch<'_>) -> Result<([u32; 6], [f64; 3]), Error> {
+    let Scratch { bits, components } = scratch;
+    components.number();
+    let Some(largest) = components.largest_number() else {
+        return Ok(([0; 6], [f64::NAN; 3]));
+    };
+    let (mut low, mut high) = ([u32::MAX; 3], [0; 3]);
+    // Columns are summed twice over: start + end - 1 is twice the mean of a run.
+    let [mut area, mut zs, mut ys, mut xs_twice] = [0_u64; 4];
+    let places = (0..bits.depth() as u32).flat_map(|z| (0..bits.height() as u32).map(move |y| (z, y)));
+    for ((z, y), runs) in places.zip(components.numbered_rows()) {
         let mut count = 0;
         for (run, number) in runs {
-            if number == largest {
-                top = top.min(y);
-                left = left.min(run.start.into());
-                bottom = y + 1;
-                right = right.max(run.end.into());
-            }
             count += 1;
+            if number == largest {
+                let (start, end) = (run.start.into(), run.end.into());
+                low = [low[0].min(z), low[1].min(y), low[2].min(start)];
+                high = [z + 1, high[1].max(y + 1), high[2].max(end)];
+                let length = u64::from(run.len());
+                area += length;
+                zs += length * u64::from(z);
+                ys += length * u64::from(y);
+                xs_twice += length * u64::from(start + end - 1);
+            }
         }
         watch.worked(count)?;
     }
-    Ok([top, left, bottom, right])
+    let [front, top, left] = low;
+    let [back, bottom, right] = high;
+    let mean = |sum: u64| sum as f64 / area as f64;
+    Ok(([front, top, left, back, bottom, right], [mean(zs), mean(ys), mean(xs_twice / 2)]))
 }
 
-/// Components minus holes, counted locally (Gray 1971): pixels, less pairs that share a side, plus full
-/// squares of 2 x 2; when corners connect too, less the squares that hold nothing but a diagonal pair.
-fn euler_number(bits: &BitRows, connectivity: Connectivity, watch: &mut Watch<'_>) -> Result<i64, Error> {
-    const EMPTY: [u64; MAX_SIDE / 64] = [0; MAX_SIDE / 64];
-    let mut above = &EMPTY[..bits.row(0).len()];
-    let mut euler = 0;
-    for row in bits.rows() {
-        for (position, (&up, &here)) in above.iter().zip(row).enumerate() {
-            let next = |row: &[u64]| row.get(position + 1).map_or(0, |word| word << 63);
-            // The pixels to the right, at the place of the pixels themselves.
-            let up_right = up >> 1 | next(above);
-            let right = here >> 1 | next(row);
-            euler += ones(here) - ones(here & right) - ones(here & up) + ones(here & right & up & up_right);
-            if connectivity == Connectivity::Eight {
-                euler -= ones((here ^ right) & (up ^ up_right) & (here ^ up));
+/// Components of the background that do not touch the border of the volume. The bits are inverted for it, and
+/// the components found are lost.
+fn count_cavities(
+    scratch: &mut Scratch,
+    connectivity: Connectivity,
+    watch: &mut Watch<'_>,
+) -> Result<u32, Error> {
+    let Scratch { bits, components } = scratch;
+    bits.invert();
+    components.find(bits, connectivity.dual(), watch)?;
+    let count = components.number();
+    let mut open = vec![false; count as usize];
+    let (depth, height, width) = (bits.depth(), bits.height(), bits.width());
+    for (row, runs) in components.numbered_rows().enumerate() {
+        let (z, y) = (row / height, row % height);
+        let border_row = z == 0 || z == depth - 1 || y == 0 || y == height - 1;
+        for (run, number) in runs {
+            if border_row || run.start == 0 || run.columns().end == width {
+                open[number as usize - 1] = true;
             }
         }
-        above = row;
-        watch.worked(bits.width())?;
+        watch.worked(width)?;
     }
-    Ok(euler)
-}
-
-fn ones(word: u64) -> i64 {
-    word.count_ones().into()
+    Ok(open.iter().map(|&open| u32::from(!open)).sum())
 }

@@ -1,32 +1,28 @@
 //! Connected components of thresholded images: rows of bits, their runs, and a union-find over the runs.
 
 mod bits;
+mod connectivity;
+mod each;
+mod euler;
 mod measures;
+mod paint;
 mod runs;
 mod union_find;
 
 use std::ops::Range;
 
 pub(crate) use bits::BitRows;
-pub use measures::Measures;
+pub use connectivity::Connectivity;
+use connectivity::EarlierRow;
+pub(crate) use each::{Scratch, for_each_image};
+pub use measures::{Fields, Measures, analyze};
+pub use paint::{label, largest_component, largest_components, remove_small};
 pub(crate) use runs::{Run, for_each_run};
 use union_find::Sets;
 
 use crate::Error;
-use crate::batch::{Batch, Images, check_length};
-use crate::foreground::{Foreground, Pixel};
-use crate::parallel::{Runner, Watch, images_per_task};
-use crate::simd::Packing;
-
-/// Which pixels are neighbours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Connectivity {
-    /// Pixels that share a side.
-    #[default]
-    Four,
-    /// Pixels that share a side or a corner.
-    Eight,
-}
+use crate::foreground::Foreground;
+use crate::parallel::Watch;
 
 /// What is looked for in the images.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +31,17 @@ pub struct Options {
     pub foreground: Foreground,
     /// Which of them are neighbours.
     pub connectivity: Connectivity,
+}
+
+/// What there is to know of an image's components without telling them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// All foreground pixels.
+    pub(crate) area: u64,
+    /// Pixels of the largest component.
+    pub(crate) largest_area: u64,
+    /// How many components there are.
+    pub(crate) count: u32,
 }
 
 /// The components of one image. Its memory is kept from one image to the next.
@@ -54,31 +61,40 @@ impl Components {
         connectivity: Connectivity,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let reach = match connectivity {
-            Connectivity::Four => 0,
-            Connectivity::Eight => 1,
-        };
         self.runs.clear();
         self.rows.clear();
         self.sets.clear();
-        let mut above = 0..0;
-        for row in bits.rows() {
-            let start = self.runs.len();
-            self.rows.push(start as u32);
-            for_each_run(row, |run| {
-                self.runs.push(run);
-                self.sets.add(run.len());
-            });
-            let below = start..self.runs.len();
-            self.join(above, below.clone(), reach);
-            above = below;
-            watch.worked(bits.width())?;
+        let mut rows = bits.rows();
+        for z in 0..bits.depth() {
+            for (y, row) in rows.by_ref().take(bits.height()).enumerate() {
+                let start = self.runs.len();
+                self.rows.push(start as u32);
+                for_each_run(row, |run| {
+                    self.runs.push(run);
+                    self.sets.add(run.len());
+                });
+                let current = start..self.runs.len();
+                for earlier in connectivity.earlier_rows() {
+                    if let Some(other) = self.runs_of(earlier, z, y, bits.height()) {
+                        self.join(other, current.clone(), earlier.reach);
+                    }
+                }
+                watch.worked(bits.width())?;
+            }
         }
         self.rows.push(self.runs.len() as u32);
         Ok(())
     }
 
-    /// Joins the runs of a row with those of the row above that they touch.
+    /// The runs of the row that comes before the row at (z, y) by this much, if there is one.
+    fn runs_of(&self, earlier: &EarlierRow, z: usize, y: usize, height: usize) -> Option<Range<usize>> {
+        let z = z.checked_sub(earlier.slices)?;
+        let y = y.checked_add_signed(earlier.rows).filter(|&y| y < height)?;
+        let row = z * height + y;
+        Some(self.rows[row] as usize..self.rows[row + 1] as usize)
+    }
+
+    /// Joins the runs of a row with those of an earlier row that they touch.
     fn join(&mut self, above: Range<usize>, below: Range<usize>, reach: u16) {
         let mut first = above.start;
         for current in below {
@@ -95,13 +111,17 @@ impl Components {
         }
     }
 
-    /// All foreground pixels.
-    pub(crate) fn area(&self) -> u64 {
-        self.runs.iter().map(|run| u64::from(run.len())).sum()
+    fn sizes(&self) -> Sizes {
+        Sizes {
+            area: self.runs.iter().map(|run| u64::from(run.len())).sum(),
+            largest_area: self.sets.largest_area().into(),
+            count: self.sets.count(),
+        }
     }
 
-    pub(crate) fn largest_area(&self) -> u64 {
-        self.sets.largest_area().into()
+    /// The areas of the components, that with number 1 first.
+    fn areas(&self) -> impl Iterator<Item = u32> {
+        self.sets.areas()
     }
 
     /// Numbers the components from 1 in raster order of their first pixels; returns how many there are.
@@ -120,151 +140,5 @@ impl Components {
     /// The number of the largest component, once they are numbered; of equal ones, the first.
     fn largest_number(&self) -> Option<u32> {
         self.sets.largest().map(|run| self.numbers[run as usize])
-    }
-}
-
-/// Measures every image.
-pub fn analyze(
-    images: Images<'_>,
-    options: Options,
-    measures: &mut [Measures],
-    runner: &Runner<'_>,
-) -> Result<(), Error> {
-    for_each_image(images, options, measures, 1, runner, |components, bits, out, watch| {
-        out[0] = measures::measure(components, bits, options.connectivity, watch)?;
-        Ok(())
-    })
-}
-
-/// Writes, for every pixel of every image, 0 for the background or the number of its component, from 1 in
-/// raster order of first pixels.
-pub fn label(
-    images: Images<'_>,
-    options: Options,
-    labels: &mut [i32],
-    runner: &Runner<'_>,
-) -> Result<(), Error> {
-    let (_, height, width) = images.dim();
-    for_each_image(images, options, labels, height * width, runner, |components, _, out, watch| {
-        components.number();
-        for (row, runs) in out.chunks_exact_mut(width).zip(components.numbered_rows()) {
-            row.fill(0);
-            for (run, number) in runs {
-                row[run.columns()].fill(number as i32);
-            }
-            watch.worked(width)?;
-        }
-        Ok(())
-    })
-}
-
-/// Writes, for every pixel of every image, 1 if it is part of the largest component (of equal ones, the
-/// first), else 0.
-pub fn largest_component(
-    images: Images<'_>,
-    options: Options,
-    mask: &mut [u8],
-    runner: &Runner<'_>,
-) -> Result<(), Error> {
-    let (_, height, width) = images.dim();
-    for_each_image(images, options, mask, height * width, runner, |components, _, out, watch| {
-        components.number();
-        let largest = components.largest_number();
-        for (row, runs) in out.chunks_exact_mut(width).zip(components.numbered_rows()) {
-            row.fill(0);
-            for (run, _) in runs.filter(|(_, number)| Some(*number) == largest) {
-                row[run.columns()].fill(1);
-            }
-            watch.worked(width)?;
-        }
-        Ok(())
-    })
-}
-
-/// What a thread keeps from one image to the next.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    pub(crate) bits: BitRows,
-    pub(crate) components: Components,
-}
-
-impl Scratch {
-    /// Finds the components of an image. Returns whether a pixel is NaN.
-    pub(crate) fn find<'a, T: Pixel>(
-        &mut self,
-        rows: impl ExactSizeIterator<Item = &'a [T]>,
-        width: usize,
-        packing: Packing<T>,
-        connectivity: Connectivity,
-        watch: &mut Watch<'_>,
-    ) -> Result<bool, Error> {
-        self.bits.resize(rows.len(), width);
-        let mut nan = false;
-        for (y, row) in rows.enumerate() {
-            nan |= packing.pack(row, self.bits.row_mut(y));
-            watch.worked(width)?;
-        }
-        if !nan {
-            self.components.find(&self.bits, connectivity, watch)?;
-        }
-        Ok(nan)
-    }
-}
-
-/// The cost of an image beyond its pixels, in pixels.
-const UNITS_PER_IMAGE: usize = 256;
-
-/// Finds the components of each image, and gives them to `measure` with that image's `per_image` elements of
-/// `out`.
-pub(crate) fn for_each_image<O: Send>(
-    images: Images<'_>,
-    options: Options,
-    out: &mut [O],
-    per_image: usize,
-    runner: &Runner<'_>,
-    measure: impl Fn(&mut Components, &BitRows, &mut [O], &mut Watch<'_>) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
-    fn for_each<T: Pixel, O: Send>(
-        batch: Batch<'_, T>,
-        packing: Packing<T>,
-        connectivity: Connectivity,
-        out: &mut [O],
-        per_image: usize,
-        runner: &Runner<'_>,
-        measure: impl Fn(&mut Components, &BitRows, &mut [O], &mut Watch<'_>) -> Result<(), Error> + Sync,
-    ) -> Result<(), Error> {
-        let (count, height, width) = batch.dim();
-        check_length("out", out.len(), count * per_image)?;
-        let per_task = images_per_task(height * width + UNITS_PER_IMAGE);
-        let tasks = out.chunks_mut(per_task * per_image).enumerate();
-        runner.run(tasks, Scratch::default, |scratch, (task, out), watch| {
-            for (position, out) in out.chunks_mut(per_image).enumerate() {
-                let index = task * per_task + position;
-                let image = batch.image(index);
-                let rows = (0..height).map(|y| image.row(y));
-                if scratch.find(rows, width, packing, connectivity, watch)? {
-                    return Err(Error::NotANumber { image: index });
-                }
-                measure(&mut scratch.components, &scratch.bits, out, watch)?;
-                watch.worked(UNITS_PER_IMAGE)?;
-            }
-            Ok(())
-        })
-    }
-
-    let Options { foreground, connectivity } = options;
-    match images {
-        Images::Float32(batch) => {
-            for_each(batch, Packing::float32(foreground), connectivity, out, per_image, runner, measure)
-        }
-        Images::Float16(batch) => {
-            for_each(batch, Packing::float16(foreground), connectivity, out, per_image, runner, measure)
-        }
-        Images::Uint8(batch) => {
-            for_each(batch, Packing::uint8(foreground), connectivity, out, per_image, runner, measure)
-        }
-        Images::Bool(batch) => {
-            for_each(batch, Packing::bool(foreground), connectivity, out, per_image, runner, measure)
-        }
     }
 }

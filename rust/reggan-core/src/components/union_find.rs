@@ -49,10 +49,21 @@ impl Sets {
         self.area.iter().copied().max().unwrap_or(0)
     }
 
+    /// How many sets there are.
+    pub(crate) fn count(&self) -> u32 {
+        (0..).zip(&self.parent).map(|(run, &parent): (u32, _)| u32::from(run == parent)).sum()
+    }
+
     /// The root of the largest set; of equal ones, the first.
     pub(crate) fn largest(&self) -> Option<u32> {
         let largest = self.largest_area();
         self.area.iter().position(|&area| area == largest).map(|run| run as u32)
+    }
+
+    /// The areas of the sets, in the order of their first runs.
+    pub(crate) fn areas(&self) -> impl Iterator<Item = u32> {
+        let roots = (0..).zip(&self.parent).map(|(run, &parent): (u32, _)| run == parent);
+        self.area.iter().zip(roots).filter(|(_, root)| *root).map(|(&area, _)| area)
     }
 
     /// Numbers the sets from 1 in the order of their first runs: writes the number of each run's set, and

@@ -170,7 +170,7 @@ mod tests {
     fn edges_are_where_the_predicate_says() {
         let (height, width) = (12, 70);
         let mut ink = BitRows::default();
-        ink.resize(height, width);
+        ink.resize(1, height, width);
         let mut stream = Stream::new(0, 0, 0);
         for _ in 0..20_000 {
             let reach = if stream.integer((0, 1)) == 0 { 100.0 } else { 1e6 };

@@ -88,7 +88,7 @@ fn render_as<R: Renderer, T: Gray>(
     packing: Packing<T>,
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    check_sides(height, width)?;
+    check_sides(1, height, width)?;
     check_length("pixels", pixels.len(), indices.len().saturating_mul(height * width))?;
     if let Some(scores) = &scores {
         check_length("scores", scores.len(), indices.len())?;
@@ -102,9 +102,14 @@ fn render_as<R: Renderer, T: Gray>(
         .map(|(indices, pixels)| (indices, pixels, score_chunks.as_mut().and_then(Iterator::next)))
         .collect();
     let scratch = || {
-        let mut canvas = Canvas::<R>::default();
-        canvas.ink.resize(height, width);
-        canvas
+        let mut ink = BitRows::default();
+        ink.resize(1, height, width);
+        Canvas::<R> {
+            ink,
+            renderer: R::Scratch::default(),
+            blur: Blur::default(),
+            scoring: Scratch::new(1, height, width),
+        }
     };
     runner.run(tasks.into_iter(), scratch, |canvas, (indices, pixels, mut scores), watch| {
         for (position, (&index, image)) in indices.iter().zip(pixels.chunks_exact_mut(per_image)).enumerate()
@@ -114,9 +119,9 @@ fn render_as<R: Renderer, T: Gray>(
             canvas.blur.write(&canvas.ink, sigma, image, watch)?;
             if let Some(scores) = &mut scores {
                 let rows = image.chunks_exact(width);
-                canvas.scoring.find(rows, width, packing, Connectivity::Four, watch)?;
-                let components = &canvas.scoring.components;
-                scores[position] = ratio(components.largest_area(), components.area());
+                canvas.scoring.pack(rows, |row, words| packing.pack(row, words), watch)?;
+                let sizes = canvas.scoring.sizes(Connectivity::Four, watch)?;
+                scores[position] = ratio(sizes.largest_area, sizes.area);
             }
             watch.worked(UNITS_PER_IMAGE)?;
         }
@@ -130,15 +135,4 @@ struct Canvas<R: Renderer> {
     renderer: R::Scratch,
     blur: Blur,
     scoring: Scratch,
-}
-
-impl<R: Renderer> Default for Canvas<R> {
-    fn default() -> Self {
-        Self {
-            ink: BitRows::default(),
-            renderer: R::Scratch::default(),
-            blur: Blur::default(),
-            scoring: Scratch::default(),
-        }
-    }
 }

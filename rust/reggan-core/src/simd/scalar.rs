@@ -3,9 +3,23 @@
 use half::f16;
 
 use super::{Kernels, SUM_BLOCK};
+use crate::batch::BitOrder;
 use crate::foreground::Predicate;
 
-pub(super) const KERNELS: Kernels = Kernels { pack_f32, pack_f16, pack_u8, add_difference, weighted_sum };
+pub(super) const KERNELS: Kernels =
+    Kernels { pack_f64, pack_f32, pack_f16, pack_u8, pack_bits, add_difference, weighted_sum };
+
+fn pack_f64(row: &[f64], predicate: Predicate<f64>, words: &mut [u64]) -> bool {
+    let limit = predicate.at_most;
+    pack(row, predicate.negate, words, |block| {
+        let [mut bits, mut nan] = [0; 2];
+        for (bit, &pixel) in block.iter().enumerate() {
+            bits |= if pixel <= limit { 1 << bit } else { 0 };
+            nan |= u64::from(pixel.is_nan());
+        }
+        (bits, nan != 0)
+    })
+}
 
 fn pack_f32(row: &[f32], predicate: Predicate<f32>, words: &mut [u64]) -> bool {
     let limit = predicate.at_most;
@@ -38,6 +52,25 @@ fn pack_f16(row: &[f16], predicate: Predicate<f16>, words: &mut [u64]) -> bool {
 fn pack_u8(row: &[u8], predicate: Predicate<u8>, words: &mut [u64]) -> bool {
     let limit = predicate.at_most;
     pack(row, predicate.negate, words, |block| (gather(block.map(|pixel| pixel <= limit)), false))
+}
+
+fn pack_bits(row: &[u8], width: usize, order: BitOrder, predicate: Predicate<bool>, words: &mut [u64]) {
+    let flip = if predicate.negate { u64::MAX } else { 0 };
+    // A bit is <= 1 whatever it is, and <= 0 when it is not set.
+    let any = if predicate.at_most { u64::MAX } else { 0 };
+    for (bytes, word) in row.chunks(8).zip(words.iter_mut()) {
+        let mut eight = [0; 8];
+        eight[..bytes.len()].copy_from_slice(bytes);
+        let bits = match order {
+            BitOrder::Little => u64::from_le_bytes(eight),
+            // The first pixel is the highest bit of them all, and becomes the lowest.
+            BitOrder::Big => u64::from_be_bytes(eight).reverse_bits(),
+        };
+        *word = flip ^ (any | !bits);
+    }
+    if let (Some(last), 1..) = (words.last_mut(), width % 64) {
+        *last &= (1 << (width % 64)) - 1;
+    }
 }
 
 /// `pack_block` gives 64 pixels' bits, and whether one of them is NaN.

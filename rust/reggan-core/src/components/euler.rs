@@ -1,0 +1,123 @@
+//! Euler numbers, counted locally (Gray 1971; Toriwaki, Yonekura 2002), 64 pixels at a time.
+
+use super::{BitRows, Connectivity};
+use crate::Error;
+use crate::batch::MAX_SIDE;
+use crate::parallel::Watch;
+
+/// Components less holes of an image; components less tunnels plus cavities of a volume.
+pub(super) fn euler_number(
+    bits: &BitRows,
+    connectivity: Connectivity,
+    watch: &mut Watch<'_>,
+) -> Result<i64, Error> {
+    let all = |a: u64, b: u64| a & b;
+    let any = |a: u64, b: u64| a | b;
+    // The cells of a volume also reach behind it.
+    let (depth, behind) = (bits.depth(), bits.depth() + 1);
+    match connectivity {
+        Connectivity::Four => sum(bits, depth, watch, |cell| cell.square(all)),
+        Connectivity::Eight => sum(bits, depth, watch, |cell| cell.square(any)),
+        Connectivity::Six => sum(bits, behind, watch, |cell| cell.cube(all)),
+        Connectivity::Eighteen => sum(bits, behind, watch, |cell| cell.antipodes() - cell.cube(any)),
+        Connectivity::TwentySix => sum(bits, behind, watch, |cell| -cell.cube(any)),
+    }
+}
+
+/// For 64 pixels at once, each pixel, the one to its left, and those above and in front of the two.
+struct Cell {
+    here: u64,
+    left: u64,
+    up: u64,
+    up_left: u64,
+    front: u64,
+    front_left: u64,
+    front_up: u64,
+    front_up_left: u64,
+}
+
+impl Cell {
+    /// Pixels, less pairs that share a side, plus squares of 2 x 2; of pairs and squares those whose pixels
+    /// joined by `of` are set. With "all" these are the cells, edges and corners of a graph of pixels that
+    /// share sides; with "any" they are the faces, edges and corners of the pixels as closed squares.
+    fn square(&self, of: impl Fn(u64, u64) -> u64) -> i64 {
+        let Self { here, left, up, up_left, .. } = *self;
+        let row = of(here, left);
+        ones(here) - ones(row) - ones(of(here, up)) + ones(of(row, of(up, up_left)))
+    }
+
+    /// Voxels, less pairs that share a face, plus squares of 2 x 2, less cubes of 2 x 2 x 2; which of them
+    /// count is as in `square`, but with "any" the sign is reversed.
+    fn cube(&self, of: impl Fn(u64, u64) -> u64) -> i64 {
+        let Self { here, left, up, up_left, front, front_left, front_up, front_up_left } = *self;
+        let (row, column, line) = (of(here, left), of(here, up), of(here, front));
+        let square = of(row, of(up, up_left));
+        let squares =
+            ones(square) + ones(of(row, of(front, front_left))) + ones(of(column, of(front, front_up)));
+        let front_square = of(of(front, front_left), of(front_up, front_up_left));
+        ones(here) - ones(row) - ones(column) - ones(line) + squares - ones(of(square, front_square))
+    }
+
+    /// Cubes of 2 x 2 x 2 that hold two voxels at opposite corners and nothing else: one piece under 26
+    /// neighbours, two under 18.
+    fn antipodes(&self) -> i64 {
+        let pairs = [
+            (self.here, self.front_up_left),
+            (self.left, self.front_up),
+            (self.up, self.front_left),
+            (self.up_left, self.front),
+        ];
+        let one = |except: usize| {
+            let others = pairs.iter().enumerate().filter(|(position, _)| *position != except);
+            let empty = others.fold(u64::MAX, |empty, (_, (a, b))| empty & !(a | b));
+            ones(pairs[except].0 & pairs[except].1 & empty)
+        };
+        (0..4).map(one).sum()
+    }
+}
+
+/// The sum over the cells of the first `slices` slices. Cells reach beyond the border, where all is empty.
+fn sum(
+    bits: &BitRows,
+    slices: usize,
+    watch: &mut Watch<'_>,
+    count: impl Fn(&Cell) -> i64,
+) -> Result<i64, Error> {
+    const EMPTY: [u64; MAX_SIDE / 64] = [0; MAX_SIDE / 64];
+    let (depth, height, width) = (bits.depth(), bits.height(), bits.width());
+    let row = |z: usize, y: usize| {
+        let inside = (1..=depth).contains(&z) && (1..=height).contains(&y);
+        if inside { bits.row((z - 1) * height + y - 1) } else { &EMPTY[..width.div_ceil(64)] }
+    };
+    let mut total = 0;
+    for z in 1..=slices {
+        for y in 1..=height + 1 {
+            let rows = [row(z, y), row(z, y - 1), row(z - 1, y), row(z - 1, y - 1)];
+            let mut last = [0; 4];
+            for position in 0..=width / 64 {
+                let words = rows.map(|row| row.get(position).copied().unwrap_or(0));
+                let mut shifted = [0; 4];
+                for k in 0..4 {
+                    shifted[k] = words[k] << 1 | last[k];
+                    last[k] = words[k] >> 63;
+                }
+                total += count(&Cell {
+                    here: words[0],
+                    left: shifted[0],
+                    up: words[1],
+                    up_left: shifted[1],
+                    front: words[2],
+                    front_left: shifted[2],
+                    front_up: words[3],
+                    front_up_left: shifted[3],
+                });
+            }
+            watch.worked(width)?;
+        }
+    }
+    Ok(total)
+}
+
+fn ones(word: u64) -> i64 {
+    word.count_ones().into()
+}
