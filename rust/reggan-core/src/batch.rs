@@ -41,7 +41,8 @@ impl<'a, T> Batch<'a, T> {
         self.view.dim()
     }
 
-    /// The rows of an image from top to bottom, those of a volume slice after slice.
+    /// The rows of an image from top to bottom, those of a volume slice after slice. Each is given as a slice that
+    /// starts with the row, and may go on with what follows it in the image.
     pub(crate) fn rows(&self, index: usize) -> Rows<'a, T> {
         let (_, depth, height, width) = self.dim();
         let view = self.view.index_axis_move(Axis(0), index);
@@ -54,13 +55,23 @@ impl<'a, T> Batch<'a, T> {
 }
 
 /// The rows of one image.
+#[derive(Clone)]
 pub(crate) struct Rows<'a, T> {
     pixels: Pixels<'a, T>,
     next: usize,
     end: usize,
 }
 
+impl<T> Rows<'_, T> {
+    /// All but the next `count` rows.
+    pub(crate) fn skip_rows(mut self, count: usize) -> Self {
+        self.next = (self.next + count).min(self.end);
+        self
+    }
+}
+
 /// An image in one piece is told apart because cutting rows from a slice is much the faster way.
+#[derive(Clone)]
 enum Pixels<'a, T> {
     Contiguous { pixels: &'a [T], width: usize },
     Strided { view: ArrayView3<'a, T>, height: usize },
@@ -69,7 +80,7 @@ enum Pixels<'a, T> {
 impl<'a, T> Iterator for Rows<'a, T> {
     type Item = &'a [T];
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'a [T]> {
         if self.next == self.end {
             return None;
@@ -77,7 +88,7 @@ impl<'a, T> Iterator for Rows<'a, T> {
         let row = self.next;
         self.next += 1;
         Some(match &self.pixels {
-            Pixels::Contiguous { pixels, width } => &pixels[row * width..(row + 1) * width],
+            Pixels::Contiguous { pixels, width } => &pixels[row * width..],
             Pixels::Strided { view, height } => view
                 .index_axis_move(Axis(0), row / height)
                 .index_axis_move(Axis(0), row % height)

@@ -1,0 +1,248 @@
+//! Areas and numbers of components, image after image: bands of rows one after the other, and stripes of a huge
+//! image on several threads.
+
+use super::strips::Strips;
+use super::sweep::{MAX_ROWS, Stripe, Sweep, Tally};
+use super::{Connectivity, Options};
+use crate::Error;
+use crate::batch::{Batch, Images, check_length};
+use crate::packing::{OnRows, Packing, on_rows};
+use crate::parallel::{Runner, UNITS_PER_TASK, Watch, images_per_task};
+use crate::simd::{Kernel, Level, Simd};
+
+/// Words of a band, at most: they stay in the second cache.
+const BAND_WORDS: usize = 1 << 15;
+/// More stripes of an image than threads, as some are more work than others.
+const STRIPES_PER_THREAD: usize = 4;
+/// The cost of an image beyond its pixels, in pixels.
+const UNITS_PER_IMAGE: usize = 1024;
+
+/// Gives the tally of each image, as `measure` turns it into an element of `out`.
+pub(crate) fn for_each_tally<O: Send>(
+    images: Images<'_>,
+    options: Options,
+    out: &mut [O],
+    runner: &Runner<'_>,
+    measure: impl Fn(Tally) -> O + Sync,
+) -> Result<(), Error> {
+    let (_, depth, height, width) = images.dim();
+    let Options { foreground, connectivity } = options;
+    connectivity.check(depth)?;
+    let level = Level::chosen()?;
+    on_rows(images, foreground, Tallies { level, height, width, connectivity, out, measure, runner })
+}
+struct Tallies<'a, O, M> {
+    level: Level,
+    height: usize,
+    width: usize,
+    connectivity: Connectivity,
+    out: &'a mut [O],
+    measure: M,
+    runner: &'a Runner<'a>,
+}
+
+impl<O: Send, M: Fn(Tally) -> O + Sync> OnRows for Tallies<'_, O, M> {
+    type Output = Result<(), Error>;
+
+    fn on<P: Packing>(self, batch: Batch<'_, P::Element>, packing: P) -> Result<(), Error> {
+        check_length("out", self.out.len(), batch.dim().0)?;
+        let tasks_per_image = self.height * self.width / UNITS_PER_TASK;
+        if tasks_per_image < 2 || self.out.len() >= self.runner.threads() {
+            return self.by_images(batch, packing);
+        }
+        let stripes = tasks_per_image.min(STRIPES_PER_THREAD * self.runner.threads());
+        let stripe_rows = self.height.div_ceil(stripes);
+        self.by_stripes(batch, packing, stripe_rows)
+    }
+}
+
+impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
+    fn by_images<P: Packing>(self, batch: Batch<'_, P::Element>, packing: P) -> Result<(), Error> {
+        let Self { level, height, width, connectivity, out, measure, runner } = self;
+        let per_task = images_per_task(height * width + UNITS_PER_IMAGE);
+        let tasks = out.chunks_mut(per_task).enumerate();
+        runner.run(tasks, Scratch::default, |scratch, (task, out), watch| {
+            for (image, out) in (task * per_task..).zip(out) {
+                let rows = batch.rows(image);
+                if level.run(Scan { rows, height, width, packing, connectivity, scratch, watch })? {
+                    return Err(Error::NotANumber { image });
+                }
+                *out = measure(scratch.sweep.tally());
+                watch.worked(UNITS_PER_IMAGE)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Each image in stripes of at most so many rows.
+    fn by_stripes<P: Packing>(
+        self,
+        batch: Batch<'_, P::Element>,
+        packing: P,
+        stripe_rows: usize,
+    ) -> Result<(), Error> {
+        let Self { level, height, width, connectivity, out, measure, runner } = self;
+        for (image, out) in out.iter_mut().enumerate() {
+            let mut stripes: Vec<Option<Stripe>> = Vec::new();
+            stripes.resize_with(height.div_ceil(stripe_rows), || None);
+            let tasks = stripes.iter_mut().enumerate();
+            runner.run(tasks, Scratch::default, |scratch, (task, stripe), watch| {
+                let top = task * stripe_rows;
+                let (rows, height) = (batch.rows(image).skip_rows(top), stripe_rows.min(height - top));
+                if level.run(Scan { rows, height, width, packing, connectivity, scratch, watch })? {
+                    return Err(Error::NotANumber { image });
+                }
+                scratch.sweep.end_band(&scratch.strips);
+                *stripe = Some(std::mem::take(&mut scratch.sweep).into_stripe());
+                Ok(())
+            })?;
+            let whole = stripes.into_iter().flatten().reduce(Stripe::above);
+            *out = measure(whole.map_or_else(Tally::default, |whole| whole.tally()));
+        }
+        Ok(())
+    }
+}
+
+/// What a thread keeps from one image to the next.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    strips: Strips,
+    sweep: Sweep,
+}
+
+impl Scratch {
+    /// The tally of one image without NaN, given by its rows.
+    pub(crate) fn tally<'a, P: Packing<Element: 'a>>(
+        &mut self,
+        level: Level,
+        rows: impl ExactSizeIterator<Item = &'a [P::Element]>,
+        width: usize,
+        packing: P,
+        watch: &mut Watch<'_>,
+    ) -> Result<Tally, Error> {
+        let (height, connectivity) = (rows.len(), Connectivity::Four);
+        level.run(Scan { rows, height, width, packing, connectivity, scratch: self, watch })?;
+        Ok(self.sweep.tally())
+    }
+}
+
+/// Sweeps consecutive rows of an image, each given as what starts with its first pixel.
+struct Scan<'s, 'w, I, P> {
+    rows: I,
+    height: usize,
+    width: usize,
+    packing: P,
+    connectivity: Connectivity,
+    scratch: &'s mut Scratch,
+    watch: &'s mut Watch<'w>,
+}
+
+impl<'a, I, P> Kernel for Scan<'_, '_, I, P>
+where
+    I: Iterator<Item = &'a [P::Element]>,
+    P: Packing<Element: 'a>,
+{
+    /// Whether a pixel is NaN.
+    type Output = Result<bool, Error>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Result<bool, Error> {
+        let Self { mut rows, height, width, packing, connectivity, scratch, watch } = self;
+        let Scratch { strips, sweep } = scratch;
+        let band = (BAND_WORDS / width.div_ceil(64)).min(MAX_ROWS).min(height);
+        let mut left = height;
+        strips.start(band, width);
+        sweep.start(connectivity);
+        loop {
+            let mut nan = false;
+            for (y, row) in (0..strips.rows()).zip(&mut rows) {
+                nan |= strips.pack(simd, packing, y, row, width);
+            }
+            if nan {
+                return Ok(true);
+            }
+            sweep.band(simd, strips);
+            watch.worked(strips.rows() * width)?;
+            left -= strips.rows();
+            if left == 0 {
+                return Ok(false);
+            }
+            sweep.end_band(strips);
+            strips.advance(band.min(left));
+        }
+    }
+}
+
+/// Gives the foreground pixels of each image, as `measure` turns them into an element of `out`. Nothing is done but
+/// to read, to threshold and to count.
+pub(crate) fn for_each_area<O: Send>(
+    images: Images<'_>,
+    options: Options,
+    out: &mut [O],
+    runner: &Runner<'_>,
+    measure: impl Fn(u64) -> O + Sync,
+) -> Result<(), Error> {
+    let (_, depth, height, width) = images.dim();
+    options.connectivity.check(depth)?;
+    let level = Level::chosen()?;
+    on_rows(images, options.foreground, Areas { level, rows: depth * height, width, out, measure, runner })
+}
+
+struct Areas<'a, O, M> {
+    level: Level,
+    rows: usize,
+    width: usize,
+    out: &'a mut [O],
+    measure: M,
+    runner: &'a Runner<'a>,
+}
+
+impl<O: Send, M: Fn(u64) -> O + Sync> OnRows for Areas<'_, O, M> {
+    type Output = Result<(), Error>;
+
+    fn on<P: Packing>(self, batch: Batch<'_, P::Element>, packing: P) -> Result<(), Error> {
+        let Self { level, rows, width, out, measure, runner } = self;
+        check_length("out", out.len(), batch.dim().0)?;
+        let per_task = images_per_task(rows * width + UNITS_PER_IMAGE);
+        let tasks = out.chunks_mut(per_task).enumerate();
+        runner.run(
+            tasks,
+            || (),
+            |(), (task, out), watch| {
+                for (image, out) in (task * per_task..).zip(out) {
+                    let area = level.run(Count { rows: batch.rows(image), width, packing, watch })?;
+                    *out = measure(area.ok_or(Error::NotANumber { image })?);
+                    watch.worked(UNITS_PER_IMAGE)?;
+                }
+                Ok(())
+            },
+        )
+    }
+}
+
+/// Counts the pixels of the rows of an image.
+struct Count<'s, 'w, I, P> {
+    rows: I,
+    width: usize,
+    packing: P,
+    watch: &'s mut Watch<'w>,
+}
+
+impl<'a, I, P> Kernel for Count<'_, '_, I, P>
+where
+    I: Iterator<Item = &'a [P::Element]>,
+    P: Packing<Element: 'a>,
+{
+    /// `None` if a pixel is NaN.
+    type Output = Result<Option<u64>, Error>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Result<Option<u64>, Error> {
+        let (mut area, mut nan) = (0, false);
+        for row in self.rows {
+            nan |= self.packing.pack(simd, row, self.width, |_, bits| area += u64::from(bits.count_ones()));
+            self.watch.worked(self.width)?;
+        }
+        Ok((!nan).then_some(area))
+    }
+}
