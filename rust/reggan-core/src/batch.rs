@@ -62,7 +62,25 @@ pub(crate) struct Rows<'a, T> {
     end: usize,
 }
 
-impl<T> Rows<'_, T> {
+impl<'a, T> Rows<'a, T> {
+    /// The rows of one image.
+    pub(crate) fn of(pixels: &'a [T], width: usize) -> Self {
+        Self { next: 0, end: pixels.len() / width, pixels: Pixels::Contiguous { pixels, width } }
+    }
+
+    /// The next `count` rows if nothing lies between them.
+    #[inline(always)]
+    pub(crate) fn next_block(&mut self, count: usize) -> Option<&'a [T]> {
+        match self.pixels {
+            Pixels::Contiguous { pixels, width } if self.next + count <= self.end => {
+                let first = self.next;
+                self.next += count;
+                Some(&pixels[first * width..self.next * width])
+            }
+            _ => None,
+        }
+    }
+
     /// All but the next `count` rows.
     pub(crate) fn skip_rows(mut self, count: usize) -> Self {
         self.next = (self.next + count).min(self.end);

@@ -29,6 +29,9 @@ pub(crate) trait Packing: Copy + Sync {
     /// What rows are made of.
     type Element: Copy + Sync;
 
+    /// Writes words that are full. Returns whether a pixel is NaN.
+    fn pack_words<S: Simd>(self, simd: S, elements: &[Self::Element], words: &mut [u64]) -> bool;
+
     /// Gives the words of a row of `width` pixels, which starts with `row[0]`, to `write`, with bits beyond the
     /// row 0. `row` may hold more: what follows the row in the same image. Returns whether a pixel is NaN, which
     /// may be one of those that follow.
@@ -47,6 +50,19 @@ pub(crate) struct Threshold<T>(pub(crate) Predicate<T>);
 
 impl<T: Gray> Packing for Threshold<T> {
     type Element = T;
+
+    #[inline(always)]
+    fn pack_words<S: Simd>(self, simd: S, pixels: &[T], words: &mut [u64]) -> bool {
+        let Predicate { at_most, negate } = self.0;
+        let flip = if negate { u64::MAX } else { 0 };
+        let mut any_nan = 0;
+        for (block, word) in pixels.as_chunks::<64>().0.iter().zip(words) {
+            let (bits, nan) = T::at_most(simd, block, at_most);
+            any_nan |= nan;
+            *word = bits ^ flip;
+        }
+        any_nan != 0
+    }
 
     #[inline(always)]
     fn pack<S: Simd>(self, simd: S, row: &[T], width: usize, mut write: impl FnMut(usize, u64)) -> bool {
@@ -124,30 +140,40 @@ impl Unpacking {
         let counts = |pixel| if (pixel <= at_most) != negate { u64::MAX } else { 0 };
         Self { zeros: counts(false), ones: counts(true), order }
     }
+
+    #[inline(always)]
+    fn word(self, bytes: [u8; 8]) -> u64 {
+        let bits = u64::from_le_bytes(bytes);
+        let bits = match self.order {
+            BitOrder::Big => bits.reverse_bits().swap_bytes(),
+            BitOrder::Little => bits,
+        };
+        bits & self.ones | !bits & self.zeros
+    }
 }
 
 impl Packing for Unpacking {
     type Element = u8;
 
     #[inline(always)]
+    fn pack_words<S: Simd>(self, _simd: S, bytes: &[u8], words: &mut [u64]) -> bool {
+        for (&bytes, word) in bytes.as_chunks::<8>().0.iter().zip(words) {
+            *word = self.word(bytes);
+        }
+        false
+    }
+
+    #[inline(always)]
     fn pack<S: Simd>(self, _simd: S, row: &[u8], width: usize, mut write: impl FnMut(usize, u64)) -> bool {
-        let word = |bytes: [u8; 8]| {
-            let bits = u64::from_le_bytes(bytes);
-            let bits = match self.order {
-                BitOrder::Big => bits.reverse_bits().swap_bytes(),
-                BitOrder::Little => bits,
-            };
-            bits & self.ones | !bits & self.zeros
-        };
         let (blocks, rest) = row[..width.div_ceil(8)].as_chunks::<8>();
         for (position, &bytes) in blocks.iter().enumerate() {
             let kept = u64::MAX >> (64 * (position + 1)).saturating_sub(width);
-            write(position, word(bytes) & kept);
+            write(position, self.word(bytes) & kept);
         }
         if !rest.is_empty() {
             let mut bytes = [0; 8];
             bytes[..rest.len()].copy_from_slice(rest);
-            write(blocks.len(), word(bytes) & ((1 << (width % 64)) - 1));
+            write(blocks.len(), self.word(bytes) & ((1 << (width % 64)) - 1));
         }
         false
     }

@@ -66,16 +66,18 @@ impl Sweep {
         (self.area, self.runs) = (0, 0);
     }
 
-    /// The next band, the first or after [`Sweep::end_band`].
+    /// The next band, the first or after [`Sweep::end_band`]. `meanwhile` is called every so often.
     #[inline(always)]
-    pub(crate) fn band<S: Simd>(&mut self, simd: S, strips: &Strips) {
+    pub(crate) fn band<S: Simd>(&mut self, simd: S, strips: &Strips, mut meanwhile: impl FnMut()) {
         let rows = strips.rows();
         let mut above = self.above.nodes.iter();
         self.first_nodes.clear();
         for (position, words) in strips.iter().enumerate() {
-            std::mem::swap(&mut self.left, &mut self.tile);
+            if position > 0 {
+                std::mem::swap(&mut self.left, &mut self.tile);
+            }
             let (left, tile) = (&self.left, &mut self.tile);
-            tile.scan(simd, words, rows, self.corners);
+            tile.scan(simd, words, rows, self.corners, &mut meanwhile);
             tile.place(&mut self.forest, words[0], &mut above);
             tile.join_segments(simd, &mut self.forest);
             if let Some(left_words) = position.checked_sub(1).map(|position| strips.strip(position)) {
@@ -112,8 +114,9 @@ impl Sweep {
         }
     }
 
-    /// What was found so far, for another sweep to go on from, once the band has ended.
-    pub(crate) fn into_stripe(self) -> Stripe {
+    /// What was found down to the end of this band, the last.
+    pub(crate) fn into_stripe(mut self, strips: &Strips) -> Stripe {
+        self.end_band(strips);
         let Self { corners, forest, top, above, area, runs, .. } = self;
         Stripe { corners, forest, top: top.unwrap_or_default(), bottom: above, area, runs }
     }
@@ -243,7 +246,7 @@ struct Tile {
     uncounted: Vec<u64>,
     /// Nodes from one segment's first to the next one's.
     step: usize,
-    /// The first node of the first segment; the nodes of the row above come right before.
+    /// The first node of the first segment; the nodes of the row above, if it has runs, come right before.
     base: usize,
     /// How many runs the row above has.
     runs_above: usize,
@@ -254,7 +257,14 @@ struct Tile {
 impl Tile {
     /// Finds the segments of a strip: the row above, then the rows, then zeros.
     #[inline(always)]
-    fn scan<S: Simd>(&mut self, simd: S, words: &[u64], rows: usize, corners: bool) {
+    fn scan<S: Simd>(
+        &mut self,
+        simd: S,
+        words: &[u64],
+        rows: usize,
+        corners: bool,
+        meanwhile: &mut impl FnMut(),
+    ) {
         self.reserve(rows);
         let mut carry = simd.splat(0);
         let mut more = simd.splat(0);
@@ -282,6 +292,7 @@ impl Tile {
             }
             self.changes[at / 64] |= u64::from(changes) << (at % 64);
             segments += changes.count_ones() as usize;
+            meanwhile();
         }
         simd.store(carry, &mut self.sums[0], segments);
         simd.store(simd.splat(0), &mut self.contacts, segments);
@@ -327,13 +338,15 @@ impl Tile {
         nodes_above: &mut impl Iterator<Item = &'a u32>,
     ) {
         self.runs_above = run_count(above);
-        self.base = forest.add(self.step * (self.segments + 1)) + self.step;
-        for (node, &stands_for) in (self.base - self.step..).zip(nodes_above.take(self.runs_above)) {
-            forest.refer(node, stands_for);
+        if self.runs_above > 0 {
+            let first = forest.add(self.step);
+            forest.areas_mut(first).fill(0);
+            for (node, &stands_for) in (first..).zip(nodes_above.take(self.runs_above)) {
+                forest.refer(node, stands_for);
+            }
         }
-        let areas = forest.areas_mut(self.base - self.step);
-        areas[..self.step].fill(0);
-        let areas = &mut areas[self.step..];
+        self.base = forest.add(self.step * self.segments);
+        let areas = forest.areas_mut(self.base);
         // A run's pixels are those of this and all later runs, less those of all later runs.
         let count = |list: &[u64], segment: usize| list[segment + 1] - list[segment];
         if self.sum_words == 1 {

@@ -1,12 +1,14 @@
 //! Areas and numbers of components, image after image: bands of rows one after the other, and stripes of a huge
 //! image on several threads.
 
+use std::ops::Range;
+
 use super::strips::Strips;
 use super::sweep::{MAX_ROWS, Stripe, Sweep, Tally};
 use super::{Connectivity, Options};
 use crate::Error;
-use crate::batch::{Batch, Images, check_length};
-use crate::packing::{OnRows, Packing, on_rows};
+use crate::batch::{Batch, Images, Rows, check_length};
+use crate::packing::{Gray, OnRows, Packing, Threshold, on_rows};
 use crate::parallel::{Runner, UNITS_PER_TASK, Watch, images_per_task};
 use crate::simd::{Kernel, Level, Simd};
 
@@ -62,15 +64,10 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
         let per_task = images_per_task(height * width + UNITS_PER_IMAGE);
         let tasks = out.chunks_mut(per_task).enumerate();
         runner.run(tasks, Scratch::default, |scratch, (task, out), watch| {
-            for (image, out) in (task * per_task..).zip(out) {
-                let rows = batch.rows(image);
-                if level.run(Scan { rows, height, width, packing, connectivity, scratch, watch })? {
-                    return Err(Error::NotANumber { image });
-                }
-                *out = measure(scratch.sweep.tally());
-                watch.worked(UNITS_PER_IMAGE)?;
-            }
-            Ok(())
+            let first = task * per_task;
+            let (images, image_rows) = (first..first + out.len(), |image| batch.rows(image));
+            let emit = |image: usize, tally| out[image - first] = measure(tally);
+            level.run(Scan { images, image_rows, height, width, packing, connectivity, scratch, emit, watch })
         })
     }
 
@@ -88,12 +85,21 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
             let tasks = stripes.iter_mut().enumerate();
             runner.run(tasks, Scratch::default, |scratch, (task, stripe), watch| {
                 let top = task * stripe_rows;
-                let (rows, height) = (batch.rows(image).skip_rows(top), stripe_rows.min(height - top));
-                if level.run(Scan { rows, height, width, packing, connectivity, scratch, watch })? {
-                    return Err(Error::NotANumber { image });
-                }
-                scratch.sweep.end_band(&scratch.strips);
-                *stripe = Some(std::mem::take(&mut scratch.sweep).into_stripe());
+                let (images, image_rows) = (image..image + 1, |image| batch.rows(image).skip_rows(top));
+                let (height, emit) = (stripe_rows.min(height - top), |_, _| ());
+                let again = &mut *scratch;
+                level.run(Scan {
+                    images,
+                    image_rows,
+                    height,
+                    width,
+                    packing,
+                    connectivity,
+                    scratch: again,
+                    emit,
+                    watch,
+                })?;
+                *stripe = Some(std::mem::take(&mut scratch.sweep).into_stripe(&scratch.strips));
                 Ok(())
             })?;
             let whole = stripes.into_iter().flatten().reduce(Stripe::above);
@@ -107,68 +113,115 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
 #[derive(Default)]
 pub(crate) struct Scratch {
     strips: Strips,
+    ahead: Strips,
     sweep: Sweep,
 }
 
 impl Scratch {
-    /// The tally of one image without NaN, given by its rows.
-    pub(crate) fn tally<'a, P: Packing<Element: 'a>>(
+    /// The tally of one image without NaN.
+    pub(crate) fn tally<T: Gray>(
         &mut self,
         level: Level,
-        rows: impl ExactSizeIterator<Item = &'a [P::Element]>,
+        pixels: &[T],
         width: usize,
-        packing: P,
+        packing: Threshold<T>,
         watch: &mut Watch<'_>,
     ) -> Result<Tally, Error> {
-        let (height, connectivity) = (rows.len(), Connectivity::Four);
-        level.run(Scan { rows, height, width, packing, connectivity, scratch: self, watch })?;
-        Ok(self.sweep.tally())
+        let mut result = Tally::default();
+        level.run(Scan {
+            images: 0..1,
+            image_rows: |_| Rows::of(pixels, width),
+            height: pixels.len() / width,
+            width,
+            packing,
+            connectivity: Connectivity::Four,
+            scratch: self,
+            emit: |_, tally| result = tally,
+            watch,
+        })?;
+        Ok(result)
     }
 }
 
-/// Sweeps consecutive rows of an image, each given as what starts with its first pixel.
-struct Scan<'s, 'w, I, P> {
-    rows: I,
+/// Sweeps images, band by band.
+struct Scan<'s, 'w, I, P, E> {
+    images: Range<usize>,
+    /// The rows of an image, `height` of which are swept.
+    image_rows: I,
     height: usize,
     width: usize,
     packing: P,
     connectivity: Connectivity,
     scratch: &'s mut Scratch,
+    /// Takes the tally of an image.
+    emit: E,
     watch: &'s mut Watch<'w>,
 }
 
-impl<'a, I, P> Kernel for Scan<'_, '_, I, P>
+/// Consecutive rows of an image.
+#[derive(Clone, Copy)]
+struct Band {
+    image: usize,
+    top: usize,
+    rows: usize,
+}
+
+impl<'a, I, P, E> Kernel for Scan<'_, '_, I, P, E>
 where
-    I: Iterator<Item = &'a [P::Element]>,
+    I: Fn(usize) -> Rows<'a, P::Element>,
     P: Packing<Element: 'a>,
+    E: FnMut(usize, Tally),
 {
-    /// Whether a pixel is NaN.
-    type Output = Result<bool, Error>;
+    type Output = Result<(), Error>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Result<bool, Error> {
-        let Self { mut rows, height, width, packing, connectivity, scratch, watch } = self;
-        let Scratch { strips, sweep } = scratch;
-        let band = (BAND_WORDS / width.div_ceil(64)).min(MAX_ROWS).min(height);
-        let mut left = height;
-        strips.start(band, width);
-        sweep.start(connectivity);
+    fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
+        let Self { images, image_rows, height, width, packing, connectivity, scratch, mut emit, watch } =
+            self;
+        let Scratch { strips, ahead, sweep } = scratch;
+        let most_rows = (BAND_WORDS / width.div_ceil(64)).min(MAX_ROWS);
+        let band = |image, top| Band { image, top, rows: most_rows.min(height - top) };
+
+        let mut current = band(images.start, 0);
+        let mut source = image_rows(current.image);
+        strips.begin(current.rows, width, None);
+        strips.pack(simd, packing, &mut source, current.rows);
         loop {
-            let mut nan = false;
-            for (y, row) in (0..strips.rows()).zip(&mut rows) {
-                nan |= strips.pack(simd, packing, y, row, width);
+            let Band { image, top, rows } = current;
+            if strips.has_nan() {
+                return Err(Error::NotANumber { image });
             }
-            if nan {
-                return Ok(true);
+            let is_last = top + rows == height;
+            let next = match is_last {
+                false => Some(band(image, top + rows)),
+                true if image + 1 < images.end => Some(band(image + 1, 0)),
+                true => None,
+            };
+            // The next band is packed meanwhile: memory is not left idle by the sweep, nor the sweep by memory.
+            if let Some(next) = next {
+                if is_last {
+                    source = image_rows(next.image);
+                }
+                ahead.begin(next.rows, width, (!is_last).then_some(&*strips));
             }
-            sweep.band(simd, strips);
-            watch.worked(strips.rows() * width)?;
-            left -= strips.rows();
-            if left == 0 {
-                return Ok(false);
+            if top == 0 {
+                sweep.start(connectivity);
             }
-            sweep.end_band(strips);
-            strips.advance(band.min(left));
+            sweep.band(simd, strips, || {
+                if next.is_some() {
+                    ahead.pack(simd, packing, &mut source, S::LANES);
+                }
+            });
+            if is_last {
+                emit(image, sweep.tally());
+            } else {
+                sweep.end_band(strips);
+            }
+            watch.worked(rows * width + UNITS_PER_IMAGE)?;
+            let Some(next) = next else { return Ok(()) };
+            ahead.pack(simd, packing, &mut source, next.rows);
+            std::mem::swap(strips, ahead);
+            current = next;
         }
     }
 }

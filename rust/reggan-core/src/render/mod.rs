@@ -120,8 +120,7 @@ fn render_as<R: Renderer, T: Gray + Thresholded>(
             let sigma = renderer.draw(seed, index, &mut canvas.ink, &mut canvas.renderer, watch)?;
             canvas.blur.write(&canvas.ink, sigma, image, watch)?;
             if let Some(scores) = &mut scores {
-                let rows = image.chunks_exact(width);
-                let tally = canvas.scoring.tally(level, rows, width, packing, watch)?;
+                let tally = canvas.scoring.tally(level, image, width, packing, watch)?;
                 scores[position] = ratio(tally.largest_area, tally.area);
             }
             watch.worked(UNITS_PER_IMAGE)?;
