@@ -58,18 +58,34 @@ pub struct Measures {
     pub euler: i64,
 }
 
-/// Writes what is asked for of every image; the other measures are 0.
+/// Images that are measured between two calls of `write`.
+const BLOCK: usize = 1 << 14;
+
+/// Measures what is asked for of every image; the other measures are open. Gives the measures to `write`,
+/// block after block, with the position of the first image of the block.
 pub fn analyze(
     images: Images<'_>,
     options: Options,
     fields: Fields,
-    measures: &mut [Measures],
     runner: &Runner<'_>,
+    mut write: impl FnMut(usize, &[Measures]),
 ) -> Result<(), Error> {
-    for_each_image(images, options, measures, 1, runner, |scratch, out, watch| {
-        out[0] = measure(scratch, options.connectivity, fields, watch)?;
-        Ok(())
-    })
+    let (count, ..) = images.dim();
+    let mut measures = vec![Measures::default(); BLOCK.min(count)];
+    for start in (0..count).step_by(BLOCK) {
+        if start > 0 {
+            runner.check()?;
+        }
+        let measures = &mut measures[..BLOCK.min(count - start)];
+        let block = images.slice(start..start + measures.len());
+        for_each_image(block, options, measures, 1, runner, |scratch, out, watch| {
+            out[0] = measure(scratch, options.connectivity, fields, watch)?;
+            Ok(())
+        })
+        .map_err(|error| error.after(start))?;
+        write(start, measures);
+    }
+    Ok(())
 }
 
 fn measure(
