@@ -16,7 +16,7 @@ impl Scratch {
     pub(crate) fn new(depth: usize, height: usize, width: usize) -> Self {
         let mut bits = BitRows::default();
         bits.resize(depth, height, width);
-        Self { bits, components: Components::default() }
+        Self { bits, components: Components::with_room_for(depth * height) }
     }
 
     /// Thresholds the rows of an image into bits. Returns whether a pixel is NaN.
