@@ -1,7 +1,8 @@
 """Slow, readable references: what a score, a label image, a random stream and a rendered picture are.
 
-Components: `scipy.ndimage.label` and a flood fill. Streams: Philox4x32-10 (Salmon et al., "Parallel random
-numbers: as easy as 1, 2, 3", 2011). Pictures: float64 NumPy and `scipy.ndimage.gaussian_filter`.
+Components: `scipy.ndimage.label`, `skimage.measure.euler_number` and a flood fill. Streams: Philox4x32-10
+(Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). Pictures: float64 NumPy and
+`scipy.ndimage.gaussian_filter`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from skimage.measure import euler_number
 
+import reggan
 from reggan import Circles
 
 Mask = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
 
-STRUCTURE = {4: ndimage.generate_binary_structure(2, 1), 8: ndimage.generate_binary_structure(2, 2)}
-DUAL = {4: 8, 8: 4}
+STRUCTURE = {
+    4: ndimage.generate_binary_structure(2, 1),
+    8: ndimage.generate_binary_structure(2, 2),
+    6: ndimage.generate_binary_structure(3, 1),
+    18: ndimage.generate_binary_structure(3, 2),
+    26: ndimage.generate_binary_structure(3, 3),
+}
+DUAL = {4: 8, 8: 4, 6: 26, 18: 6, 26: 6}
+FIELDS = ("score", "count", "area", "largest_area", "bbox", "centroid", "holes", "euler")
 
 
 # Components
@@ -48,17 +58,17 @@ def foreground_mask(images: Array, threshold: float | None = None, foreground: s
 def flood_fill(mask: Mask, connectivity: int) -> npt.NDArray[np.int32]:
     """Labels 1, 2, ... in raster order of each component's first pixel; 0 elsewhere."""
     labels = np.zeros(mask.shape, np.int32)
-    offsets = [(dy - 1, dx - 1) for dy, dx in np.argwhere(STRUCTURE[connectivity])]
-    todo = {(int(y), int(x)) for y, x in np.argwhere(mask)}
+    offsets = np.argwhere(STRUCTURE[connectivity]) - 1
+    todo = {tuple(place) for place in np.argwhere(mask).tolist()}
     for seed in sorted(todo):
         if seed not in todo:
             continue
         todo.remove(seed)
         label, stack = labels.max() + 1, [seed]
         while stack:
-            y, x = stack.pop()
-            labels[y, x] = label
-            near = {(y + dy, x + dx) for dy, dx in offsets} & todo
+            place = stack.pop()
+            labels[place] = label
+            near = {tuple(other) for other in (np.array(place) + offsets).tolist()} & todo
             todo -= near
             stack.extend(near)
     return labels
@@ -75,37 +85,102 @@ def raster_order(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
 
 @dataclass(frozen=True)
 class Measures:
-    """What there is to know about one image's components."""
+    """What there is to know about the components of one image or volume."""
 
     labels: npt.NDArray[np.int32]
+    areas: npt.NDArray[np.int64]
     largest: Mask
     score: np.float32
     count: int
     area: int
     largest_area: int
+    bbox: tuple[int, ...]
+    centroid: tuple[float, ...]
     holes: int
-    bbox: tuple[int, int, int, int]
+    euler: int
+
+    def largest_components(self, k: int) -> npt.NDArray[np.int32]:
+        """The ranks of the k largest components; a stable sort keeps raster order among equal ones."""
+        ranks = np.zeros(self.count + 1, np.int32)
+        order = np.argsort(-self.areas, kind="stable")[:k]
+        ranks[order + 1] = np.arange(1, len(order) + 1)
+        return np.asarray(ranks[self.labels])
+
+    def remove_small(self, min_area: int) -> Mask:
+        """The foreground in components of at least `min_area` pixels."""
+        return np.asarray(np.concatenate([[False], self.areas >= min_area])[self.labels])
 
 
 def count_holes(mask: Mask, connectivity: int) -> int:
     """Background components under the dual connectivity that do not touch the border."""
     background, count = ndimage.label(~mask, STRUCTURE[DUAL[connectivity]])
-    border = np.concatenate([background[0], background[-1], background[:, 0], background[:, -1]])
-    return int(count - np.count_nonzero(np.unique(border)))
+    inside = np.zeros(mask.shape, np.bool_)
+    inside[(slice(1, -1),) * mask.ndim] = True
+    return int(count - np.count_nonzero(np.unique(background[~inside])))
+
+
+def euler(mask: Mask, connectivity: int) -> int:
+    """Euler number of a volume. Scikit-image knows 6 and 26; 18 is 26 once contacts at corners alone are cut."""
+    if connectivity == 18:
+        mask = without_corner_contacts(mask)
+    return int(euler_number(mask, 1 if connectivity == 6 else 3))
+
+
+def without_corner_contacts(mask: Mask) -> Mask:
+    """Each voxel drawn 3 x 3 x 3, less a corner of one where two opposite voxels are all there is at a corner."""
+    fine = mask.repeat(3, axis=0).repeat(3, axis=1).repeat(3, axis=2)
+    for z, y, x in np.ndindex(*(side - 1 for side in mask.shape)):
+        cube = mask[z : z + 2, y : y + 2, x : x + 2]
+        if cube.sum() == 2 and np.array_equal(cube, cube[::-1, ::-1, ::-1]):
+            first = np.argwhere(cube)[0]
+            fine[tuple(3 * (np.array([z, y, x]) + 1) - 1 + first)] = False
+    return fine
 
 
 def measure(mask: Mask, connectivity: int = 4) -> Measures:
     """Measure one image with scipy. `argmax` takes the first of equal areas, as raster order asks."""
     found, count = ndimage.label(mask, STRUCTURE[connectivity])
     labels, holes = raster_order(found), count_holes(mask, connectivity)
-    if count == 0:
-        return Measures(labels, mask, np.float32(0), 0, 0, 0, holes, (0, 0, 0, 0))
     areas = np.bincount(labels.ravel())[1:]
-    largest = labels == areas.argmax() + 1
-    rows, columns = np.flatnonzero(largest.any(axis=1)), np.flatnonzero(largest.any(axis=0))
-    bbox = (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-    score = np.float32(areas.max() / areas.sum())
-    return Measures(labels, largest, score, int(count), int(areas.sum()), int(areas.max()), holes, bbox)
+    largest = labels == areas.argmax() + 1 if count else mask
+    area = int(areas.sum())
+    box = ndimage.find_objects(largest.astype(np.int8))[0] if count else (slice(0, 0),) * mask.ndim
+    return Measures(
+        labels=labels,
+        areas=areas,
+        largest=largest,
+        score=np.float32(areas.max() / area if count else 0),
+        count=int(count),
+        area=area,
+        largest_area=int(largest.sum()),
+        bbox=(*(int(side.start) for side in box), *(int(side.stop) for side in box)),
+        centroid=ndimage.center_of_mass(largest) if count else (math.nan,) * mask.ndim,
+        holes=holes,
+        euler=count - holes if mask.ndim == 2 else euler(mask, connectivity),
+    )
+
+
+def assert_matches(images: Array, connectivity: int, **options: Any) -> None:
+    """All functions give what is measured on each image of a batch."""
+    masks = foreground_mask(images, options.get("threshold"), options.get("foreground", "dark"))
+    assert_measured(images, [measure(mask, connectivity) for mask in masks], connectivity=connectivity, **options)
+
+
+def assert_measured(images: Any, expected: list[Measures], **options: Any) -> None:
+    """All functions give what was measured on each image."""
+    found = reggan.analyze(images, **options)
+    for field in FIELDS:
+        want = np.array([getattr(one, field) for one in expected])
+        np.testing.assert_array_equal(getattr(found, field), want, err_msg=field)
+    np.testing.assert_array_equal(reggan.score(images, **options), found.score)
+    np.testing.assert_array_equal(reggan.label(images, **options), [one.labels for one in expected])
+    np.testing.assert_array_equal(reggan.largest_component(images, **options), [one.largest for one in expected])
+    for k in (1, 3):
+        ranks = [one.largest_components(k) for one in expected]
+        np.testing.assert_array_equal(reggan.largest_components(images, k, **options), ranks)
+    for min_area in (0, 2, max(one.largest_area for one in expected)):
+        large = [one.remove_small(min_area) for one in expected]
+        np.testing.assert_array_equal(reggan.remove_small(images, min_area, **options), large)
 
 
 # Streams

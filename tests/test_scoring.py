@@ -1,4 +1,4 @@
-"""score, analyze, label and largest_component against scipy, a flood fill, and pictures."""
+"""Scores, measures, labels and masks of images against scipy, a flood fill, and pictures."""
 
 from __future__ import annotations
 
@@ -14,22 +14,8 @@ from hypothesis.extra import numpy as hnp
 import reggan
 
 CONNECTIVITIES = (4, 8)
-DTYPES = (np.float32, np.float16, np.uint8, np.bool_)
+DTYPES = (np.float64, np.float32, np.float16, np.uint8, np.bool_)
 WORD_WIDTHS = (63, 64, 65, 127, 128, 129)
-
-
-def assert_matches_oracle(images: oracles.Array, connectivity: int, **options: Any) -> None:
-    """All four functions give what the oracle measures on each image of a batch."""
-    masks = oracles.foreground_mask(images, options.get("threshold"), options.get("foreground", "dark"))
-    expected = [oracles.measure(mask, connectivity) for mask in masks]
-    options["connectivity"] = connectivity
-    found = reggan.analyze(images, **options)
-    for field in ("score", "count", "area", "largest_area", "holes", "bbox"):
-        want = np.array([getattr(one, field) for one in expected])
-        np.testing.assert_array_equal(getattr(found, field), want, err_msg=field)
-    np.testing.assert_array_equal(reggan.score(images, **options), found.score)
-    np.testing.assert_array_equal(reggan.label(images, **options), [one.labels for one in expected])
-    np.testing.assert_array_equal(reggan.largest_component(images, **options), [one.largest for one in expected])
 
 
 def random_images(rng: np.random.Generator, n: int, height: int, width: int, dtype: Any) -> oracles.Array:
@@ -54,7 +40,7 @@ def test_random_images_of_every_width(connectivity: int) -> None:
         for dtype in DTYPES:
             height = int(rng.choice([1, 2, 3, 5, 8, 13, 21, 34]))
             images = random_images(rng, 22, height, width, dtype)
-            assert_matches_oracle(images, connectivity, foreground=rng.choice(["dark", "light"]).item())
+            oracles.assert_matches(images, connectivity, foreground=rng.choice(["dark", "light"]).item())
             total += len(images)
     assert total > 10_000
 
@@ -75,13 +61,13 @@ def test_large_images(height: int, width: int, connectivity: int) -> None:
     rng = np.random.default_rng(height)
     for density in (0.3, 0.6, 0.97):
         ink = rng.random((1, height, width)) < density
-        assert_matches_oracle(oracles.paper(ink), connectivity)
+        oracles.assert_matches(oracles.paper(ink), connectivity)
 
 
 def test_rendered_images_as_numpy_and_scipy_see_them() -> None:
     images = reggan.render(reggan.Circles(clustering=(0.0, 1.0)), 300, size=64)
-    assert_matches_oracle(images, 4)
-    assert_matches_oracle(images, 8, foreground="light", threshold=0.8)
+    oracles.assert_matches(images, 4)
+    oracles.assert_matches(images, 8, foreground="light", threshold=0.8)
 
 
 # Pictures
@@ -175,7 +161,7 @@ def test_pictures(picture: str, connectivity: int, score: float, count: int, hol
     assert found.score == np.float32(score)
     assert found.count == count
     assert found.holes == holes
-    assert_matches_oracle(image[None], connectivity)
+    oracles.assert_matches(image[None], connectivity)
 
 
 def test_labels_rise_in_raster_order_of_the_first_pixel() -> None:
@@ -229,6 +215,38 @@ def test_bounding_box_is_that_of_the_largest_component() -> None:
     np.testing.assert_array_equal(reggan.analyze(image).bbox, [1, 2, 3, 5])
 
 
+def test_ranks_of_components() -> None:
+    image = oracles.paper(
+        oracles.grid("""
+            ##...#
+            #..#.#
+            .....#
+            ##...#
+        """)
+    )
+    expected = [
+        [2, 2, 0, 0, 0, 1],
+        [2, 0, 0, 4, 0, 1],
+        [0, 0, 0, 0, 0, 1],
+        [3, 3, 0, 0, 0, 1],
+    ]
+    for k in (1, 2, 3, 4, 5, 2**70):
+        ranks = reggan.largest_components(image, k)
+        np.testing.assert_array_equal(ranks, np.where(np.array(expected) <= k, expected, 0))
+    for area, least in ((10, 0), (10, 1), (9, 2), (7, 3), (4, 4), (0, 5), (0, 2**70)):
+        assert reggan.remove_small(image, least).sum() == area
+    assert reggan.remove_small(image, np.int16(3)).sum() == 7
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ranks_among_many_equal_components(seed: int) -> None:
+    ink = np.random.default_rng(seed).random((1, 60, 90)) < 0.2
+    expected = oracles.measure(ink[0])
+    for k in (1, 2, 10, 100, expected.count - 1, expected.count, expected.count + 1):
+        ranks = reggan.largest_components(oracles.paper(ink), k)[0]
+        np.testing.assert_array_equal(ranks, expected.largest_components(k))
+
+
 # Edges
 
 
@@ -244,7 +262,9 @@ def test_empty_and_full_images(shape: tuple[int, int], dtype: Any) -> None:
     np.testing.assert_array_equal(found.area, [0, area])
     np.testing.assert_array_equal(found.largest_area, [0, area])
     np.testing.assert_array_equal(found.holes, [0, 0])
+    np.testing.assert_array_equal(found.euler, [0, 1])
     np.testing.assert_array_equal(found.bbox, [[0, 0, 0, 0], [0, 0, *shape]])
+    np.testing.assert_array_equal(found.centroid, [[np.nan] * 2, [(side - 1) / 2 for side in shape]])
     np.testing.assert_array_equal(reggan.label(images), [empty, full])
     np.testing.assert_array_equal(reggan.largest_component(images), [empty, full])
 
@@ -257,7 +277,7 @@ def test_runs_that_end_and_begin_at_word_boundaries(width: int, connectivity: in
         row = np.ones((1, width), np.bool_)
         row[0, gap] = False
         images += [np.vstack([row, ~row, row]), np.vstack([~row, row, ~row]), np.vstack([row, row, row])]
-    assert_matches_oracle(oracles.paper(np.stack(images)), connectivity)
+    oracles.assert_matches(oracles.paper(np.stack(images)), connectivity)
 
 
 @pytest.mark.parametrize("connectivity", CONNECTIVITIES)
@@ -267,7 +287,7 @@ def test_diagonals_across_word_boundaries(connectivity: int) -> None:
     images[1] = np.eye(130)[::-1]
     images[2] = ~images[0]
     images[3] = ~images[1]
-    assert_matches_oracle(oracles.paper(images), connectivity)
+    oracles.assert_matches(oracles.paper(images), connectivity)
 
 
 def test_no_images() -> None:
@@ -275,7 +295,8 @@ def test_no_images() -> None:
     found = reggan.analyze(images)
     assert reggan.score(images).shape == (0,)
     assert found.bbox.shape == (0, 4)
-    assert found.holes.shape == found.count.shape == found.area.shape == (0,)
+    assert found.centroid.shape == (0, 2)
+    assert found.euler.shape == found.holes.shape == found.count.shape == found.area.shape == (0,)
     assert reggan.label(images).shape == (0, 5, 7)
     assert reggan.largest_component(images).shape == (0, 5, 7)
 
@@ -291,11 +312,13 @@ def test_the_widest_image_has_exact_areas() -> None:
 
 def test_types_of_the_results() -> None:
     found = reggan.analyze(np.ones((3, 4, 5), np.uint8))
-    types = {"score": "f4", "count": "i8", "area": "i8", "largest_area": "i8", "holes": "i8", "bbox": "i4"}
+    types = dict.fromkeys(oracles.FIELDS, "i8") | {"score": "f4", "bbox": "i4", "centroid": "f8"}
     for field, dtype in types.items():
         assert getattr(found, field).dtype == np.dtype(dtype), field
     assert reggan.score(np.ones((3, 4, 5), np.uint8)).dtype == np.float32
     assert reggan.largest_component(np.ones((3, 4, 5), np.uint8)).dtype == np.bool_
+    assert reggan.largest_components(np.ones((3, 4, 5), np.uint8), 2).dtype == np.int32
+    assert reggan.remove_small(np.ones((3, 4, 5), np.uint8), 2).dtype == np.bool_
 
 
 # The threshold
@@ -307,7 +330,7 @@ def single_pixels(grays: oracles.Array) -> oracles.Array:
 
 
 def some_grays(dtype: Any, threshold: float | None) -> oracles.Array:
-    """Every value of a short type; for float32, those around the limits, and the special ones."""
+    """Every value of a short type; for the others those around the limits, and the special ones."""
     if dtype == np.uint8:
         return np.arange(256, dtype=np.uint8)
     if dtype == np.float16:
@@ -315,9 +338,9 @@ def some_grays(dtype: Any, threshold: float | None) -> oracles.Array:
         return every[~np.isnan(every)]
     level = 0.5 if threshold is None else threshold
     with np.errstate(over="ignore"):
-        centre = np.array([level, 1 - level, 0, 0.5, 1, -1, 3e38, 1e-45, np.inf], np.float32)
-    near = [centre, np.nextafter(centre, np.float32(-np.inf)), np.nextafter(centre, np.float32(np.inf))]
-    return np.concatenate([*near, -np.concatenate(near), np.array([0.0, -0.0], np.float32)])
+        centre = np.array([level, 1 - level, 0, 0.5, 1, -1, 3e38, 1e-45, np.inf], dtype)
+    near = [centre, np.nextafter(centre, dtype(-np.inf)), np.nextafter(centre, dtype(np.inf))]
+    return np.concatenate([*near, -np.concatenate(near), np.array([0.0, -0.0], dtype)])
 
 
 THRESHOLDS = [None, 0.0, 1.0, 0.5, 0.1, 0.2, 0.3, 1 / 3, 0.7, 0.9, -0.0, -0.5, 1.5, 1e-9, 1 - 1e-9, 5e-324]
@@ -326,7 +349,7 @@ THRESHOLDS += [np.nextafter(0.5, 0), np.nextafter(0.5, 1), 1e300, -1e300, 7e4, -
 
 
 @pytest.mark.parametrize("foreground", ["dark", "light"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
 def test_threshold_at_exact_boundaries(dtype: Any, foreground: str) -> None:
     for threshold in THRESHOLDS:
         grays = some_grays(dtype, threshold)
@@ -338,7 +361,7 @@ def test_threshold_at_exact_boundaries(dtype: Any, foreground: str) -> None:
 @given(
     threshold=st.floats(allow_nan=False, allow_infinity=False) | st.floats(-0.5, 1.5),
     foreground=st.sampled_from(["dark", "light"]),
-    dtype=st.sampled_from([np.uint8, np.float16, np.float32, np.bool_]),
+    dtype=st.sampled_from([np.uint8, np.float16, np.float32, np.float64, np.bool_]),
 )
 @example(threshold=0.1, foreground="dark", dtype=np.float32)
 def test_any_threshold_as_in_float64(threshold: float, foreground: str, dtype: Any) -> None:
@@ -377,7 +400,7 @@ def invariants(ink: oracles.Mask, connectivity: int) -> tuple[float, ...]:
 
 @given(masks, connectivities)
 def test_any_mask_matches_the_oracle(ink: oracles.Mask, connectivity: int) -> None:
-    assert_matches_oracle(oracles.paper(ink)[None], connectivity)
+    oracles.assert_matches(oracles.paper(ink)[None], connectivity)
 
 
 @given(masks, connectivities)
@@ -454,7 +477,7 @@ def test_threads_change_nothing(threads: int | None) -> None:
     images = random_images(rng, 3000, 33, 70, np.float32)
     one = reggan.analyze(images, threads=1)
     many = reggan.analyze(images, threads=threads)
-    for field in ("score", "count", "area", "largest_area", "holes", "bbox"):
+    for field in oracles.FIELDS:
         np.testing.assert_array_equal(getattr(many, field), getattr(one, field))
     np.testing.assert_array_equal(reggan.score(images, threads=threads), one.score)
     np.testing.assert_array_equal(reggan.label(images, threads=threads), reggan.label(images, threads=1))

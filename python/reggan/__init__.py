@@ -3,10 +3,19 @@
 This module is the array API, rendering and exact scoring of images, and does without torch.
 """
 
+from reggan._arrays import PackedImages
 from reggan._core import __version__
 from reggan.rendering import RENDERERS, STREAM_VERSION, Circles, render
 from reggan.rules import RULES, Connected, Rule
-from reggan.scoring import Components, analyze, label, largest_component, score
+from reggan.scoring import (
+    Components,
+    analyze,
+    label,
+    largest_component,
+    largest_components,
+    remove_small,
+    score,
+)
 
 __all__ = [
     "RENDERERS",
@@ -15,11 +24,14 @@ __all__ = [
     "Circles",
     "Components",
     "Connected",
+    "PackedImages",
     "Rule",
     "__version__",
     "analyze",
     "label",
     "largest_component",
+    "largest_components",
+    "remove_small",
     "render",
     "score",
 ]

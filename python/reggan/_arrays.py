@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reggan import _core
 from reggan._core import MAX_SIDE
 
 if TYPE_CHECKING:
@@ -22,50 +23,141 @@ if TYPE_CHECKING:
 Array = TypeVar("Array", "NDArray[Any]", "torch.Tensor")
 """NumPy arrays in, NumPy arrays out; torch tensors in, torch tensors out."""
 
-PIXEL_TYPES = (np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.uint8), np.dtype(np.bool_))
-SERVED = "float32, float16, uint8 and bool"
+PIXEL_TYPES = tuple(np.dtype(name) for name in ("float32", "uint8", "float16", "float64", "bool"))
+SERVED = "float64, float32, float16, uint8 and bool"
+MAX_PIXELS = 2**31 - 1
+"""Of a volume, as labels are int32. Images always have fewer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class PackedImages(Generic[Array]):
+    """Images of one bit a pixel, accepted wherever images are, with the meaning of the bool images they stand for.
+
+    `np.packbits(bool_images, axis=-1, bitorder=...)` makes them. A one is white, so with `foreground="dark"` the
+    zeros are scored. Raises TypeError for bits that are not uint8 arrays, ValueError for a width or a bit order
+    that does not fit.
+    """
+
+    bits: Array
+    """(N, H, ceil(W / 8)), (H, ceil(W / 8)) or (N, 1, H, ceil(W / 8)) uint8, a NumPy array or a torch tensor;
+    of volumes as volumes are. What pads the last byte of a row is not looked at."""
+    width: int
+    """W, pixels in a row."""
+    bitorder: Literal["big", "little"] = "big"
+    """Which bit of a byte is its first pixel: the highest or the lowest."""
+
+    def __post_init__(self) -> None:
+        width = integer("width", self.width)
+        object.__setattr__(self, "width", width)
+        if not (isinstance(self.bits, np.ndarray) or _is_tensor(self.bits)):
+            raise TypeError(f"bits are a {type(self.bits).__name__}; they must be a NumPy array or a torch tensor")
+        if str(self.bits.dtype).removeprefix("torch.") != "uint8":
+            raise TypeError(f"bits have dtype {self.bits.dtype}, but must be uint8, as np.packbits makes them")
+        if not 1 <= width <= MAX_SIDE:
+            raise ValueError(f"width is {width}, but must be from 1 to {MAX_SIDE}")
+        if self.bitorder not in ("big", "little"):
+            raise ValueError(f'bitorder is {self.bitorder!r}, but must be "big" or "little"')
+        shape, wanted = tuple(self.bits.shape), -(-width // 8)
+        if not shape or shape[-1] != wanted:
+            raise ValueError(f"bits have the shape {shape}, but rows of {width} pixels have {wanted} bytes")
+
+
+@dataclass(slots=True)
 class Batch:
     """Images as the kernels read them, and the way back to what the caller works with."""
 
-    images: NDArray[Any]
-    """(N, H, W), native byte order, aligned, rows contiguous."""
-    single: bool
-    """One image without a batch axis was given, so the result has none either."""
-    wrap: Callable[[NDArray[Any]], Any]
-    """From a NumPy result to the caller's kind of array."""
+    images: NDArray[Any] | tuple[NDArray[np.uint8], int, str]
+    """Native byte order, aligned, rows contiguous; with the axes that the caller gave, less a channel axis."""
+    options: _core.Options
+    """What the kernels look for."""
+    axes: tuple[int, ...]
+    """(N,), or () for one image without a batch axis, which the result has not either."""
+    sides: tuple[int, ...]
+    """(H, W) or (D, H, W)."""
+    wrap: Callable[[NDArray[Any]], Any] | None = None
+    """From a NumPy result to the caller's kind of array, if that is another."""
 
     @classmethod
-    def of(cls, given: object) -> Batch:
-        """The images of a NumPy array, a torch tensor or an object that speaks DLPack; copied if need be."""
-        array, wrap = _to_numpy(given)
-        if array.dtype.newbyteorder("=") not in PIXEL_TYPES:
-            raise TypeError(f"images of dtype {array.dtype} are not served; served are {SERVED}")
-        if array.ndim == 4 and array.shape[1] == 1:
-            array = array[:, 0]
-        if array.ndim not in (2, 3):
-            raise ValueError(f"images have the shape {array.shape}; served are (N, H, W), (H, W) and (N, 1, H, W)")
-        check_sides(*array.shape[-2:])
-        single = array.ndim == 2
-        return cls(_readable(array[np.newaxis] if single else array), single, wrap)
+    def of(cls, given: object, options: _core.Options) -> Batch:
+        """The images of whatever is served; copied if need be."""
+        if isinstance(given, PackedImages):
+            return cls._of_packed(given, options)
+        wrap: Callable[[NDArray[Any]], Any] | None = None
+        if isinstance(given, np.ndarray):
+            array = np.asarray(given)
+        elif _is_tensor(given):
+            from reggan import _torch
+
+            tensor = _torch.checked(given)
+            if not _torch.on_cpu(tensor):
+                return cls._of_device(tensor, options)
+            array, wrap = tensor.numpy(), partial(_torch.from_numpy, device=tensor.device)
+        else:
+            array = _from_dlpack(given)
+        if array.dtype not in PIXEL_TYPES:
+            array = _native(array)
+        axes, sides, channel = _layout(array.shape, array.shape[-1] if array.ndim else 1, options.spatial)
+        return cls(_readable(array[:, 0] if channel else array), options, axes, sides, wrap)
+
+    @classmethod
+    def _of_packed(cls, given: PackedImages[Any], options: _core.Options) -> Batch:
+        bits, wrap = given.bits, None
+        if _is_tensor(bits):
+            from reggan import _torch
+
+            tensor = _torch.checked(bits)
+            bits, wrap = _torch.to_host(tensor), partial(_torch.from_numpy, device=tensor.device)
+        axes, sides, channel = _layout(bits.shape, given.width, options.spatial)
+        rows = _readable(np.asarray(bits[:, 0] if channel else bits))
+        return cls((rows, given.width, given.bitorder), options, axes, sides, wrap)
+
+    @classmethod
+    def _of_device(cls, tensor: torch.Tensor, options: _core.Options) -> Batch:
+        """Thresholds and packs the images where they are, so that an eighth of a byte a pixel is copied."""
+        from reggan import _torch
+
+        shape = tuple(tensor.shape)
+        axes, sides, channel = _layout(shape, shape[-1] if shape else 1, options.spatial)
+        images = tensor[:, 0] if channel else tensor
+        rows = _torch.packed_rows(images if axes else images[None], options)
+        wrap = partial(_torch.from_numpy, device=tensor.device)
+        return cls((rows if axes else rows[0], sides[-1], "little"), options.of_bits(), axes, sides, wrap)
 
     def result(self, per_image: tuple[int, ...], dtype: type[np.generic], out: object = None) -> NDArray[Any]:
-        """(N, *per_image), what a kernel writes its result to: the memory of `out`, or new."""
-        shape = (len(self.images), *per_image)
+        """(N, *per_image), or less the N, what a kernel writes its result to: the memory of `out`, or new."""
+        shape = self.axes + per_image
         if out is None:
             return allocate(shape, dtype)
-        array = writable(out, per_image if self.single else shape, np.dtype(dtype))
-        if np.may_share_memory(array, self.images):
+        array = writable(out, shape, np.dtype(dtype))
+        if np.may_share_memory(array, self.images[0] if isinstance(self.images, tuple) else self.images):
             raise ValueError("out shares memory with the images; pass an array of its own")
-        return array.reshape(shape)
+        return array
 
     def finish(self, result: NDArray[Any], out: object = None) -> Any:
-        """A result as the caller gets it: `out`, or an array of the caller's kind, with the caller's axes."""
+        """A result as the caller gets it: `out`, or an array of the caller's kind."""
         if out is not None:
             return out
-        return self.wrap(result[0] if self.single else result)
+        return result if self.wrap is None else self.wrap(result)
+
+
+def _layout(shape: tuple[int, ...], width: int, spatial: bool) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
+    """Batch axes, sides, and whether there is a channel axis of 1, of images or volumes `width` pixels wide."""
+    count, sides = len(shape), 3 if spatial else 2
+    channel = count == sides + 2 and shape[1] == 1
+    if not (count == sides or count == sides + 1 or channel):
+        raise ValueError(_wrong_shape(shape, spatial))
+    found = (*shape[-sides:-1], width)
+    check_sides(*found)
+    return () if count == sides else shape[:1], found, channel
+
+
+def _wrong_shape(shape: tuple[int, ...], spatial: bool) -> str:
+    if spatial:
+        return f"volumes have the shape {shape}; served are (N, D, H, W), (D, H, W) and (N, 1, D, H, W)"
+    text = f"images have the shape {shape}; served are (N, H, W), (H, W) and (N, 1, H, W)"
+    if len(shape) in (4, 5):
+        text += "; for volumes pass connectivity 6, 18 or 26; convert RGB images to gray first"
+    return text
 
 
 def integer(name: str, given: Any) -> int:
@@ -76,10 +168,16 @@ def integer(name: str, given: Any) -> int:
         raise TypeError(f"{name} is {given!r}, but must be an integer") from None
 
 
-def check_sides(height: int, width: int) -> None:
-    """Raise a ValueError unless images of this size are served."""
-    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise ValueError(f"images of {height} x {width} pixels are not served; both sides must be from 1 to {MAX_SIDE}")
+def check_sides(*sides: int) -> None:
+    """Raise a ValueError unless images, or volumes, of this size are served."""
+    if min(sides) < 1 or max(sides) > MAX_SIDE:
+        size = " x ".join(map(str, sides))
+        raise ValueError(f"images of {size} pixels are not served; all sides must be from 1 to {MAX_SIDE}")
+    if len(sides) == 3 and prod(sides) > MAX_PIXELS:
+        size = " x ".join(map(str, sides))
+        raise ValueError(
+            f"volumes of {size} pixels are not served; the most is {MAX_PIXELS} pixels, as labels are int32"
+        )
 
 
 def check_threads(threads: int | None) -> int | None:
@@ -125,55 +223,46 @@ def writable(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArr
     return out
 
 
-def _to_numpy(given: object) -> tuple[NDArray[Any], Callable[[NDArray[Any]], Any]]:
-    if isinstance(given, np.ndarray):
-        return np.asarray(given), np.asanyarray
-    if _is_tensor(given):
-        return _tensor_to_numpy(given), partial(_tensor_from_numpy, device=given.device)
-    kind = type(given).__name__
-    if not hasattr(given, "__dlpack__"):
-        raise TypeError(f"images are a {kind}; served are NumPy arrays, torch tensors and objects with __dlpack__")
-    try:
-        return np.from_dlpack(given), np.asanyarray
-    except (BufferError, RuntimeError) as error:
-        raise TypeError(f"this {kind} cannot be read on the CPU ({error}); copy it to the host first") from error
-
-
 def _is_tensor(given: object) -> TypeGuard[torch.Tensor]:
     # Who passes a tensor has imported torch; who does not should not have to wait for it.
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(given, getattr(torch, "Tensor", ()))
 
 
-def _tensor_to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
-    import torch
+def _from_dlpack(given: object) -> NDArray[Any]:
+    kind = type(given).__name__
+    if not hasattr(given, "__dlpack__"):
+        raise TypeError(
+            f"images are a {kind}; served are NumPy arrays, torch tensors, objects with __dlpack__ and PackedImages"
+        )
+    try:
+        return np.from_dlpack(given)
+    except (BufferError, RuntimeError) as error:
+        raise TypeError(f"this {kind} cannot be read on the CPU ({error}); copy it to the host first") from error
 
-    if tensor.dtype not in (torch.float32, torch.float16, torch.uint8, torch.bool):
-        raise TypeError(f"images of dtype {tensor.dtype} are not served; served are {SERVED}")
-    if tensor.layout != torch.strided:
-        raise TypeError(f"images of layout {tensor.layout} are not served; make them dense")
-    if tensor.is_meta:
-        raise TypeError("images on the device meta hold no pixels; pass a tensor with data")
-    array: NDArray[Any] = tensor.detach().cpu().resolve_neg().numpy()
-    return array
 
-
-def _tensor_from_numpy(array: NDArray[Any], device: torch.device) -> torch.Tensor:
-    import torch
-
-    # One score is a scalar in NumPy, and an array of no axes in torch.
-    return torch.from_numpy(np.asarray(array)).to(device)
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    """In the byte order of this machine."""
+    native = array.dtype.newbyteorder("=")
+    if native not in PIXEL_TYPES:
+        raise TypeError(f"images of dtype {array.dtype} are not served; served are {SERVED}")
+    return array.astype(native)
 
 
 def _readable(array: NDArray[Any]) -> NDArray[Any]:
-    native = array.dtype.isnative and array.flags.aligned
-    rows = array.shape[-1] == 1 or array.strides[-1] == array.itemsize
-    whole = all(stride % array.itemsize == 0 for stride in array.strides)
-    if native and rows and whole and array.size > 0:
-        return array
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    """Aligned, and rows contiguous."""
+    flags = array.flags
+    if flags.aligned:
+        if flags.c_contiguous:
+            return array
+        rows = array.shape[-1] == 1 or array.strides[-1] == array.itemsize
+        whole = all(stride % array.itemsize == 0 for stride in array.strides)
+        if rows and whole and array.size > 0:
+            return array
+    return np.array(array, order="C")
 
 
+@cache
 def _machine_memory() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,6 +1,6 @@
 """The extension module. Arguments are checked and converted by `reggan.scoring` and `reggan.rendering`."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 __all__ = [
     "MAX_SIDE",
     "STREAM_VERSION",
+    "Options",
     "__version__",
     "analyze",
     "label",
     "largest_component",
+    "largest_components",
+    "remove_small",
     "render_circles",
     "score",
 ]
@@ -20,43 +23,22 @@ __version__: Final[str]
 MAX_SIDE: Final[int]
 STREAM_VERSION: Final[int]
 
-def score(
-    images: NDArray[Any],
-    scores: NDArray[np.float32],
-    threshold: float,
-    foreground: str,
-    connectivity: int,
-    threads: int | None,
-) -> None: ...
-def analyze(
-    images: NDArray[Any],
-    score: NDArray[np.float32],
-    count: NDArray[np.int64],
-    area: NDArray[np.int64],
-    largest_area: NDArray[np.int64],
-    holes: NDArray[np.int64],
-    bbox: NDArray[np.int32],
-    threshold: float,
-    foreground: str,
-    connectivity: int,
-    threads: int | None,
-) -> None: ...
-def label(
-    images: NDArray[Any],
-    labels: NDArray[np.int32],
-    threshold: float,
-    foreground: str,
-    connectivity: int,
-    threads: int | None,
-) -> None: ...
-def largest_component(
-    images: NDArray[Any],
-    mask: NDArray[np.bool_],
-    threshold: float,
-    foreground: str,
-    connectivity: int,
-    threads: int | None,
-) -> None: ...
+_Images: TypeAlias = NDArray[Any] | tuple[NDArray[np.uint8], int, str]
+
+@final
+class Options:
+    def __new__(cls, threshold: float, foreground: str, connectivity: int, threads: int | None) -> Options: ...
+    @property
+    def spatial(self) -> bool: ...
+    def limit(self, dtype: str) -> tuple[float, bool]: ...
+    def of_bits(self) -> Options: ...
+
+def score(images: _Images, scores: NDArray[np.float32], options: Options) -> None: ...
+def analyze(images: _Images, measures: dict[str, NDArray[Any]], options: Options) -> None: ...
+def label(images: _Images, labels: NDArray[np.int32], options: Options) -> None: ...
+def largest_component(images: _Images, mask: NDArray[np.bool_], options: Options) -> None: ...
+def largest_components(images: _Images, most: int, ranks: NDArray[np.int32], options: Options) -> None: ...
+def remove_small(images: _Images, min_area: int, mask: NDArray[np.bool_], options: Options) -> None: ...
 def render_circles(
     count: tuple[int, int],
     radius: tuple[float, float],

@@ -1,18 +1,24 @@
-"""Exact measures of the connected components of images: `score`, `analyze`, `label`, `largest_component`.
+"""Exact measures of the connected components of images and volumes: `score`, `analyze`, `label`, and masks.
 
-Images are (N, H, W), (H, W) or (N, 1, H, W) of float32, float16, uint8 or bool, H and W from 1 to 16,384:
-NumPy arrays, torch tensors (then results are tensors on the same device), or anything that speaks DLPack
-(then results are NumPy arrays). They are read where they lie, whatever the strides, if that is on the CPU and
-each row is contiguous; otherwise they are copied once. For (H, W) the result has no axis N.
+Images are (N, H, W), (H, W) or (N, 1, H, W) of float64, float32, float16, uint8 or bool, or `PackedImages` of one
+bit a pixel; H and W from 1 to 32,768. They are NumPy arrays, torch tensors (then results are tensors on the same
+device), or anything that speaks DLPack (then results are NumPy arrays). They are read where they lie, whatever the
+strides, if that is on the CPU and each row is contiguous; otherwise they are copied once. Of tensors on another
+device only bits are copied: they are thresholded there. For (H, W) the result has no axis N.
+
+Volumes are (N, D, H, W), (D, H, W) or (N, 1, D, H, W), which is what `connectivity` 6, 18 or 26 takes; D as H and W
+are, and D * H * W at most 2^31 - 1. Raster order is that of (z, y, x).
 
 Paper is white (1.0, 255, True) and ink is dark. Every function takes
 
 - `threshold`: with `foreground="dark"` a pixel counts when gray <= 1 - threshold, with `foreground="light"`
   when gray >= threshold; gray, 0 to 1, is compared as if in float64. None is 0.5, any finite number will do;
-- `connectivity`: 4, pixels that share a side are connected; or 8, those that share a corner are, too;
+- `connectivity`: of images 4, pixels that share a side are connected, or 8, those that share a corner are, too;
+  of volumes 6, voxels that share a face, 18, or an edge, or 26, or a corner;
 - `threads`: at most so many threads; None is all cores. Results do not depend on it;
 
-and raises TypeError for arrays and dtypes that are not served; ValueError for shapes and options that are
+those that give one array take `out`, an array of the result's shape and dtype, C-contiguous, to write to and return;
+and they raise TypeError for arrays and dtypes that are not served; ValueError for shapes and options that are
 not, and for NaN in an image, naming the first such image; MemoryError for results larger than the memory.
 """
 
@@ -20,18 +26,36 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
 import numpy as np
 
 from reggan import _core
-from reggan._arrays import Array, Batch, check_threads
+from reggan._arrays import Array, Batch, PackedImages, check_threads, integer
+
+FIELDS: dict[str, tuple[type[np.generic], int]] = {
+    "score": (np.float32, 0),
+    "count": (np.int64, 0),
+    "area": (np.int64, 0),
+    "largest_area": (np.int64, 0),
+    "bbox": (np.int32, 2),
+    "centroid": (np.float64, 1),
+    "holes": (np.int64, 0),
+    "euler": (np.int64, 0),
+}
+"""What `analyze` measures: the dtype, and how many numbers there are for each axis of an image; 0 is one in all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class Components(Generic[Array]):
-    """What is known of the components of N images; for a single (H, W) image without the axis N."""
+    """What was asked of the components of N images; for a single image without the axis N.
+
+    A measure that was not asked for is an AttributeError. Of equally large components the largest is the first
+    in raster order.
+    """
 
     score: Array
     """(N,) float32: pixels of the largest component over all foreground pixels; 0 without foreground."""
@@ -41,14 +65,36 @@ class Components(Generic[Array]):
     """(N,) int64: all foreground pixels."""
     largest_area: Array
     """(N,) int64: pixels of the largest component."""
-    holes: Array
-    """(N,) int64: components of the background, with the other connectivity, that do not touch the border."""
     bbox: Array
-    """(N, 4) int32: top, left, bottom, right of the largest component, half-open; zeros if there is none."""
+    """(N, 4) int32: top, left, bottom, right of the largest component, half-open; zeros if there is none.
+    Of volumes (N, 6): front, top, left, back, bottom, right."""
+    centroid: Array
+    """(N, 2) float64: the mean (y, x) of the pixels of the largest component, as indices; NaN if there is none.
+    Of volumes (N, 3): (z, y, x)."""
+    holes: Array
+    """(N,) int64: components of the background that do not touch the border, cavities in volumes. The background
+    is connected by 8 where the foreground is by 4, by 26 where that is by 6, by 6 where that is by 18, and so on."""
+    euler: Array
+    """(N,) int64: components less holes; of volumes components less tunnels plus cavities."""
+
+    def __init__(self, **measures: Array) -> None:
+        self.__dict__.update(measures)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in FIELDS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        asked: tuple[str, ...] = tuple(vars(self))
+        raise AttributeError(
+            f"{name} was not asked for: fields was {asked}; call analyze with fields={(*asked, name)}, "
+            "or without fields for all"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
 def score(
-    images: Array,
+    images: Array | PackedImages[Array],
     *,
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
@@ -60,39 +106,40 @@ def score(
 
     That is the pixels of the largest component over all foreground pixels (Di Cerbo, Hirsa, Shayaan, arXiv
     2102.04593, section 3.1): 1 exactly when there is one component. An image without foreground scores 0.
-    `out`: a float32 array of the result's shape, C-contiguous, to write to and return.
     """
-    batch, options = _prepare(images, threshold, foreground, connectivity, threads)
+    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
     scores = batch.result((), np.float32, out)
-    _core.score(batch.images, scores, **options)
+    _core.score(batch.images, scores, batch.options)
     result: Array = batch.finish(scores, out)
     return result
 
 
 def analyze(
-    images: Array,
+    images: Array | PackedImages[Array],
     *,
+    fields: Iterable[str] | None = None,
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
     connectivity: int = 4,
     threads: int | None = None,
 ) -> Components[Array]:
-    """The score of each image, and more: see `Components`. Of equally large ones, that which comes first."""
-    batch, options = _prepare(images, threshold, foreground, connectivity, threads)
-    measures: dict[str, Any] = {
-        "score": batch.result((), np.float32),
-        "count": batch.result((), np.int64),
-        "area": batch.result((), np.int64),
-        "largest_area": batch.result((), np.int64),
-        "holes": batch.result((), np.int64),
-        "bbox": batch.result((4,), np.int32),
-    }
-    _core.analyze(batch.images, **measures, **options)
+    """The score of each image, and more: the measures that `Components` lists.
+
+    `fields`: names of measures; only these are computed and returned. None is all.
+    """
+    asked = _fields(fields)
+    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
+    axes = len(batch.sides)
+    measures = {}
+    for name in asked:
+        dtype, numbers_per_axis = FIELDS[name]
+        measures[name] = batch.result((numbers_per_axis * axes,) if numbers_per_axis else (), dtype)
+    _core.analyze(batch.images, measures, batch.options)
     return Components(**{name: batch.finish(measure) for name, measure in measures.items()})
 
 
 def label(
-    images: Array,
+    images: Array | PackedImages[Array],
     *,
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
@@ -100,41 +147,96 @@ def label(
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The component of each pixel: (N, H, W) int32.
+    """The component of each pixel: (N, H, W) int32, of volumes (N, D, H, W).
 
     Background is 0; components are 1, 2, ... in raster order of their first pixels.
-    `out`: an int32 array of the result's shape, C-contiguous, to write to and return.
     """
-    batch, options = _prepare(images, threshold, foreground, connectivity, threads)
-    labels = batch.result(batch.images.shape[1:], np.int32, out)
-    _core.label(batch.images, labels, **options)
+    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
+    labels = batch.result(batch.sides, np.int32, out)
+    _core.label(batch.images, labels, batch.options)
     result: Array = batch.finish(labels, out)
     return result
 
 
 def largest_component(
-    images: Array,
+    images: Array | PackedImages[Array],
     *,
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
     connectivity: int = 4,
+    out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The pixels of the largest component: (N, H, W) bool. Of equally large ones, that which comes first."""
-    batch, options = _prepare(images, threshold, foreground, connectivity, threads)
-    mask = batch.result(batch.images.shape[1:], np.bool_)
-    _core.largest_component(batch.images, mask, **options)
-    result: Array = batch.finish(mask)
+    """The pixels of the largest component: (N, H, W) bool, of volumes (N, D, H, W).
+
+    Of equally large ones it is that which comes first in raster order.
+    """
+    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
+    mask = batch.result(batch.sides, np.bool_, out)
+    _core.largest_component(batch.images, mask, batch.options)
+    result: Array = batch.finish(mask, out)
     return result
 
 
-def _prepare(
-    images: object, threshold: Any, foreground: str, connectivity: int, threads: int | None
-) -> tuple[Batch, dict[str, Any]]:
-    """The images as kernels read them, and the options, checked, as kernels take them."""
+def largest_components(
+    images: Array | PackedImages[Array],
+    k: int,
+    *,
+    threshold: float | None = None,
+    foreground: Literal["dark", "light"] = "dark",
+    connectivity: int = 4,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The pixels of the k largest components, k >= 1: (N, H, W) int32, of volumes (N, D, H, W).
+
+    A pixel of the largest is 1, of the next 2, and so on to k; of the rest it is 0. Of equally large components
+    that which comes first in raster order ranks first.
+    """
+    most = integer("k", k)
+    if most < 1:
+        raise ValueError(f"k is {most}, but must be at least 1")
+    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
+    ranks = batch.result(batch.sides, np.int32, out)
+    _core.largest_components(batch.images, min(most, sys.maxsize), ranks, batch.options)
+    result: Array = batch.finish(ranks, out)
+    return result
+
+
+def remove_small(
+    images: Array | PackedImages[Array],
+    min_area: int,
+    *,
+    threshold: float | None = None,
+    foreground: Literal["dark", "light"] = "dark",
+    connectivity: int = 4,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The foreground without its small components: (N, H, W) bool, of volumes (N, D, H, W).
+
+    True are the pixels of components of at least `min_area` pixels, min_area >= 0.
+    """
+    least = integer("min_area", min_area)
+    if least < 0:
+        raise ValueError(f"min_area is {least}, but must be at least 0")
+    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
+    mask = batch.result(batch.sides, np.bool_, out)
+    _core.remove_small(batch.images, min(least, sys.maxsize), mask, batch.options)
+    result: Array = batch.finish(mask, out)
+    return result
+
+
+_DEFAULT = _core.Options(0.5, "dark", 4, None)
+
+
+def _options(threshold: Any, foreground: str, connectivity: int, threads: int | None) -> _core.Options:
+    """The options, checked, as kernels take them."""
     if threshold is None:
+        if threads is None and connectivity == 4 and foreground == "dark":
+            return _DEFAULT
         threshold = 0.5
-    if not isinstance(threshold, numbers.Real):
+    if type(threshold) is not float and not isinstance(threshold, numbers.Real):
         raise TypeError(f"threshold is {threshold!r}, but must be a number or None")
     try:
         limit = float(threshold)
@@ -144,12 +246,21 @@ def _prepare(
         raise ValueError(f"threshold is {threshold}, but must be finite in float64")
     if foreground not in ("dark", "light"):
         raise ValueError(f'foreground is {foreground!r}, but must be "dark" or "light"')
-    if connectivity not in (4, 8):
-        raise ValueError(f"connectivity is {connectivity!r}, but must be 4 or 8")
-    options = {
-        "threshold": limit,
-        "foreground": foreground,
-        "connectivity": int(connectivity),
-        "threads": check_threads(threads),
-    }
-    return Batch.of(images), options
+    if connectivity not in (4, 8, 6, 18, 26):
+        raise ValueError(
+            f"connectivity is {connectivity!r}, but must be 4 or 8 for images, and 6, 18 or 26 for volumes"
+        )
+    return _core.Options(limit, foreground, int(connectivity), check_threads(threads))
+
+
+def _fields(fields: Iterable[str] | None) -> tuple[str, ...]:
+    """The names of the measures that are asked for, each once."""
+    if fields is None:
+        return tuple(FIELDS)
+    if not isinstance(fields, Iterable):
+        raise TypeError(f"fields is {fields!r}, but must be None or an iterable of names")
+    asked = (fields,) if isinstance(fields, str) else tuple(fields)
+    unknown = [name for name in asked if name not in tuple(FIELDS)]
+    if unknown or isinstance(fields, str):
+        raise ValueError(f"fields is {fields!r}, but must be an iterable of names out of {', '.join(FIELDS)}")
+    return tuple(dict.fromkeys(asked))

@@ -1,7 +1,9 @@
 //! Checked batches of images and volumes: shape (n, depth, height, width), each row a slice.
 
+use std::ops::Range;
+
 use half::f16;
-use ndarray::{ArrayView3, ArrayView4, Axis};
+use ndarray::{ArrayView3, ArrayView4, Axis, Slice};
 
 use crate::Error;
 
@@ -39,6 +41,11 @@ impl<'a, T> Batch<'a, T> {
     /// Number of images, depth, height, width.
     pub fn dim(&self) -> (usize, usize, usize, usize) {
         self.view.dim()
+    }
+
+    /// Some of the images.
+    pub(crate) fn slice(&self, images: Range<usize>) -> Self {
+        Self { view: self.view.slice_axis_move(Axis(0), Slice::from(images)) }
     }
 
     /// The rows of an image from top to bottom, those of a volume slice after slice. Each is given as a slice that
@@ -180,6 +187,18 @@ impl Images<'_> {
             Self::Float16(batch) => batch.dim(),
             Self::Uint8(batch) | Self::Bool(batch) => batch.dim(),
             Self::Packed(batch) => batch.dim(),
+        }
+    }
+
+    /// Some of the images.
+    pub(crate) fn slice(&self, images: Range<usize>) -> Self {
+        match self {
+            Self::Float64(batch) => Self::Float64(batch.slice(images)),
+            Self::Float32(batch) => Self::Float32(batch.slice(images)),
+            Self::Float16(batch) => Self::Float16(batch.slice(images)),
+            Self::Uint8(batch) => Self::Uint8(batch.slice(images)),
+            Self::Bool(batch) => Self::Bool(batch.slice(images)),
+            Self::Packed(batch) => Self::Packed(PackedBatch { bytes: batch.bytes.slice(images), ..*batch }),
         }
     }
 }

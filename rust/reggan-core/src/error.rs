@@ -21,6 +21,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same error where the images of a call come after `images` others.
+    pub(crate) fn after(self, images: usize) -> Self {
+        match self {
+            Self::NotANumber { image } => Self::NotANumber { image: images + image },
+            other => other,
+        }
+    }
+
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())
     }

@@ -37,6 +37,11 @@ impl<'a> Runner<'a> {
         self.threads.map_or(cores, |threads| threads.get().min(cores))
     }
 
+    /// Asks the caller at once whether to stop.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if (self.interrupt)() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
     /// Gives every task to `work` once, in order of their starts. Each thread has a scratch of its own. When
     /// tasks fail, the error is that of the first in order, as it would be on one thread.
     pub(crate) fn run<T: Send, S>(

@@ -17,7 +17,7 @@ impl Scratch {
     pub(crate) fn new(depth: usize, height: usize, width: usize) -> Self {
         let mut bits = BitRows::default();
         bits.resize(depth, height, width);
-        Self { bits, components: Components::default() }
+        Self { bits, components: Components::with_room_for(depth * height) }
     }
 
     /// Finds the components of the image that is packed.

@@ -65,20 +65,45 @@ pub struct Measures {
     pub euler: i64,
 }
 
-/// Writes what is asked for of every image; the other measures are 0.
+/// Images that are measured between two calls of `write`.
+const BLOCK: usize = 1 << 14;
+
+/// Measures what is asked for of every image; the other measures are open. Gives the measures to `write`,
+/// block after block, with the position of the first image of the block.
 pub fn analyze(
+    images: Images<'_>,
+    options: Options,
+    fields: Fields,
+    runner: &Runner<'_>,
+    mut write: impl FnMut(usize, &[Measures]),
+) -> Result<(), Error> {
+    let (count, ..) = images.dim();
+    let mut measures = vec![Measures::default(); BLOCK.min(count)];
+    for start in (0..count).step_by(BLOCK) {
+        if start > 0 {
+            runner.check()?;
+        }
+        let measures = &mut measures[..BLOCK.min(count - start)];
+        let block = images.slice(start..start + measures.len());
+        measure_block(block, options, fields, measures, runner).map_err(|error| error.after(start))?;
+        write(start, measures);
+    }
+    Ok(())
+}
+
+/// Measures some images in the least way that gives what is asked for.
+fn measure_block(
     images: Images<'_>,
     options: Options,
     fields: Fields,
     measures: &mut [Measures],
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    let spatial = options.connectivity.is_spatial();
     if fields == Fields::AREA {
         let measure = |area| Measures { area, ..Measures::default() };
         return for_each_area(images, options, measures, runner, measure);
     }
-    if fields.is_subset_of(Fields::TALLY) && !spatial {
+    if fields.is_subset_of(Fields::TALLY) && !options.connectivity.is_spatial() {
         return for_each_tally(images, options, measures, runner, |tally| Measures {
             score: ratio(tally.largest_area, tally.area),
             count: tally.count as u32,

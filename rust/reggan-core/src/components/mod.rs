@@ -50,7 +50,6 @@ pub(crate) struct Sizes {
 }
 
 /// The components of one image. Its memory is kept from one image to the next.
-#[derive(Default)]
 pub(crate) struct Components {
     runs: Vec<Run>,
     /// Where the runs of each row start, and at last how many runs there are.
@@ -60,6 +59,17 @@ pub(crate) struct Components {
 }
 
 impl Components {
+    /// Room for the runs of so many rows, if there are not many: growing costs as much as a small image.
+    fn with_room_for(rows: usize) -> Self {
+        let room = (2 * rows).min(1 << 10);
+        Self {
+            runs: Vec::with_capacity(room),
+            rows: Vec::with_capacity(room),
+            sets: Sets::with_room_for(room),
+            numbers: Vec::new(),
+        }
+    }
+
     pub(crate) fn find(
         &mut self,
         bits: &BitRows,

@@ -1,13 +1,16 @@
 //! Disjoint sets of runs with their areas (Tarjan 1975; path halving; the root of a set is its first run).
 
 /// The sets. Runs are numbered from 0 in the order in which they are added.
-#[derive(Default)]
 pub(crate) struct Sets {
     parent: Vec<u32>,
     area: Vec<u32>,
 }
 
 impl Sets {
+    pub(crate) fn with_room_for(runs: usize) -> Self {
+        Self { parent: Vec::with_capacity(runs), area: Vec::with_capacity(runs) }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.parent.clear();
         self.area.clear();
