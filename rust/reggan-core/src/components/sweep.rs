@@ -78,7 +78,7 @@ impl Sweep {
             }
             let (left, tile) = (&self.left, &mut self.tile);
             tile.scan(simd, words, rows, self.corners, &mut meanwhile);
-            tile.place(&mut self.forest, words[0], &mut above);
+            tile.place(&mut self.forest, &mut above);
             tile.join_segments(simd, &mut self.forest);
             if let Some(left_words) = position.checked_sub(1).map(|position| strips.strip(position)) {
                 join_border(simd, (left, left_words), (tile, words), rows, self.corners, &mut self.forest);
@@ -301,7 +301,9 @@ impl Tile {
         while simd.nonzero(more) != 0 {
             more = self.count_more(simd, rows);
         }
-        self.step = RUNS_PER_WORD * self.sum_words;
+        // The row above is numbered like a segment, and may have more runs than any row of the band.
+        self.runs_above = run_count(words[0]);
+        self.step = RUNS_PER_WORD * self.sum_words.max(self.runs_above.div_ceil(RUNS_PER_WORD));
     }
 
     /// Counts the pixels of the next four runs of each row. Returns what is still not counted.
@@ -331,13 +333,7 @@ impl Tile {
 
     /// Makes the nodes: those of the row above stand for `nodes_above`, those of the segments have their areas.
     #[inline(always)]
-    fn place<'a>(
-        &mut self,
-        forest: &mut Forest,
-        above: u64,
-        nodes_above: &mut impl Iterator<Item = &'a u32>,
-    ) {
-        self.runs_above = run_count(above);
+    fn place<'a>(&mut self, forest: &mut Forest, nodes_above: &mut impl Iterator<Item = &'a u32>) {
         if self.runs_above > 0 {
             let first = forest.add(self.step);
             forest.areas_mut(first).fill(0);
@@ -349,7 +345,7 @@ impl Tile {
         let areas = forest.areas_mut(self.base);
         // A run's pixels are those of this and all later runs, less those of all later runs.
         let count = |list: &[u64], segment: usize| list[segment + 1] - list[segment];
-        if self.sum_words == 1 {
+        if self.step == RUNS_PER_WORD {
             let list = &self.sums[0][..=self.segments];
             for (areas, sums) in areas.as_chunks_mut::<4>().0.iter_mut().zip(list.windows(2)) {
                 let count = sums[1] - sums[0];

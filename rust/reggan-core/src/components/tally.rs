@@ -299,3 +299,180 @@ where
         Ok((!nan).then_some(area))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::ArrayView3;
+
+    use super::super::{BitRows, Components};
+    use super::*;
+    use crate::Stream;
+    use crate::foreground::Foreground;
+
+    /// Bytes, 0 is ink.
+    struct Picture {
+        height: usize,
+        width: usize,
+        pixels: Vec<u8>,
+    }
+
+    impl Picture {
+        fn new(height: usize, width: usize, is_ink: impl Fn(usize, usize) -> bool) -> Self {
+            let places = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+            let pixels = places.map(|(y, x)| if is_ink(y, x) { 0 } else { 255 }).collect();
+            Self { height, width, pixels }
+        }
+
+        fn random(height: usize, width: usize, density: f64, number: u64) -> Self {
+            let mut stream = Stream::new(3, number, 0);
+            let ink: Vec<bool> = (0..height * width).map(|_| stream.uniform01() < density).collect();
+            Self::new(height, width, |y, x| ink[y * width + x])
+        }
+
+        /// One line that winds inwards.
+        fn spiral(side: usize) -> Self {
+            let mut ink = vec![false; side * side];
+            let (mut y, mut x, mut direction) = (0_isize, -1_isize, 0);
+            let mut length = side;
+            while length > 0 {
+                for _ in 0..length {
+                    let (down, right) = [(0, 1), (1, 0), (0, -1), (-1, 0)][direction % 4];
+                    (y, x) = (y + down, x + right);
+                    ink[y as usize * side + x as usize] = true;
+                }
+                direction += 1;
+                length = match direction {
+                    1 => side - 1,
+                    2 => side - 1,
+                    _ if direction % 2 == 1 => length.saturating_sub(2),
+                    _ => length,
+                };
+            }
+            Self::new(side, side, |y, x| ink[y * side + x])
+        }
+
+        /// By runs and their union-find, which has nothing in common with the sweep.
+        fn expected(&self, connectivity: Connectivity) -> Tally {
+            let mut bits = BitRows::default();
+            bits.resize(1, self.height, self.width);
+            bits.clear();
+            for (position, _) in self.pixels.iter().enumerate().filter(|(_, pixel)| **pixel == 0) {
+                let x = position % self.width;
+                bits.set(position / self.width, x..x + 1);
+            }
+            let mut components = Components::with_room_for(self.height);
+            components.find(&bits, connectivity, &mut Watch::new(&mut || false)).expect("no interrupt");
+            let sizes = components.sizes();
+            Tally { area: sizes.area, largest_area: sizes.largest_area, count: sizes.count.into() }
+        }
+
+        fn work<'a>(
+            &self,
+            level: Level,
+            connectivity: Connectivity,
+            out: &'a mut [Tally],
+            runner: &'a Runner<'a>,
+        ) -> Tallies<'a, Tally, impl Fn(Tally) -> Tally + Sync> {
+            let Self { height, width, .. } = *self;
+            Tallies { level, height, width, connectivity, out, measure: |tally| tally, runner }
+        }
+
+        /// With every instruction set of this machine, in one piece and in stripes.
+        fn check(&self) {
+            let view = ArrayView3::from_shape((1, self.height, self.width), &self.pixels).expect("one image");
+            let batch = Batch::new(view).expect("served");
+            let packing = Threshold(Foreground::default().uint8());
+            let Self { height, width, .. } = *self;
+            for connectivity in [Connectivity::Four, Connectivity::Eight] {
+                let expected = self.expected(connectivity);
+                for level in Level::available() {
+                    let mut out = [Tally::default()];
+                    let runner = Runner::new(None, &|| false);
+                    let place = format!("{height} x {width}, {connectivity:?}, {}", level.name());
+                    let work = self.work(level, connectivity, &mut out, &runner);
+                    work.by_images(batch, packing).expect("a tally");
+                    assert_eq!(out, [expected], "{place}");
+                    for stripe_rows in [1, 3, height.div_ceil(2)] {
+                        if height.div_ceil(stripe_rows) <= 64 {
+                            let work = self.work(level, connectivity, &mut out, &runner);
+                            work.by_stripes(batch, packing, stripe_rows).expect("a tally");
+                            assert_eq!(out, [expected], "{place}, stripes of {stripe_rows}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    const WIDTHS: [usize; 14] = [1, 2, 3, 31, 32, 33, 63, 64, 65, 127, 128, 129, 192, 200];
+
+    #[test]
+    fn random_pictures() {
+        for (number, width) in (0..).zip(WIDTHS) {
+            for (part, height) in (0..).zip([1, 2, 7, 8, 9, 16, 17, 63, 64, 65]) {
+                for density in [0.1, 0.3, 0.5, 0.59, 0.7, 0.9] {
+                    Picture::random(height, width, density, number * 100 + part).check();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hard_pictures() {
+        for width in WIDTHS {
+            for height in [1, 2, 8, 33, 64, 65] {
+                let picture = |is_ink: fn(usize, usize) -> bool| Picture::new(height, width, is_ink);
+                picture(|_, _| true).check();
+                picture(|_, _| false).check();
+                picture(|y, x| (x + y) % 2 == 0).check();
+                picture(|y, x| (x + y) % 2 == 1).check();
+                picture(|y, x| (x / 2 + y) % 2 == 0).check();
+                // Combs, upwards and downwards, and steps across the borders of words.
+                picture(|y, x| x % 2 == 0 || y == 0).check();
+                picture(|y, x| x % 2 == 1 || y % 32 == 31).check();
+                picture(|y, x| y % 2 == 0 && x % 64 < 63).check();
+                picture(|y, x| (x + y) % 64 == 0 || (x + 64 - y % 64) % 64 == 1).check();
+                for place in [0, width / 2, width - 1] {
+                    Picture::new(height, width, |y, x| y == height / 2 && x == place).check();
+                    Picture::new(height, width, |_, x| x == place).check();
+                    Picture::new(height, width, |y, x| (x < place) == (y % 2 == 0)).check();
+                }
+            }
+        }
+        for side in [5, 63, 64, 65, 128, 131] {
+            Picture::spiral(side).check();
+        }
+    }
+
+    #[test]
+    fn more_than_one_band() {
+        for (number, (height, width)) in
+            (0..).zip([(511, 64), (512, 64), (513, 64), (1025, 70), (1600, 3), (520, 130)])
+        {
+            for density in [0.02, 0.5, 0.62, 0.97] {
+                Picture::random(height, width, density, 10_000 + number).check();
+            }
+            Picture::new(height, width, |_, x| x % 2 == 0).check();
+            Picture::new(height, width, |y, x| x % 4 == 0 || y == height - 1 && x % 8 < 5).check();
+        }
+        // Bands of fewer rows, as they are wide.
+        Picture::random(70, 32_768, 0.6, 1).check();
+    }
+
+    #[test]
+    fn images_after_one_another() {
+        let pictures: Vec<_> =
+            (0..30).map(|number| Picture::random(23, 64, number as f64 / 29.0, number)).collect();
+        let pixels: Vec<u8> = pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect();
+        let expected: Vec<_> = pictures.iter().map(|picture| picture.expected(Connectivity::Four)).collect();
+        let whole = ArrayView3::from_shape((30, 23, 64), &pixels).expect("thirty images");
+        let runner = Runner::new(None, &|| false);
+        let mut out = vec![Tally::default(); 30];
+        let images = Images::Uint8(Batch::new(whole).expect("served"));
+        for_each_tally(images, Options::default(), &mut out, &runner, |tally| tally).expect("tallies");
+        assert_eq!(out, expected);
+        let backwards = Images::Uint8(Batch::new(whole.slice(ndarray::s![..;-1, .., ..])).expect("served"));
+        for_each_tally(backwards, Options::default(), &mut out, &runner, |tally| tally).expect("tallies");
+        assert!(out.iter().rev().eq(&expected));
+    }
+}

@@ -163,3 +163,153 @@ impl Level {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Stream;
+
+    fn words(number: u64) -> [u64; 16] {
+        let mut stream = Stream::new(5, number, 0);
+        std::array::from_fn(|position| {
+            let word = u64::from(stream.word()) << 32 | u64::from(stream.word());
+            match (number as usize + position) % 5 {
+                0 => 0,
+                1 => word & u64::from(stream.word()),
+                2 => u64::MAX,
+                _ => word,
+            }
+        })
+    }
+
+    /// Everything that can be done with words, written one after the other.
+    struct Words(u64);
+
+    impl Kernel for Words {
+        type Output = Vec<u64>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Vec<u64> {
+            let (first, second) = (words(self.0), words(self.0 + 1));
+            let mut result = Vec::new();
+            let mut put = |values: S::Words| {
+                let mut out = [0; 9];
+                simd.store(values, &mut out, 1);
+                result.extend_from_slice(&out[1..=S::LANES]);
+            };
+            for at in (0..8).step_by(S::LANES) {
+                let (a, b) = (simd.load(&first, at), simd.load(&second, at));
+                put(simd.and(a, b));
+                put(simd.and_not(a, b));
+                put(simd.or(a, b));
+                put(simd.xor(a, b));
+                put(simd.add(a, b));
+                put(simd.sub(a, b));
+                put(simd.shift_left::<1>(a));
+                put(simd.shift_right::<1>(a));
+                put(simd.shift_left::<48>(a));
+                put(simd.shift_right::<63>(a));
+                put(simd.count_ones(a));
+                put(simd.splat(first[0]));
+                for lane in 0..S::LANES {
+                    // What depends on the number of lanes, each against the words themselves.
+                    let upto = first[at..=at + lane].iter().fold(0_u64, |sum, word| sum.wrapping_add(*word));
+                    let mut out = [0; 8];
+                    simd.store(simd.prefix_sum(a), &mut out, 0);
+                    assert_eq!(out[lane], upto);
+                    simd.store(simd.broadcast_last(a), &mut out, 0);
+                    assert_eq!(out[lane], first[at + S::LANES - 1]);
+                    assert_eq!(simd.nonzero(a) >> lane & 1, u32::from(first[at + lane] != 0));
+                }
+                for chosen in 0..1_u32 << S::LANES {
+                    let mut out = [0; 10];
+                    simd.compress(a, chosen, &mut out, 2);
+                    let lanes = (0..S::LANES).filter(|lane| chosen >> lane & 1 == 1);
+                    let expected: Vec<_> = lanes.map(|lane| first[at + lane]).collect();
+                    assert_eq!(out[2..][..expected.len()], expected);
+                }
+            }
+            // Word after word, whatever the number of lanes.
+            let operations = 12;
+            let block = operations * S::LANES;
+            (0..8 * operations)
+                .map(|position| {
+                    let (operation, word) = (position / 8, position % 8);
+                    result[word / S::LANES * block + operation * S::LANES + word % S::LANES]
+                })
+                .collect()
+        }
+    }
+
+    #[test]
+    fn words_are_as_the_scalar_ones() {
+        for number in 0..200 {
+            let expected = Scalar.vectorize(Words(number));
+            for level in Level::available() {
+                assert_eq!(level.run(Words(number)), expected, "{}", level.name());
+            }
+        }
+    }
+
+    struct Comparisons<'a> {
+        floats: &'a [f32; 64],
+        limit: f32,
+    }
+
+    impl Kernel for Comparisons<'_> {
+        type Output = [(u64, bool); 4];
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let Self { floats, limit } = self;
+            let is_nan = |(bits, nan): (u64, u64)| (bits, nan != 0);
+            let byte = |value: f32| (value.abs() * 100.0) as u8;
+            [
+                is_nan(simd.at_most_f32(floats, limit)),
+                is_nan(simd.at_most_f64(&floats.map(f64::from), limit.into())),
+                is_nan(simd.at_most_f16(&floats.map(f16::from_f32), f16::from_f32(limit))),
+                (simd.at_most_u8(&floats.map(byte), byte(limit)), false),
+            ]
+        }
+    }
+
+    #[test]
+    fn comparisons_are_as_the_scalar_ones() {
+        let special =
+            [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN, 1e-7, -1e-7, 70_000.0, 2.55];
+        for number in 0..500 {
+            let mut stream = Stream::new(6, number, 0);
+            let mut floats: [f32; 64] = std::array::from_fn(|_| (4.0 * stream.uniform01() - 2.0) as f32);
+            let limit = match number % 8 {
+                kind @ 0..=3 => special[kind as usize],
+                4 => floats[stream.integer((0, 63)) as usize],
+                _ => (4.0 * stream.uniform01() - 2.0) as f32,
+            };
+            for _ in 0..number % 4 {
+                floats[stream.integer((0, 63)) as usize] = special[stream.integer((0, 9)) as usize];
+            }
+            let expected = Scalar.vectorize(Comparisons { floats: &floats, limit });
+            for level in Level::available() {
+                let found = level.run(Comparisons { floats: &floats, limit });
+                assert_eq!(found, expected, "{}: {floats:?} <= {limit}", level.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_variable_only_keeps_from_better_ones() {
+        let name = |wanted: Option<&str>| Level::at_most(wanted.map(AsRef::as_ref)).map(Level::name);
+        let available: Vec<_> = Level::available().into_iter().map(Level::name).collect();
+        assert_eq!(available[0], "scalar");
+        assert_eq!(name(None), Ok(available[available.len() - 1]));
+        assert_eq!(name(Some("scalar")), Ok("scalar"));
+        for wanted in NAMES {
+            let chosen = name(Some(wanted)).expect("a name");
+            assert!(available.contains(&chosen));
+            if available.contains(&wanted) {
+                assert_eq!(chosen, wanted);
+            }
+        }
+        assert!(matches!(name(Some("sse9")), Err(Error::Invalid(_))));
+    }
+}
