@@ -52,7 +52,7 @@ def describe(benchmark: BenchmarkFixture, **info: Any) -> None:
     benchmark.extra_info |= info
 
 
-@pytest.mark.parametrize(("kind", "size", "dtype", "by", "threads"), cases())
+@pytest.mark.parametrize(("kind", "size", "dtype", "by", "threads"), list(cases()))
 def bench_score(
     benchmark: BenchmarkFixture, pixels: int, kind: str, size: int, dtype: str, by: str, threads: int | None
 ) -> None:

@@ -5,7 +5,6 @@ row with those of the row above in one pass (Rosenfeld and Pfaltz, 1966), the pa
 and paths halved. Chunks of images go to threads, and memory is allocated once a chunk.
 """
 
-
 from __future__ import annotations
 
 from typing import Any
