@@ -5,7 +5,12 @@ BIN    := $(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(VENV)
 
-.PHONY: help all dev wheel test test-rust test-python lint format bench clean
+TIERS = scalar $(shell grep -owm1 avx2 /proc/cpuinfo) $(shell grep -qwm1 avx512_vbmi2 /proc/cpuinfo && echo avx512)
+ifneq ($(filter arm64 aarch64,$(shell uname -m)),)
+TIERS = scalar neon
+endif
+
+.PHONY: help all dev wheel test test-rust test-python lint format bench bench-rust clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -49,9 +54,12 @@ format: ## Put everything into its format
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(BIN)/python ## Measure against the peers; writes docs/bench.json
+bench: $(BIN)/python ## Measure against the peers; writes docs/bench.json, the charts and the README's table
 	$(BIN)/python -m pip install --quiet ".[bench]"
 	$(BIN)/python benches/summary.py
+
+bench-rust: ## Measure the kernels of each instruction set that this machine has
+	set -e; for tier in $(TIERS); do REGGAN_SIMD=$$tier cargo bench --package reggan-core; done
 
 clean: ## Remove what was built
 	rm -rf dist target

@@ -10,7 +10,7 @@ import matplotlib
 from acceptance import Medians
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator
 
 NAMES = {
     "floor": "pack and count: the floor",
@@ -81,6 +81,7 @@ def save(folder: Path, rows: list[dict[str, Any]]) -> None:
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(palette.style())
             figure = Figure(figsize=(8.5, 3.6), layout="constrained")
+            figure.get_layout_engine().set(w_pad=0.1, wspace=0.05)
             libraries, sizes = figure.subplots(1, 2, width_ratios=(6, 5))
             draw_libraries(libraries, medians, palette)
             draw_sizes(sizes, medians, palette)
@@ -98,8 +99,9 @@ def draw_libraries(axes: Axes, medians: Medians, palette: Palette) -> None:
         axes.plot(ends[1], y, "o", color=color, markersize=6, markerfacecolor=palette.paper)
     axes.set_title("64×64 blobs, one thread: images/s")
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_yticks(range(len(order)), [NAMES[by] for by in order])
     axes.yaxis.grid(False)
     axes.get_yticklabels()[order.index("reggan")].set(color=palette.ours, weight="bold")
@@ -117,7 +119,7 @@ def draw_sizes(axes: Axes, medians: Medians, palette: Palette) -> None:
         axes.annotate(
             label, (SIZES[-1], speeds[-1]), (8, 0), textcoords="offset points", va="center", color=color, fontsize=9
         )
-    axes.set_title("over the size: million pixels/s")
+    axes.set_title("Blobs by size, one thread: million pixels/s")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(SIZES, [f"{size}²" for size in SIZES])

@@ -50,9 +50,13 @@ def table(medians: Medians) -> str:
         cells = []
         for column in COLUMNS.values():
             speed = f"{1 / medians.seconds(by, *column):,.0f}"
-            cells.append(f"**{speed}**" if by == "reggan" else f"{speed} ({medians.ratio([by], *column):.3g}×)")
+            cells.append(f"**{speed}**" if by == "reggan" else f"{speed} ({times(medians.ratio([by], *column))}×)")
         lines.append(f"| {f'**{NAMES[by]}**' if by == 'reggan' else NAMES[by]} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio >= 2 else f"{ratio:.2f}"
 
 
 def paragraph(summary: dict[str, Any], medians: Medians) -> str:
