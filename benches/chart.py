@@ -10,6 +10,7 @@ import matplotlib
 from acceptance import Medians
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator
 
 NAMES = {
@@ -80,8 +81,7 @@ def save(folder: Path, rows: list[dict[str, Any]]) -> None:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(palette.style())
-            figure = Figure(figsize=(8.5, 3.6), layout="constrained")
-            figure.get_layout_engine().set(w_pad=0.1, wspace=0.05)
+            figure = Figure(figsize=(8.5, 3.6), layout=ConstrainedLayoutEngine(w_pad=0.1, wspace=0.05))
             libraries, sizes = figure.subplots(1, 2, width_ratios=(6, 5))
             draw_libraries(libraries, medians, palette)
             draw_sizes(sizes, medians, palette)

@@ -6,7 +6,7 @@ kernel. Libraries that know single images only are called image by image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import cc3d
@@ -24,7 +24,7 @@ import reggan
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
 Scorer = Callable[[Images, int | None], npt.NDArray[Any]]
-Labeller = Callable[[Images, Labels], Sequence[npt.NDArray[np.integer[Any]]]]
+Labeller = Callable[[Images, Labels], Iterable[npt.NDArray[Any]]]
 
 OPENCV_THREADS = cv2.getNumThreads()
 NUMBA_THREADS = numba.get_num_threads()
@@ -116,7 +116,7 @@ def scipy_labels(images: Images, out: Labels) -> Labels:
     return out
 
 
-def cc3d_labels(images: Images, _: Labels) -> list[npt.NDArray[np.integer[Any]]]:
+def cc3d_labels(images: Images, _: Labels) -> list[npt.NDArray[Any]]:
     # It cannot write to a given array: a copy would only cost it time.
     return [cc3d.connected_components(mask, connectivity=4) for mask in ink(images)]
 

@@ -90,7 +90,7 @@ def text(summary: dict[str, Any]) -> str:
     lines.append("")
     for target in summary["acceptance"]:
         met = "met" if target["met"] else "NOT MET"
-        lines.append(f"{target['name']:70}{target['target']:>12}{target['measured']:>12,.6g}  {met}")
+        lines.append(f"{target['name']:60}{target['target']:>12}{target['measured']:>12,.6g}  {met}")
     return "\n".join(lines)
 
 
