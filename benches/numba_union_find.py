@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba.core import types
 from numba.extending import intrinsic
 
-ONE = np.uint64(1)
+ONE, WORD = np.uint64(1), np.uint64(64)
 CHUNKS_PER_THREAD = 8
 
 
@@ -32,7 +32,8 @@ def bits(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 def _call(kernel: Any, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     scores = np.empty(len(images), np.float32)
     limit = np.uint8(127) if images.dtype == np.uint8 else np.float32(0.5)
-    kernel(images, limit, scores)
+    chunks = min(len(images), CHUNKS_PER_THREAD * numba.get_num_threads())
+    kernel(images, limit, chunks, scores)
     return scores
 
 
@@ -67,9 +68,8 @@ def find(parent, i):
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
-def _pixels(images, limit, scores):
+def _pixels(images, limit, chunks, scores):
     n, height, width = images.shape
-    chunks = min(n, CHUNKS_PER_THREAD * numba.get_num_threads())
     for chunk in numba.prange(chunks):
         # No more than every other pixel of a row begins a component. 0 is paper.
         parent = np.empty(height * ((width + 1) // 2) + 1, np.uint32)
@@ -111,19 +111,18 @@ def _pixels(images, limit, scores):
 
 
 @numba.njit(inline="always")
-def pack(row, start, stop, limit):
-    # LLVM makes of this loop one vector comparison for each register full of pixels.
+def pack(row, start, count, limit):
+    # Of a constant count, LLVM makes one vector comparison for each register full of pixels.
     word = np.uint64(0)
-    for x in range(start, stop):
-        word |= np.uint64(row[x] <= limit) << np.uint64(x - start)
+    for x in range(count):
+        word |= np.uint64(row[start + x] <= limit) << np.uint64(x)
     return word
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
-def _bits(images, limit, scores):
+def _bits(images, limit, chunks, scores):
     n, height, width = images.shape
     words = (width + 63) // 64
-    chunks = min(n, CHUNKS_PER_THREAD * numba.get_num_threads())
     for chunk in numba.prange(chunks):
         parent = np.empty(height * ((width + 1) // 2), np.uint32)
         area = np.empty_like(parent)
@@ -137,21 +136,19 @@ def _bits(images, limit, scores):
                 row = images[i, y]
                 carry = overlap_carry = np.uint64(0)
                 for k in range(words):
-                    if k < words - 1 or width % 64 == 0:
-                        ink = pack(row, 64 * k, 64 * k + 64, limit)
-                    else:
-                        ink = pack(row, 64 * k, width, limit)
+                    left = 64 * k
+                    ink = pack(row, left, 64, limit) if left + 64 <= width else pack(row, left, width - left, limit)
                     total += count_ones(ink)
                     starts = ink & ~(ink << ONE | carry)
                     before = count
                     if carry:  # the last run of the word to the left goes on
-                        area[count - ONE] += trailing_zeros(~ink) if ~ink else 64
+                        area[count - ONE] += trailing_zeros(~ink) if ~ink else WORD
                     rest = starts
                     while rest:
                         start = trailing_zeros(rest)
                         after = ~(ink >> start)
                         parent[count] = count
-                        area[count] = trailing_zeros(after) if after else 64
+                        area[count] = trailing_zeros(after) if after else WORD
                         count += ONE
                         rest &= rest - ONE
                     # Each run of the overlap is one pair of runs that touch; ones at or before it give their ranks.
@@ -159,9 +156,12 @@ def _bits(images, limit, scores):
                     rest = overlap & ~(overlap << ONE | overlap_carry)
                     while rest:
                         through = rest ^ (rest - ONE)
-                        a = find(parent, before + count_ones(starts & through) - ONE)
-                        b = find(parent, above_count[k] + count_ones(above_starts[k] & through) - ONE)
-                        parent[max(a, b)] = min(a, b)
+                        a = find(parent, np.uint32(before + count_ones(starts & through) - ONE))
+                        b = find(parent, np.uint32(above_count[k] + count_ones(above_starts[k] & through) - ONE))
+                        if b < a:
+                            parent[a] = b
+                        elif a < b:
+                            parent[b] = a
                         rest &= rest - ONE
                     above[k], above_starts[k], above_count[k] = ink, starts, before
                     carry, overlap_carry = ink >> np.uint64(63), overlap >> np.uint64(63)
