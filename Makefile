@@ -5,11 +5,6 @@ BIN    := $(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(VENV)
 
-TIERS = scalar $(shell grep -owm1 avx2 /proc/cpuinfo) $(shell grep -qwm1 avx512_vbmi2 /proc/cpuinfo && echo avx512)
-ifneq ($(filter arm64 aarch64,$(shell uname -m)),)
-TIERS = scalar neon
-endif
-
 .PHONY: help all dev wheel test test-rust test-python lint format bench bench-rust clean
 
 help: ## List the targets
@@ -59,7 +54,7 @@ bench: $(BIN)/python ## Measure against the peers; writes docs/bench.json, the c
 	$(BIN)/python benches/summary.py
 
 bench-rust: ## Measure the kernels of each instruction set that this machine has
-	set -e; for tier in $(TIERS); do REGGAN_SIMD=$$tier cargo bench --package reggan-core; done
+	cargo bench --package reggan-core
 
 clean: ## Remove what was built
 	rm -rf dist target

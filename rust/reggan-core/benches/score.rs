@@ -1,19 +1,20 @@
 //! Scores a second on one thread, of discs and of noise at 50 % ink, as bytes and as floats.
 //!
-//! The environment variable `REGGAN_SIMD` chooses the instruction set, once a process; criterion keeps the
-//! results of each apart.
+//! A process keeps to one instruction set: that of the environment variable `REGGAN_SIMD`. Without it, the
+//! program runs itself once for each that the machine has.
 
 use std::env;
 use std::hint::black_box;
 use std::num::NonZeroUsize;
+use std::process::Command;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
-use criterion::{
-    BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
-};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use ndarray::ArrayView3;
-use reggan_core::{Batch, Circles, Images, Options, Pixels, Runner, Size, Stream, render, score};
+use reggan_core::{
+    Batch, Circles, Images, Level, Options, Pixels, Runner, SIMD_VARIABLE, Size, Stream, render, score,
+};
 
 /// 4 MiB of bytes, 16 MiB of floats.
 const PIXELS: usize = 1 << 22;
@@ -38,10 +39,9 @@ fn noise() -> Vec<u8> {
 }
 
 fn bench_scores(criterion: &mut Criterion) {
-    let tier = env::var("REGGAN_SIMD").unwrap_or_else(|_| "best".to_owned());
-    let mut group = criterion.benchmark_group(format!("score/{tier}"));
+    let level = Level::chosen().expect("the environment names an instruction set");
+    let mut group = criterion.benchmark_group(format!("score/{}", level.name()));
     group.sampling_mode(SamplingMode::Flat);
-    group.sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     for side in SIDES {
         for (kind, bytes) in [("discs", discs(side)), ("noise", noise())] {
             let floats: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
@@ -57,7 +57,7 @@ fn bench_scores(criterion: &mut Criterion) {
 
 fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, side: usize, images: Images<'_>) {
     let options = Options::default();
-    let (count, _, _) = images.dim();
+    let count = PIXELS / (side * side);
     let mut scores = vec![0.0; count];
     group.throughput(Throughput::Elements(count as u64));
     group.bench_function(BenchmarkId::new(name, side), |bencher| {
@@ -66,5 +66,21 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, side: usize, imag
     });
 }
 
-criterion_group!(benches, bench_scores);
-criterion_main!(benches);
+fn main() {
+    if env::var_os(SIMD_VARIABLE).is_some() {
+        let mut criterion = Criterion::default()
+            .sample_size(20)
+            .warm_up_time(Duration::from_millis(500))
+            .measurement_time(Duration::from_secs(1))
+            .configure_from_args();
+        bench_scores(&mut criterion);
+        criterion.final_summary();
+        return;
+    }
+    let program = env::current_exe().expect("the program's own path");
+    for level in Level::available() {
+        let mut command = Command::new(&program);
+        let status = command.args(env::args_os().skip(1)).env(SIMD_VARIABLE, level.name()).status();
+        assert!(status.expect("the program runs").success(), "the bench of {} failed", level.name());
+    }
+}
