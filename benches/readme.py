@@ -49,10 +49,15 @@ def table(medians: Medians) -> str:
     for by in sorted(NAMES, key=lambda by: medians.seconds(by, *COLUMNS["64² float32"])):
         cells = []
         for column in COLUMNS.values():
-            speed = f"{1 / medians.seconds(by, *column):,.0f}"
+            speed = rounded(1 / medians.seconds(by, *column))
             cells.append(f"**{speed}**" if by == "reggan" else f"{speed} ({times(medians.ratio([by], *column))}×)")
         lines.append(f"| {f'**{NAMES[by]}**' if by == 'reggan' else NAMES[by]} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def rounded(speed: float) -> str:
+    """Three digits are what a median repeats to."""
+    return f"{float(f'{speed:.3g}'):,.0f}"
 
 
 def times(ratio: float) -> str:
@@ -64,12 +69,12 @@ def paragraph(summary: dict[str, Any], medians: Medians) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in summary["versions"].items() if name != "reggan")
     labels = [medians.ratio(["cc3d", "opencv", "scipy"], size, "uint8", job="label") for size in (64, 512)]
     renders = {
-        (by, dtype): 1 / medians.seconds(by, 64, dtype, job="render")
+        (by, dtype): rounded(1 / medians.seconds(by, 64, dtype, job="render"))
         for by, dtype in (("reggan", "float32"), ("opencv", "float32"), ("reggan", "uint8"), ("pillow", "uint8"))
     }
     return f"""\
 In brackets, how many times as fast `reggan.score` is. {summary["cpu"]}, {summary["cores"]} cores, {versions}; medians; each peer in the fastest way it
-offers, with equal scores. Already packed bits: {1 / medians.seconds("reggan", 64, "bits"):,.0f} images/s at 64². Two threads do {medians.two_threads():.2f} times the work of one. A call
+offers, with equal scores. Already packed bits: {rounded(1 / medians.seconds("reggan", 64, "bits"))} images/s at 64². Two threads do {medians.two_threads():.2f} times the work of one. A call
 on one image takes {medians.overhead():.1f} µs more than the kernel. `label` is {labels[0]:.1f} times (64²) and {labels[1]:.1f} times (512²) as fast as the best of OpenCV, cc3d and SciPy.
-`render` does {renders["reggan", "float32"]:,.0f} images/s in float32 (OpenCV {renders["opencv", "float32"]:,.0f}) and {renders["reggan", "uint8"]:,.0f} in uint8 (Pillow {renders["pillow", "uint8"]:,.0f}).
+`render` does {renders["reggan", "float32"]} images/s in float32 (OpenCV {renders["opencv", "float32"]}) and {renders["reggan", "uint8"]} in uint8 (Pillow {renders["pillow", "uint8"]}).
 """  # noqa: E501
