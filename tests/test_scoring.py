@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ import reggan
 
 CONNECTIVITIES = (4, 8)
 DTYPES = (np.float64, np.float32, np.float16, np.uint8, np.bool_)
+masks = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=70))
+connectivities = st.sampled_from(CONNECTIVITIES)
 WORD_WIDTHS = (63, 64, 65, 127, 128, 129)
 
 
@@ -321,6 +325,88 @@ def test_types_of_the_results() -> None:
     assert reggan.remove_small(np.ones((3, 4, 5), np.uint8), 2).dtype == np.bool_
 
 
+# Fields
+
+
+@pytest.mark.parametrize("connectivity", [4, 8, 6, 26])
+def test_each_field_alone_is_what_all_together_give(connectivity: int) -> None:
+    images = random_images(np.random.default_rng(0), 400, 8, 66, np.uint8)
+    images = images.reshape(100, 4, 8, 66) if connectivity in (6, 26) else images
+    every = reggan.analyze(images, connectivity=connectivity)
+    assert tuple(vars(every)) == oracles.FIELDS
+    for field in oracles.FIELDS:
+        found = reggan.analyze(images, fields=[field], connectivity=connectivity)
+        assert tuple(vars(found)) == (field,)
+        np.testing.assert_array_equal(getattr(found, field), getattr(every, field), field)
+
+
+@given(masks, st.lists(st.sampled_from(oracles.FIELDS)))
+def test_any_fields(ink: oracles.Mask, fields: list[str]) -> None:
+    image = oracles.paper(ink)
+    every, found = reggan.analyze(image), reggan.analyze(image, fields=iter(fields))
+    assert set(vars(found)) == set(fields)
+    for field in fields:
+        np.testing.assert_array_equal(getattr(found, field), getattr(every, field), field)
+
+
+def test_a_field_that_was_not_asked_for_is_an_error_that_says_so() -> None:
+    found = reggan.analyze(np.zeros((2, 3, 4), np.uint8), fields=("area", "score"))
+    with pytest.raises(AttributeError, match=r"holes.*'area', 'score'.*fields=\('area', 'score', 'holes'\)"):
+        _ = found.holes
+    with pytest.raises(AttributeError, match="has no attribute 'colour'"):
+        _ = found.colour  # type: ignore[attr-defined]
+    assert not hasattr(found, "bbox")
+    assert repr(found) == f"Components(area={found.area!r}, score={found.score!r})"
+    with pytest.raises(AttributeError):
+        found.area = found.score  # type: ignore[misc]
+    again = pickle.loads(pickle.dumps(copy.copy(found)))
+    np.testing.assert_array_equal(again.area, found.area)
+    assert not hasattr(again, "bbox")
+
+
+@pytest.mark.parametrize("fields", [["area", "size"], "size", "area", ("Area",), [None], [3]])
+def test_unknown_fields_are_refused(fields: Any) -> None:
+    with pytest.raises(ValueError, match="fields") as caught:
+        reggan.analyze(np.zeros((2, 3, 4), np.uint8), fields=fields)
+    assert all(name in str(caught.value) for name in oracles.FIELDS)
+    with pytest.raises(TypeError, match="fields is 3"):
+        reggan.analyze(np.zeros((2, 3, 4), np.uint8), fields=3)  # type: ignore[arg-type]
+
+
+def test_no_fields_still_look_for_nan() -> None:
+    assert vars(reggan.analyze(np.zeros((2, 3, 4), np.float32), fields=())) == {}
+    for fields in ((), ("area",)):
+        with pytest.raises(ValueError, match=r"image 1 .*NaN"):
+            reggan.analyze(np.array([[[0.0]], [[np.nan]]]), fields=fields)
+
+
+def test_measures_of_more_images_than_a_block() -> None:
+    rng = np.random.default_rng(0)
+    images = random_images(rng, 40_000, 3, 5, np.float32)
+    found = reggan.analyze(images)
+    for part in (slice(0, 100), slice(16_380, 16_390), slice(32_760, 32_775), slice(39_900, 40_000)):
+        few = reggan.analyze(images[part])
+        for field in oracles.FIELDS:
+            np.testing.assert_array_equal(getattr(found, field)[part], getattr(few, field), field)
+    images[[39_000, 39_999], 2, 4] = np.nan
+    with pytest.raises(ValueError, match="image 39000 "):
+        reggan.analyze(images)
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "wrong", "least"),
+    [(reggan.largest_components, "k", (0, -1), 1), (reggan.remove_small, "min_area", (-1, -(2**70)), 0)],
+)
+def test_numbers_out_of_range_are_refused(function: Any, name: str, wrong: tuple[int, ...], least: int) -> None:
+    image = np.zeros((3, 4), np.uint8)
+    for number in wrong:
+        with pytest.raises(ValueError, match=rf"{name} is {number}, .*at least {least}"):
+            function(image, number)
+    for thing in (1.5, "2", None):
+        with pytest.raises(TypeError, match=name):
+            function(image, thing)
+
+
 # The threshold
 
 
@@ -387,9 +473,6 @@ def test_any_nonzero_byte_of_a_bool_is_white() -> None:
 
 
 # Properties
-
-masks = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=70))
-connectivities = st.sampled_from(CONNECTIVITIES)
 
 
 def invariants(ink: oracles.Mask, connectivity: int) -> tuple[float, ...]:
