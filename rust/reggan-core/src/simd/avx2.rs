@@ -233,7 +233,7 @@ const COMPRESS: [[u64; 4]; 16] = {
         let (mut lane, mut next) = (0_u64, 0);
         while lane < 4 {
             if chosen >> lane & 1 == 1 {
-                orders[chosen][next] = (2 * lane + 1) << 32 | 2 * lane;
+                orders[chosen][next] = ((2 * lane + 1) << 32) | (2 * lane);
                 next += 1;
             }
             lane += 1;
