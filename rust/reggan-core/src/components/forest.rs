@@ -1,4 +1,6 @@
-//! Disjoint sets of nodes with their areas (Tarjan 1975). The root of a set is its first node.
+//! Disjoint sets of nodes that are added in bulk, and given up when nothing can be joined to them any more.
+
+use super::union_find::{join, root};
 
 /// The sets. Memory is kept from one image to the next.
 #[derive(Default)]
@@ -101,32 +103,4 @@ impl Forest {
         self.largest_gone = self.largest_gone.max(other.largest_gone);
         offset as u32
     }
-}
-
-#[inline(always)]
-fn root(parent: &[u32], mut node: u32) -> u32 {
-    loop {
-        let next = parent[node as usize];
-        if next == node {
-            return node;
-        }
-        node = next;
-    }
-}
-
-/// Whether the nodes were in different sets.
-#[inline(always)]
-fn join(parent: &mut [u32], area: &mut [u32], a: u32, b: u32) -> bool {
-    // Few nodes are further than two steps from their root: these are taken without asking, as a branch that is
-    // foretold wrongly costs more.
-    let near_root = |node: u32| root(parent, parent[parent[node as usize] as usize]);
-    let (root_a, root_b) = (near_root(a), near_root(b));
-    let (first, second) = (root_a.min(root_b), root_a.max(root_b));
-    let differ = first != second;
-    let gained = if differ { area[second as usize] } else { 0 };
-    area[first as usize] += gained;
-    for node in [second, a, b] {
-        parent[node as usize] = first;
-    }
-    differ
 }

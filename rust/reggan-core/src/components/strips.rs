@@ -55,12 +55,14 @@ impl Strips {
             self.nan |= packing.pack_words(simd, block, &mut words[..count]);
             return;
         }
+        let (width, stride) = (self.width, self.stride);
+        let mut nan = false;
         for y in 0..count {
-            let Some(row) = rows.next() else { return };
+            let Some(row) = rows.next() else { break };
             let words = &mut words[y..];
-            let write = |strip, bits| words[strip * self.stride] = bits;
-            self.nan |= packing.pack(simd, row, self.width, write);
+            nan |= packing.pack(simd, row, width, |strip, bits| words[strip * stride] = bits);
         }
+        self.nan |= nan;
     }
 
     /// Whether a pixel is NaN.

@@ -1,6 +1,7 @@
-//! Disjoint sets of runs with their areas (Tarjan 1975; path halving; the root of a set is its first run).
+//! Disjoint sets with their areas (Tarjan 1975). The root of a set is its first member, so a parent comes before its
+//! children.
 
-/// The sets. Runs are numbered from 0 in the order in which they are added.
+/// Sets of runs, numbered from 0 in the order in which they are added.
 pub(crate) struct Sets {
     parent: Vec<u32>,
     area: Vec<u32>,
@@ -24,26 +25,8 @@ impl Sets {
     }
 
     #[inline]
-    fn root(&mut self, mut run: u32) -> u32 {
-        loop {
-            let parent = self.parent[run as usize];
-            if parent == run {
-                return run;
-            }
-            let grandparent = self.parent[parent as usize];
-            self.parent[run as usize] = grandparent;
-            run = grandparent;
-        }
-    }
-
-    #[inline]
     pub(crate) fn union(&mut self, a: u32, b: u32) {
-        let (a, b) = (self.root(a), self.root(b));
-        if a != b {
-            let (first, second) = (a.min(b), a.max(b));
-            self.parent[second as usize] = first;
-            self.area[first as usize] += self.area[second as usize];
-        }
+        join(&mut self.parent, &mut self.area, a, b);
     }
 
     /// The area of the largest set, 0 if there is none. A set that was joined keeps the area it had, which is
@@ -88,4 +71,32 @@ impl Sets {
         }
         count
     }
+}
+
+#[inline(always)]
+pub(super) fn root(parent: &[u32], mut node: u32) -> u32 {
+    loop {
+        let next = parent[node as usize];
+        if next == node {
+            return node;
+        }
+        node = next;
+    }
+}
+
+/// Makes one set of the sets of `a` and `b`. Returns whether they were different sets.
+#[inline(always)]
+pub(super) fn join(parent: &mut [u32], area: &mut [u32], a: u32, b: u32) -> bool {
+    // Few nodes are further than two steps from their root: these are taken without asking, as a branch that is
+    // foretold wrongly costs more.
+    let near_root = |node: u32| root(parent, parent[parent[node as usize] as usize]);
+    let (root_a, root_b) = (near_root(a), near_root(b));
+    let (first, second) = (root_a.min(root_b), root_a.max(root_b));
+    let differ = first != second;
+    let gained = if differ { area[second as usize] } else { 0 };
+    area[first as usize] += gained;
+    for node in [second, a, b] {
+        parent[node as usize] = first;
+    }
+    differ
 }
