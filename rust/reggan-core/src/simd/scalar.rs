@@ -58,15 +58,22 @@ fn pack_bits(row: &[u8], width: usize, order: BitOrder, predicate: Predicate<boo
     let flip = if predicate.negate { u64::MAX } else { 0 };
     // A bit is <= 1 whatever it is, and <= 0 when it is not set.
     let any = if predicate.at_most { u64::MAX } else { 0 };
-    for (bytes, word) in row.chunks(8).zip(words.iter_mut()) {
-        let mut eight = [0; 8];
-        eight[..bytes.len()].copy_from_slice(bytes);
+    let word_of = |eight: [u8; 8]| {
         let bits = match order {
             BitOrder::Little => u64::from_le_bytes(eight),
             // The first pixel is the highest bit of them all, and becomes the lowest.
             BitOrder::Big => u64::from_be_bytes(eight).reverse_bits(),
         };
-        *word = flip ^ (any | !bits);
+        flip ^ (any | !bits)
+    };
+    let (eights, rest) = row.as_chunks();
+    for (eight, word) in eights.iter().zip(words.iter_mut()) {
+        *word = word_of(*eight);
+    }
+    if let (false, Some(word)) = (rest.is_empty(), words.get_mut(eights.len())) {
+        let mut eight = [0; 8];
+        eight[..rest.len()].copy_from_slice(rest);
+        *word = word_of(eight);
     }
     if let (Some(last), 1..) = (words.last_mut(), width % 64) {
         *last &= (1 << (width % 64)) - 1;
