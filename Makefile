@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(VENV)
 
-.PHONY: help all dev wheel test test-rust test-python lint format bench clean
+.PHONY: help all dev wheel test test-rust test-python lint format bench bench-rust clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -49,9 +49,12 @@ format: ## Put everything into its format
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(BIN)/python ## Measure against the peers; writes docs/bench.json
+bench: $(BIN)/python ## Measure against the peers; writes docs/bench.json, the charts and the README's table
 	$(BIN)/python -m pip install --quiet ".[bench]"
 	$(BIN)/python benches/summary.py
+
+bench-rust: ## Measure the kernels of each instruction set that this machine has
+	cargo bench --package reggan-core
 
 clean: ## Remove what was built
 	rm -rf dist target

@@ -105,9 +105,11 @@ def bench_render(benchmark: BenchmarkFixture, name: str, threads: int | None, dt
     assert gray < 0.02
     assert scores < 0.1
     benchmark.group = f"render {dtype}"
-    benchmark.extra_info |= {"job": "render", "by": name, "threads": threads or "all", "dtype": dtype}
+    benchmark.extra_info |= {"job": "render", "by": name, "threads": threads or "all"}
     benchmark.extra_info |= {
-        "shape": list(images.shape),
+        "kind": "blobs",
+        "dtype": dtype,
+        "shape": images.shape,
         "agreement": f"mean |gray difference| {gray:.4f}; scores off by over 0.05: {scores:.1%}",
     }
     benchmark(renderer, scenes)

@@ -1,84 +1,100 @@
-"""Exact scores a second, against the labellers people use: 64x64 rendered images, equal answers first.
+"""Exact scores a second, against the floor and the labellers people use; equal answers first.
 
-Every peer has the whole batch thresholded and its ink counted by one NumPy call each, inside its time, and
-then labels image by image and finds the largest area in the quickest way that it offers.
+Not every combination is run: blobs of every size against OpenCV and the floor, blobs of two sizes and every kind
+of image at 64x64 against all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
-import cc3d
-import cv2
+import images
 import numpy as np
 import numpy.typing as npt
+import peers
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from scipy import ndimage
-from skimage import measure
 
 import reggan
 
-Images = npt.NDArray[Any]
-Scores = npt.NDArray[np.float32]
-Scorer = Callable[[Images], Scores]
-
-N, SIZE = 2000, 64
-cv2.setNumThreads(1)
-
-
-def threshold(images: Images) -> npt.NDArray[np.uint8]:
-    """Ink as bytes of 0 and 1."""
-    return (images <= (127 if images.dtype == np.uint8 else 0.5)).view(np.uint8)
+SIZES = (32, 64, 128, 256, 512, 2048)
+ALL_PEERS = (64, 512)
+FEW = (("reggan", 1), ("reggan", None), ("opencv stats", 1), ("floor", 1))
+EVERY = tuple((by, threads) for by in peers.SCORERS for threads in ((1, None) if by in peers.THREADED else (1,)))
+CALLS = 256
 
 
-def peer(areas: Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]]) -> Scorer:
-    """A scorer of batches from a function that gives the areas of one image's components."""
-
-    def score(images: Images) -> Scores:
-        masks = threshold(images)
-        largest = np.array([areas(mask).max(initial=0) for mask in masks])
-        return (largest / np.maximum(np.count_nonzero(masks, axis=(1, 2)), 1)).astype(np.float32)
-
-    return score
-
-
-def opencv_areas(mask: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4, ltype=cv2.CV_32S)
-    return np.asarray(stats[1:, cv2.CC_STAT_AREA])
+def cases() -> Iterator[tuple[str, int, str, str, int | None]]:
+    """Kind, size, dtype, who and threads."""
+    for dtype in ("float32", "uint8"):
+        for size in SIZES:
+            for by, threads in EVERY if size in ALL_PEERS else FEW:
+                yield "blobs", size, dtype, by, threads
+        yield "blobs", 64, dtype, "reggan", 2
+    for kind in images.KINDS[1:]:
+        for by, threads in EVERY:
+            yield kind, 64, "uint8", by, threads
+        for by, threads in FEW:
+            yield kind, 512, "uint8", by, threads
 
 
-def scipy_areas(mask: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    labels, _ = ndimage.label(mask)
-    return np.bincount(labels.ravel())[1:]
+@lru_cache(maxsize=2)
+def expected(kind: str, size: int, dtype: str, pixels: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """SciPy's scores, and the ink pixels of each image."""
+    batch = images.batch(kind, size, dtype, pixels)
+    return peers.SCORERS["scipy"](batch, 1), images.ink(batch).sum(axis=(1, 2))
 
 
-def cc3d_areas(mask: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    return np.bincount(cc3d.connected_components(mask, connectivity=4).ravel())[1:]
+def describe(benchmark: BenchmarkFixture, **info: Any) -> None:
+    benchmark.group = " ".join(str(info[key]) for key in ("job", "kind", "dtype", "shape"))
+    benchmark.extra_info |= info
 
 
-def skimage_areas(mask: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    return np.bincount(measure.label(mask, connectivity=1).ravel())[1:]
+@pytest.mark.parametrize(("kind", "size", "dtype", "by", "threads"), list(cases()))
+def bench_score(
+    benchmark: BenchmarkFixture, pixels: int, kind: str, size: int, dtype: str, by: str, threads: int | None
+) -> None:
+    batch = images.batch(kind, size, dtype, pixels)
+    scores, areas = expected(kind, size, dtype, pixels)
+    scorer = peers.SCORERS[by]
+    np.testing.assert_array_equal(scorer(batch, threads), areas if by == "floor" else scores)
+    describe(
+        benchmark,
+        **{"job": "score", "by": by, "threads": threads or "all", "kind": kind, "dtype": dtype},
+        **{"shape": batch.shape, "agreement": "equal areas" if by == "floor" else "equal scores"},
+    )
+    benchmark(scorer, batch, threads)
 
 
-SCORERS: dict[tuple[str, int | None], Scorer] = {
-    ("reggan", 1): lambda images: reggan.score(images, threads=1),
-    ("reggan", None): lambda images: reggan.score(images, threads=None),
-    ("cc3d", 1): peer(cc3d_areas),
-    ("opencv", 1): peer(opencv_areas),
-    ("scikit-image", 1): peer(skimage_areas),
-    ("scipy", 1): peer(scipy_areas),
-}
+@pytest.mark.parametrize("size", ALL_PEERS)
+@pytest.mark.parametrize("threads", [1, None])
+def bench_score_of_bits(benchmark: BenchmarkFixture, pixels: int, size: int, threads: int | None) -> None:
+    batch = images.batch("blobs", size, "uint8", pixels)
+    packed = reggan.PackedImages(np.packbits(~images.ink(batch), axis=-1), size)
+    scores, _ = expected("blobs", size, "uint8", pixels)
+    np.testing.assert_array_equal(reggan.score(packed, threads=threads), scores)
+    describe(
+        benchmark,
+        **{"job": "score", "by": "reggan", "threads": threads or "all", "kind": "blobs", "dtype": "bits"},
+        **{"shape": batch.shape, "agreement": "equal scores"},
+    )
+    benchmark(reggan.score, packed, threads=threads)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8"])
-@pytest.mark.parametrize(("name", "threads"), SCORERS)
-def bench_score(benchmark: BenchmarkFixture, name: str, threads: int | None, dtype: str) -> None:
-    images = reggan.render(reggan.Circles(), N, size=SIZE, dtype=np.dtype(dtype))
-    scorer = SCORERS[name, threads]
-    np.testing.assert_array_equal(scorer(images), reggan.score(images))
-    benchmark.group = f"score {dtype}"
-    benchmark.extra_info |= {"job": "score", "by": name, "threads": threads or "all", "dtype": dtype}
-    benchmark.extra_info |= {"shape": list(images.shape), "agreement": "equal scores"}
-    benchmark(scorer, images)
+def bench_call(benchmark: BenchmarkFixture) -> None:
+    """One call an image: what a call costs beyond the kernel's time in a batch is Python's."""
+    batch = list(images.batch("blobs", 64, "uint8", CALLS * 64**2))
+    scores, _ = expected("blobs", 64, "uint8", CALLS * 64**2)
+
+    def calls() -> list[Any]:
+        return [reggan.score(image) for image in batch]
+
+    np.testing.assert_array_equal(calls(), scores)
+    describe(
+        benchmark,
+        **{"job": "call", "by": "reggan", "threads": "all", "kind": "blobs", "dtype": "uint8"},
+        **{"shape": (CALLS, 64, 64), "agreement": "equal scores"},
+    )
+    benchmark(calls)

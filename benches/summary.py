@@ -1,6 +1,5 @@
-"""Run the benches and write docs/bench.json: the machine, the versions, every median and its ratio to ours.
-
-Other options, such as `-k score`, go to pytest.
+"""Run the benches; write bench.json (the machine, the versions, every median, what the kernels are held to), the
+charts and, unless another folder is named, the README's table.
 """
 
 from __future__ import annotations
@@ -16,9 +15,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import acceptance
+import chart
+import readme
+
+import reggan
+
 BENCHES = Path(__file__).parent
+README = BENCHES.parent / "README.md"
+DOCS = BENCHES.parent / "docs"
+QUICK = ["--pixels=262144", "--benchmark-max-time=0.02", "--benchmark-min-rounds=2"]
 PACKAGES = (
-    *("connected-components-3d", "numpy", "opencv-python-headless", "pillow", "reggan", "scikit-image"),
+    *("connected-components-3d", "numba", "numpy", "opencv-python-headless", "pillow", "reggan", "scikit-image"),
     "scipy",
 )
 
@@ -36,53 +44,72 @@ def run_benches(options: list[str]) -> dict[str, Any]:
 
 
 def summarize(report: dict[str, Any], load: float) -> dict[str, Any]:
-    """The lasting part of a report, without hosts or paths; within a job, ours first, then the fastest."""
+    """The lasting part of a report, without hosts or paths; of equal inputs, ours first, then the fastest."""
     rows = []
     for bench in report["benchmarks"]:
         info, median = bench["extra_info"], bench["stats"]["median"]
-        rows.append({**info, "median_s": median, "images_per_s": round(info["shape"][0] / median)})
-    rows.sort(key=lambda row: (row["job"], row["dtype"], row["by"] != "reggan", row["median_s"]))
-    speeds = {(row["job"], row["dtype"], row["by"], row["threads"]): row["images_per_s"] for row in rows}
+        images, height, width = info["shape"]
+        speeds = {"images_per_s": round(images / median), "ns_per_pixel": median / (images * height * width) * 1e9}
+        rows.append({**info, "median_s": median, **speeds})
+    rows.sort(key=lambda row: (*inputs(row), row["by"] != "reggan", row["median_s"]))
+    ours = {inputs(row): row["median_s"] for row in rows if (row["by"], row["threads"]) == ("reggan", 1)}
     for row in rows:
-        ours = speeds.get((row["job"], row["dtype"], "reggan", 1))
-        if row["by"] != "reggan" and ours:
-            row["reggan_is_faster_by"] = round(ours / row["images_per_s"], 2)
+        if row["by"] != "reggan":
+            row["reggan_is_faster_by"] = round(row["median_s"] / ours[inputs(row)], 2)
     return {
         "cpu": report["machine_info"]["cpu"].get("brand_raw", platform.processor()),
         "cores": os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0)),
+        "simd": reggan.simd_info(),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "load_average_before": load,
-        "ratios": "medians of one thread each",
+        "ratios": "to ours on one thread",
+        "acceptance": acceptance.check(rows),
         "benches": rows,
     }
 
 
-def table(summary: dict[str, Any]) -> str:
-    """The summary as text."""
+def inputs(row: dict[str, Any]) -> tuple[str, str, str, tuple[int, ...]]:
+    return row["job"], row["kind"], row["dtype"], tuple(row["shape"])
+
+
+def text(summary: dict[str, Any]) -> str:
+    """The summary for the screen."""
     lines = [
-        f"{summary['cpu']}, {summary['cores']} cores, Python {summary['python']}, load {summary['load_average_before']}"
+        f"{summary['cpu']}, {summary['cores']} cores, {summary['simd']}, Python {summary['python']}, "
+        f"load {summary['load_average_before']}",
+        f"{'job':8}{'kind':11}{'dtype':9}{'shape':16}{'by':14}{'threads':>8}{'images/s':>12}{'ns/pixel':>10}{'reggan':>9}",
     ]
-    lines.append(f"{'job':8}{'dtype':9}{'shape':16}{'by':14}{'threads':>8}{'images/s':>12}{'reggan is':>11}")
     for row in summary["benches"]:
         shape = "x".join(map(str, row["shape"]))
         ratio = f"{row['reggan_is_faster_by']:.1f}x" if "reggan_is_faster_by" in row else ""
         lines.append(
-            f"{row['job']:8}{row['dtype']:9}{shape:16}{row['by']:14}{row['threads']!s:>8}"
-            f"{row['images_per_s']:>12,}{ratio:>11}"
+            f"{row['job']:8}{row['kind']:11}{row['dtype']:9}{shape:16}{row['by']:14}{row['threads']!s:>8}"
+            f"{row['images_per_s']:>12,}{row['ns_per_pixel']:>10.3f}{ratio:>9}"
         )
+    lines.append("")
+    for target in summary["acceptance"]:
+        met = "met" if target["met"] else "NOT MET"
+        lines.append(f"{target['name']:60}{target['target']:>12}{target['measured']:>12,.6g}  {met}")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=BENCHES.parent / "docs" / "bench.json")
-    arguments, options = parser.parse_known_args()
+    parser.add_argument("--out", type=Path, default=DOCS, help="folder for bench.json and the charts")
+    parser.add_argument("--quick", action="store_true", help="see that all runs; the numbers mean nothing")
+    options = parser.parse_args()
+    if options.quick and options.out.resolve() == DOCS:
+        parser.error("a quick run measures nothing that docs/ should hold; name another folder with --out")
     # What else the machine was doing: medians of all threads mean little beside other work.
     load = round(os.getloadavg()[0], 2)
-    summary = summarize(run_benches(options), load)
-    arguments.out.write_text(json.dumps(summary, indent=2) + "\n")
-    print(f"\n{table(summary)}\nwritten to {arguments.out}")
+    summary = summarize(run_benches(QUICK if options.quick else []), load)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "bench.json").write_text(json.dumps(summary, indent=1) + "\n")
+    chart.save(options.out, summary["benches"])
+    if options.out.resolve() == DOCS:
+        README.write_text(readme.replace(README.read_text(), summary))
+    print(f"\n{text(summary)}\nwritten to {options.out}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Every command and every code block of the README does what it says."""
 
+import json
 import os
 import re
 import subprocess
@@ -43,8 +44,35 @@ def test_the_table_is_the_results():
     assert table in README
 
 
+@pytest.fixture
+def benches(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benches")
+    return json.loads((ROOT / "docs" / "bench.json").read_text())
+
+
+def test_what_it_says_of_the_benches_is_what_they_measured(benches):
+    import readme
+
+    assert readme.section(benches) in README
+
+
+def test_the_targets_are_checked_against_the_medians_that_stand_beside_them(benches):
+    import acceptance
+
+    assert acceptance.check(benches["benches"]) == benches["acceptance"]
+
+
+def test_a_run_without_a_bench_that_a_target_needs_is_an_error(benches):
+    import acceptance
+
+    others = [row for row in benches["benches"] if row["dtype"] != "bits"]
+    with pytest.raises(LookupError, match="'bits'"):
+        acceptance.check(others)
+
+
 def test_linked_files_are_there():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+    links, pictures = re.findall(r"\]\(([^)#:]+)\)", README), re.findall(r'src(?:set)?="(.+?)"', README)
+    for target in links + pictures:
         assert (ROOT / target).exists(), target
 
 

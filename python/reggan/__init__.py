@@ -16,6 +16,7 @@ from reggan.scoring import (
     remove_small,
     score,
 )
+from reggan.simd import simd_info
 
 __all__ = [
     "RENDERERS",
@@ -34,4 +35,5 @@ __all__ = [
     "remove_small",
     "render",
     "score",
+    "simd_info",
 ]

@@ -17,6 +17,7 @@ __all__ = [
     "remove_small",
     "render_circles",
     "score",
+    "simd_info",
 ]
 
 __version__: Final[str]
@@ -24,6 +25,8 @@ MAX_SIDE: Final[int]
 STREAM_VERSION: Final[int]
 
 _Images: TypeAlias = NDArray[Any] | tuple[NDArray[np.uint8], int, str]
+
+def simd_info() -> tuple[str, list[str]]: ...
 
 @final
 class Options:

@@ -48,7 +48,8 @@ impl<'a, T> Batch<'a, T> {
         Self { view: self.view.slice_axis_move(Axis(0), Slice::from(images)) }
     }
 
-    /// The rows of an image from top to bottom, those of a volume slice after slice.
+    /// The rows of an image from top to bottom, those of a volume slice after slice. Each is given as a slice that
+    /// starts with the row, and may go on with what follows it in the image.
     pub(crate) fn rows(&self, index: usize) -> Rows<'a, T> {
         let (_, depth, height, width) = self.dim();
         let view = self.view.index_axis_move(Axis(0), index);
@@ -61,13 +62,41 @@ impl<'a, T> Batch<'a, T> {
 }
 
 /// The rows of one image.
+#[derive(Clone)]
 pub(crate) struct Rows<'a, T> {
     pixels: Pixels<'a, T>,
     next: usize,
     end: usize,
 }
 
+impl<'a, T> Rows<'a, T> {
+    /// The rows of one image.
+    pub(crate) fn of(pixels: &'a [T], width: usize) -> Self {
+        Self { next: 0, end: pixels.len() / width, pixels: Pixels::Contiguous { pixels, width } }
+    }
+
+    /// The next `count` rows if nothing lies between them.
+    #[inline(always)]
+    pub(crate) fn next_block(&mut self, count: usize) -> Option<&'a [T]> {
+        match self.pixels {
+            Pixels::Contiguous { pixels, width } if self.next + count <= self.end => {
+                let first = self.next;
+                self.next += count;
+                Some(&pixels[first * width..self.next * width])
+            }
+            _ => None,
+        }
+    }
+
+    /// All but the next `count` rows.
+    pub(crate) fn skip_rows(mut self, count: usize) -> Self {
+        self.next = (self.next + count).min(self.end);
+        self
+    }
+}
+
 /// An image in one piece is told apart because cutting rows from a slice is much the faster way.
+#[derive(Clone)]
 enum Pixels<'a, T> {
     Contiguous { pixels: &'a [T], width: usize },
     Strided { view: ArrayView3<'a, T>, height: usize },
@@ -76,7 +105,7 @@ enum Pixels<'a, T> {
 impl<'a, T> Iterator for Rows<'a, T> {
     type Item = &'a [T];
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'a [T]> {
         if self.next == self.end {
             return None;
@@ -84,7 +113,7 @@ impl<'a, T> Iterator for Rows<'a, T> {
         let row = self.next;
         self.next += 1;
         Some(match &self.pixels {
-            Pixels::Contiguous { pixels, width } => &pixels[row * width..(row + 1) * width],
+            Pixels::Contiguous { pixels, width } => &pixels[row * width..],
             Pixels::Strided { view, height } => view
                 .index_axis_move(Axis(0), row / height)
                 .index_axis_move(Axis(0), row % height)

@@ -15,7 +15,7 @@ const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
 /// of them.
 const UNITS_PER_LOOK: usize = 1 << 18;
 /// Units of work worth handing to another thread.
-const UNITS_PER_TASK: usize = 1 << 18;
+pub(crate) const UNITS_PER_TASK: usize = 1 << 18;
 
 /// How a call runs: on how many threads, and who may stop it.
 #[derive(Clone, Copy)]
@@ -29,6 +29,12 @@ impl<'a> Runner<'a> {
     /// every 50 ms; when it returns true the call ends with [`Error::Interrupted`].
     pub fn new(threads: Option<NonZeroUsize>, interrupt: &'a dyn Fn() -> bool) -> Self {
         Self { threads, interrupt }
+    }
+
+    /// How many threads there can be.
+    pub(crate) fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or(cores, |threads| threads.get().min(cores))
     }
 
     /// Asks the caller at once whether to stop.

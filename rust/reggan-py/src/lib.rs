@@ -12,7 +12,7 @@ use numpy::{PyReadonlyArray1, PyReadwriteArray1, PyReadwriteArrayDyn, PyUntypedA
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use reggan_core::{Circles, Connectivity, Error, Fields, Foreground, PixelType, Runner, Side};
+use reggan_core::{Circles, Connectivity, Error, Fields, Foreground, Level, PixelType, Runner, Side};
 
 /// The kernels of reggan. Their callers, `reggan.scoring` and `reggan.rendering`, check and convert the
 /// arguments.
@@ -23,6 +23,7 @@ mod _core {
     #[pymodule_export]
     use super::{
         Options, analyze, label, largest_component, largest_components, remove_small, render_circles, score,
+        simd_info,
     };
 
     #[pymodule_init]
@@ -31,6 +32,13 @@ mod _core {
         module.add("MAX_SIDE", reggan_core::MAX_SIDE)?;
         module.add("STREAM_VERSION", reggan_core::STREAM_VERSION)
     }
+}
+
+/// The name of the instruction set that is used, and of all that this machine has, the plainest first.
+#[pyfunction]
+fn simd_info() -> PyResult<(&'static str, Vec<&'static str>)> {
+    let available = Level::available().into_iter().map(Level::name).collect();
+    Ok((Level::chosen().map_err(to_python)?.name(), available))
 }
 
 /// What is looked for in images, and on how many threads; None is all cores.

@@ -3,8 +3,9 @@
 use super::{BitRows, Components, Connectivity, Options, Sizes};
 use crate::Error;
 use crate::batch::{Batch, Images, check_length};
+use crate::packing::{OnRows, Packing, on_rows};
 use crate::parallel::{Runner, Watch, images_per_task};
-use crate::simd::{Packing, kernels};
+use crate::simd::{Kernel, Level, Simd};
 
 /// What a thread keeps from one image to the next.
 pub(crate) struct Scratch {
@@ -17,21 +18,6 @@ impl Scratch {
         let mut bits = BitRows::default();
         bits.resize(depth, height, width);
         Self { bits, components: Components::with_room_for(depth * height) }
-    }
-
-    /// Thresholds the rows of an image into bits. Returns whether a pixel is NaN.
-    pub(crate) fn pack<'a, T: 'a>(
-        &mut self,
-        rows: impl Iterator<Item = &'a [T]>,
-        pack_row: impl Fn(&[T], &mut [u64]) -> bool,
-        watch: &mut Watch<'_>,
-    ) -> Result<bool, Error> {
-        let (width, mut nan) = (self.bits.width(), false);
-        for (row, words) in rows.zip(self.bits.rows_mut()) {
-            nan |= pack_row(row, words);
-            watch.worked(width)?;
-        }
-        Ok(nan)
     }
 
     /// Finds the components of the image that is packed.
@@ -65,26 +51,12 @@ pub(crate) fn for_each_image<O: Send>(
     let (count, depth, _, width) = images.dim();
     options.connectivity.check(depth)?;
     check_length("out", out.len(), count.saturating_mul(per_image))?;
-    let work = Work { width, out, per_image, measure, runner };
-    let foreground = options.foreground;
-    match images {
-        Images::Float64(batch) => work.on_pixels(batch, Packing::float64(foreground)),
-        Images::Float32(batch) => work.on_pixels(batch, Packing::float32(foreground)),
-        Images::Float16(batch) => work.on_pixels(batch, Packing::float16(foreground)),
-        Images::Uint8(batch) => work.on_pixels(batch, Packing::uint8(foreground)),
-        Images::Bool(batch) => work.on_pixels(batch, Packing::bool(foreground)),
-        Images::Packed(batch) => {
-            let (predicate, pack_bits) = (foreground.bit(), kernels().pack_bits);
-            work.on_rows(batch.bytes, |row, words| {
-                pack_bits(row, width, batch.order, predicate, words);
-                false
-            })
-        }
-    }
+    let level = Level::chosen()?;
+    on_rows(images, options.foreground, Work { level, width, out, per_image, measure, runner })
 }
 
-/// What is to be done with each image, whatever its rows are made of.
 struct Work<'a, O, M> {
+    level: Level,
     width: usize,
     out: &'a mut [O],
     per_image: usize,
@@ -92,21 +64,14 @@ struct Work<'a, O, M> {
     runner: &'a Runner<'a>,
 }
 
-impl<O: Send, M> Work<'_, O, M>
+impl<O: Send, M> OnRows for Work<'_, O, M>
 where
     M: Fn(&mut Scratch, &mut [O], &mut Watch<'_>) -> Result<(), Error> + Sync,
 {
-    fn on_pixels<T: Copy + Send + Sync>(self, batch: Batch<'_, T>, packing: Packing<T>) -> Result<(), Error> {
-        self.on_rows(batch, |row, words| packing.pack(row, words))
-    }
+    type Output = Result<(), Error>;
 
-    /// `pack_row` returns whether a pixel is NaN.
-    fn on_rows<T: Send + Sync>(
-        self,
-        batch: Batch<'_, T>,
-        pack_row: impl Fn(&[T], &mut [u64]) -> bool + Sync,
-    ) -> Result<(), Error> {
-        let Self { width, out, per_image, measure, runner } = self;
+    fn on<P: Packing>(self, batch: Batch<'_, P::Element>, packing: P) -> Result<(), Error> {
+        let Self { level, width, out, per_image, measure, runner } = self;
         let (_, depth, height, _) = batch.dim();
         let per_task = images_per_task(depth * height * width + UNITS_PER_IMAGE);
         let tasks = out.chunks_mut(per_task * per_image).enumerate();
@@ -114,7 +79,8 @@ where
         runner.run(tasks, scratch, |scratch, (task, out), watch| {
             for (position, out) in out.chunks_mut(per_image).enumerate() {
                 let image = task * per_task + position;
-                if scratch.pack(batch.rows(image), &pack_row, watch)? {
+                let (rows, bits) = (batch.rows(image), &mut scratch.bits);
+                if level.run(Pack { rows, packing, bits, watch })? {
                     return Err(Error::NotANumber { image });
                 }
                 measure(scratch, out, watch)?;
@@ -122,5 +88,32 @@ where
             }
             Ok(())
         })
+    }
+}
+
+/// Thresholds the rows of an image into bits.
+struct Pack<'s, 'w, I, P> {
+    rows: I,
+    packing: P,
+    bits: &'s mut BitRows,
+    watch: &'s mut Watch<'w>,
+}
+
+impl<'a, I, P> Kernel for Pack<'_, '_, I, P>
+where
+    I: Iterator<Item = &'a [P::Element]>,
+    P: Packing<Element: 'a>,
+{
+    /// Whether a pixel is NaN.
+    type Output = Result<bool, Error>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Result<bool, Error> {
+        let (width, mut nan) = (self.bits.width(), false);
+        for (row, words) in self.rows.zip(self.bits.rows_mut()) {
+            nan |= self.packing.pack(simd, row, width, |position, bits| words[position] = bits);
+            self.watch.worked(width)?;
+        }
+        Ok(nan)
     }
 }

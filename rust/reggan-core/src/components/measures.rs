@@ -3,7 +3,7 @@
 use std::ops::BitOr;
 
 use super::euler::euler_number;
-use super::{Connectivity, Options, Scratch, Sizes, for_each_image};
+use super::{Connectivity, Options, Scratch, Sizes, for_each_area, for_each_image, for_each_tally};
 use crate::Error;
 use crate::batch::Images;
 use crate::parallel::{Runner, Watch};
@@ -24,6 +24,13 @@ impl Fields {
     pub const HOLES: Self = Self(1 << 6);
     pub const EULER: Self = Self(1 << 7);
     pub const ALL: Self = Self(u8::MAX);
+
+    /// What is known without telling the components apart.
+    const TALLY: Self = Self(Self::SCORE.0 | Self::COUNT.0 | Self::AREA.0 | Self::LARGEST_AREA.0);
+
+    fn is_subset_of(self, others: Self) -> bool {
+        self.0 & !others.0 == 0
+    }
 
     fn any_of(self, others: Self) -> bool {
         self.0 & others.0 != 0
@@ -78,14 +85,37 @@ pub fn analyze(
         }
         let measures = &mut measures[..BLOCK.min(count - start)];
         let block = images.slice(start..start + measures.len());
-        for_each_image(block, options, measures, 1, runner, |scratch, out, watch| {
-            out[0] = measure(scratch, options.connectivity, fields, watch)?;
-            Ok(())
-        })
-        .map_err(|error| error.after(start))?;
+        measure_block(block, options, fields, measures, runner).map_err(|error| error.after(start))?;
         write(start, measures);
     }
     Ok(())
+}
+
+/// Measures some images in the least way that gives what is asked for.
+fn measure_block(
+    images: Images<'_>,
+    options: Options,
+    fields: Fields,
+    measures: &mut [Measures],
+    runner: &Runner<'_>,
+) -> Result<(), Error> {
+    if fields == Fields::AREA {
+        let measure = |area| Measures { area, ..Measures::default() };
+        return for_each_area(images, options, measures, runner, measure);
+    }
+    if fields.is_subset_of(Fields::TALLY) && !options.connectivity.is_spatial() {
+        return for_each_tally(images, options, measures, runner, |tally| Measures {
+            score: ratio(tally.largest_area, tally.area),
+            count: tally.count as u32,
+            area: tally.area,
+            largest_area: tally.largest_area,
+            ..Measures::default()
+        });
+    }
+    for_each_image(images, options, measures, 1, runner, |scratch, out, watch| {
+        out[0] = measure(scratch, options.connectivity, fields, watch)?;
+        Ok(())
+    })
 }
 
 fn measure(

@@ -4,9 +4,13 @@ mod bits;
 mod connectivity;
 mod each;
 mod euler;
+mod forest;
 mod measures;
 mod paint;
 mod runs;
+mod strips;
+mod sweep;
+mod tally;
 mod union_find;
 
 use std::ops::Range;
@@ -18,6 +22,7 @@ pub(crate) use each::{Scratch, for_each_image};
 pub use measures::{Fields, Measures, analyze};
 pub use paint::{label, largest_component, largest_components, remove_small};
 pub(crate) use runs::{Run, for_each_run};
+pub(crate) use tally::{Scratch as TallyScratch, for_each_area, for_each_tally};
 use union_find::Sets;
 
 use crate::Error;

@@ -5,10 +5,11 @@ use crate::Error;
 use crate::components::{BitRows, for_each_run};
 use crate::foreground::Pixel;
 use crate::parallel::Watch;
-use crate::simd::kernels;
 
 /// Columns of a row that are summed between two looks at whether to stop: a sum may have thousands of terms.
 const COLUMNS: usize = 1024;
+/// Rows that are summed before they are added to the total: keeps the rounding error of very long sums small.
+const SUM_BLOCK: usize = 64;
 /// Where the Gaussian is cut off, in standard deviations.
 const TRUNCATE: f64 = 4.0;
 
@@ -84,7 +85,7 @@ impl Blur {
             let lines = &self.lines[(top - first) * width..(bottom + 1 - first) * width];
             let weights = &weights[top + radius - y..=bottom + radius - y];
             for (position, line) in self.line.chunks_mut(COLUMNS).enumerate() {
-                (kernels().weighted_sum)(line, &lines[position * COLUMNS..], width, weights);
+                weighted_sum(line, &lines[position * COLUMNS..], width, weights);
                 watch.worked(line.len() * (1 + weights.len() / 8))?;
             }
             for (pixel, &ink) in row.iter_mut().zip(&self.line) {
@@ -116,7 +117,7 @@ impl Blur {
                 let (left, right) = (start.saturating_sub(*radius), width.min(end + radius));
                 let up = &steps[width + left - start..width + right - start];
                 let down = &steps[width + left - end..width + right - end];
-                (kernels().add_difference)(&mut line[left..right], up, down);
+                add_difference(&mut line[left..right], up, down);
                 work += right - left;
             });
             watch.worked(work)?;
@@ -163,6 +164,47 @@ impl Kernel {
         }
         self.steps.resize(2 * width + 1, 1.0);
     }
+}
+
+/// `line[i] += high[i] - low[i]`; all of one length.
+fn add_difference(line: &mut [f32], high: &[f32], low: &[f32]) {
+    for ((value, high), low) in line.iter_mut().zip(high).zip(low) {
+        *value += high - low;
+    }
+}
+
+/// `out[x] = sum over k of weights[k] * rows[k * stride + x]`, summed in blocks of [`SUM_BLOCK`] rows, each block and
+/// the blocks in rising order.
+fn weighted_sum(out: &mut [f32], rows: &[f32], stride: usize, weights: &[f32]) {
+    /// Columns whose sums stay in registers.
+    const LANES: usize = 32;
+    let (blocks, rest) = out.as_chunks_mut::<LANES>();
+    for (position, block) in blocks.iter_mut().enumerate() {
+        *block = weighted_columns(&rows[position * LANES..], stride, weights);
+    }
+    let done = blocks.len() * LANES;
+    for (position, value) in rest.iter_mut().enumerate() {
+        [*value] = weighted_columns(&rows[done + position..], stride, weights);
+    }
+}
+
+#[inline(always)]
+fn weighted_columns<const LANES: usize>(rows: &[f32], stride: usize, weights: &[f32]) -> [f32; LANES] {
+    let mut total = [0.0; LANES];
+    for (position, weights) in weights.chunks(SUM_BLOCK).enumerate() {
+        let rows = &rows[position * SUM_BLOCK * stride..];
+        let mut sum = [0.0; LANES];
+        for (row, weight) in weights.iter().enumerate() {
+            let values = &rows[row * stride..][..LANES];
+            for lane in 0..LANES {
+                sum[lane] += weight * values[lane];
+            }
+        }
+        for lane in 0..LANES {
+            total[lane] += sum[lane];
+        }
+    }
+    total
 }
 
 #[cfg(test)]

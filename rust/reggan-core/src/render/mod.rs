@@ -5,13 +5,14 @@ mod circles;
 
 pub use circles::Circles;
 
+use crate::Error;
 use crate::batch::{check_length, check_sides};
-use crate::components::{BitRows, Scratch};
+use crate::components::{BitRows, TallyScratch};
 use crate::foreground::Foreground;
+use crate::packing::{Gray as Thresholded, Threshold};
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::score::ratio;
-use crate::simd::Packing;
-use crate::{Connectivity, Error};
+use crate::simd::Level;
 use blur::{Blur, Gray};
 
 /// Height and width in pixels.
@@ -62,11 +63,11 @@ pub fn render(
 ) -> Result<(), Error> {
     match pixels {
         Pixels::Float32(pixels) => {
-            let packing = Packing::float32(Foreground::default());
+            let packing = Threshold(Foreground::default().float32());
             render_as(renderer, seed, indices, size, pixels, scores, packing, runner)
         }
         Pixels::Uint8(pixels) => {
-            let packing = Packing::uint8(Foreground::default());
+            let packing = Threshold(Foreground::default().uint8());
             render_as(renderer, seed, indices, size, pixels, scores, packing, runner)
         }
     }
@@ -78,17 +79,18 @@ const UNITS_PER_PIXEL: usize = 8;
 const UNITS_PER_IMAGE: usize = 4096;
 
 #[expect(clippy::too_many_arguments, reason = "the arguments of `render`, and the pixel type's way to bits")]
-fn render_as<R: Renderer, T: Gray>(
+fn render_as<R: Renderer, T: Gray + Thresholded>(
     renderer: &R,
     seed: u64,
     indices: &[u64],
     Size { height, width }: Size,
     pixels: &mut [T],
     scores: Option<&mut [f32]>,
-    packing: Packing<T>,
+    packing: Threshold<T>,
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
     check_sides(1, height, width)?;
+    let level = Level::chosen()?;
     check_length("pixels", pixels.len(), indices.len().saturating_mul(height * width))?;
     if let Some(scores) = &scores {
         check_length("scores", scores.len(), indices.len())?;
@@ -108,7 +110,7 @@ fn render_as<R: Renderer, T: Gray>(
             ink,
             renderer: R::Scratch::default(),
             blur: Blur::default(),
-            scoring: Scratch::new(1, height, width),
+            scoring: TallyScratch::default(),
         }
     };
     runner.run(tasks.into_iter(), scratch, |canvas, (indices, pixels, mut scores), watch| {
@@ -118,10 +120,8 @@ fn render_as<R: Renderer, T: Gray>(
             let sigma = renderer.draw(seed, index, &mut canvas.ink, &mut canvas.renderer, watch)?;
             canvas.blur.write(&canvas.ink, sigma, image, watch)?;
             if let Some(scores) = &mut scores {
-                let rows = image.chunks_exact(width);
-                canvas.scoring.pack(rows, |row, words| packing.pack(row, words), watch)?;
-                let sizes = canvas.scoring.sizes(Connectivity::Four, watch)?;
-                scores[position] = ratio(sizes.largest_area, sizes.area);
+                let tally = canvas.scoring.tally(level, image, width, packing, watch)?;
+                scores[position] = ratio(tally.largest_area, tally.area);
             }
             watch.worked(UNITS_PER_IMAGE)?;
         }
@@ -134,5 +134,5 @@ struct Canvas<R: Renderer> {
     ink: BitRows,
     renderer: R::Scratch,
     blur: Blur,
-    scoring: Scratch,
+    scoring: TallyScratch,
 }

@@ -1,81 +1,315 @@
-//! The inner loops, one table of them for each instruction set, and the one place that chooses among the
-//! tables.
+//! Instruction sets: a set of operations on words of 64 bits, an implementation of it for each instruction
+//! set, and the one place that chooses among them.
+//!
+//! A kernel is written once, generic over [`Simd`], and compiled once for each instruction set. A value of a
+//! `Simd` type is the proof that this machine has its instructions.
 
+#![allow(unsafe_code, reason = "intrinsics, behind the proof that the machine has them")]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
+use std::sync::OnceLock;
+
 use half::f16;
+pub(crate) use scalar::Scalar;
 
-use crate::batch::BitOrder;
-use crate::foreground::{Foreground, Predicate};
+use crate::Error;
 
-/// Thresholds a row into bits, pixel 0 in the lowest bit; bits beyond the row are 0. Returns whether a pixel
-/// is NaN.
-pub(crate) type PackRow<T> = fn(row: &[T], predicate: Predicate<T>, words: &mut [u64]) -> bool;
+/// The operations of one instruction set. All sets give the same results.
+pub(crate) trait Simd: Copy {
+    /// `LANES` words.
+    type Words: Copy;
+    const LANES: usize;
 
-/// The same for a row of `width` pixels that are bits already, eight a byte.
-pub(crate) type PackBits =
-    fn(row: &[u8], width: usize, order: BitOrder, predicate: Predicate<bool>, words: &mut [u64]);
+    /// Runs a kernel compiled for this instruction set.
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
 
-/// The inner loops of one instruction set. All sets give the same bits.
-pub(crate) struct Kernels {
-    pub(crate) pack_f64: PackRow<f64>,
-    pub(crate) pack_f32: PackRow<f32>,
-    pub(crate) pack_f16: PackRow<f16>,
-    pub(crate) pack_u8: PackRow<u8>,
-    pub(crate) pack_bits: PackBits,
-    /// `line[i] += high[i] - low[i]`; all of one length.
-    pub(crate) add_difference: fn(line: &mut [f32], high: &[f32], low: &[f32]),
-    /// `out[x] = sum over k of weights[k] * rows[k * stride + x]`, summed in blocks of [`SUM_BLOCK`] rows,
-    /// each block and the blocks in rising order.
-    pub(crate) weighted_sum: fn(out: &mut [f32], rows: &[f32], stride: usize, weights: &[f32]),
+    /// The words `words[at..at + LANES]`.
+    fn load(self, words: &[u64], at: usize) -> Self::Words;
+    /// Writes to `words[at..at + LANES]`.
+    fn store(self, values: Self::Words, words: &mut [u64], at: usize);
+    fn splat(self, value: u64) -> Self::Words;
+    fn and(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    /// `a & !b`
+    fn and_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    fn or(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    fn xor(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    /// Wrapping, as all arithmetic here.
+    fn add(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    fn sub(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    fn shift_left<const N: u32>(self, a: Self::Words) -> Self::Words;
+    fn shift_right<const N: u32>(self, a: Self::Words) -> Self::Words;
+    /// The ones in each word.
+    fn count_ones(self, a: Self::Words) -> Self::Words;
+    /// Bit i is set if word i is not 0.
+    fn nonzero(self, a: Self::Words) -> u32;
+    /// Each word plus all words before it.
+    fn prefix_sum(self, a: Self::Words) -> Self::Words;
+    /// The last word in every place.
+    fn broadcast_last(self, a: Self::Words) -> Self::Words;
+    /// Writes the words whose bit is set in `chosen`, in order, to `words[at..]`, and anything to the rest of
+    /// `words[at..at + LANES]`.
+    fn compress(self, values: Self::Words, chosen: u32, words: &mut [u64], at: usize);
+
+    /// Which of 64 pixels are `<= limit`, pixel 0 in the lowest bit, and not 0 if one is NaN. The limit is not
+    /// NaN.
+    fn at_most_f32(self, pixels: &[f32; 64], limit: f32) -> (u64, u64);
+    /// As [`Simd::at_most_f32`].
+    fn at_most_f64(self, pixels: &[f64; 64], limit: f64) -> (u64, u64);
+    /// As [`Simd::at_most_f32`].
+    fn at_most_f16(self, pixels: &[f16; 64], limit: f16) -> (u64, u64);
+    /// As [`Simd::at_most_f32`], without NaN.
+    fn at_most_u8(self, pixels: &[u8; 64], limit: u8) -> u64;
 }
 
-/// Rows that are summed before they are added to the total: keeps the rounding error of very long sums small.
-pub(crate) const SUM_BLOCK: usize = 64;
-
-/// The fastest table for this machine, to be chosen once per batch.
-pub(crate) fn kernels() -> &'static Kernels {
-    &scalar::KERNELS
+/// A computation that can be compiled for any instruction set. `run` must be `#[inline(always)]`, and so must
+/// what it calls, to be compiled for the one it runs on.
+pub(crate) trait Kernel {
+    type Output;
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// Thresholding rows of one pixel type: the predicate and the fastest loop for it.
-#[derive(Clone, Copy)]
-pub(crate) struct Packing<T> {
-    predicate: Predicate<T>,
-    pack: PackRow<T>,
+/// An instruction set that this machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Level(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Set {
+    Scalar,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
-impl<T: Copy> Packing<T> {
-    /// Writes a row's bits; returns whether a pixel is NaN.
-    pub(crate) fn pack(&self, row: &[T], words: &mut [u64]) -> bool {
-        (self.pack)(row, self.predicate, words)
+/// Every name of an instruction set, on any machine, each better than those before it.
+const NAMES: [&str; 4] = ["scalar", "neon", "avx2", "avx512"];
+
+/// The variable of the environment that keeps from using the better instruction sets.
+pub const SIMD_VARIABLE: &str = "REGGAN_SIMD";
+
+impl Level {
+    /// Those that this machine has, from the plainest to the best.
+    pub fn available() -> Vec<Self> {
+        let mut sets = vec![Self(Set::Scalar)];
+        #[cfg(target_arch = "aarch64")]
+        if neon::Neon::detect().is_some() {
+            sets.push(Self(Set::Neon));
+        }
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx2::Avx2::detect().is_some() {
+                sets.push(Self(Set::Avx2));
+            }
+            if avx512::Avx512::detect().is_some() {
+                sets.push(Self(Set::Avx512));
+            }
+        }
+        sets
+    }
+
+    /// The best that this machine has and that the environment variable `REGGAN_SIMD`, read once, allows.
+    pub fn chosen() -> Result<Self, Error> {
+        static CHOSEN: OnceLock<Result<Level, Error>> = OnceLock::new();
+        CHOSEN.get_or_init(|| Self::at_most(std::env::var_os(SIMD_VARIABLE).as_deref())).clone()
+    }
+
+    fn at_most(wanted: Option<&std::ffi::OsStr>) -> Result<Self, Error> {
+        let position = match wanted {
+            None => NAMES.len() - 1,
+            Some(name) => NAMES.iter().position(|known| name == *known).ok_or_else(|| {
+                Error::invalid(format!("{SIMD_VARIABLE} is {name:?}, but must be one of {NAMES:?}"))
+            })?,
+        };
+        let allowed = |level: &Self| NAMES[..=position].contains(&level.name());
+        Ok(Self::available().into_iter().rfind(allowed).unwrap_or(Self(Set::Scalar)))
+    }
+
+    /// Its name, as in `REGGAN_SIMD`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Set::Scalar => "scalar",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => "neon",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "avx512",
+        }
+    }
+
+    /// Runs a kernel with this instruction set.
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Set::Scalar => Scalar.vectorize(kernel),
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: a level is only made where its set was detected.
+            Set::Neon => unsafe { neon::Neon::new_unchecked() }.vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a level is only made where its set was detected.
+            Set::Avx2 => unsafe { avx2::Avx2::new_unchecked() }.vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a level is only made where its set was detected.
+            Set::Avx512 => unsafe { avx512::Avx512::new_unchecked() }.vectorize(kernel),
+        }
     }
 }
 
-impl Packing<f64> {
-    pub(crate) fn float64(foreground: Foreground) -> Self {
-        Self { predicate: foreground.float64(), pack: kernels().pack_f64 }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Stream;
 
-impl Packing<f32> {
-    pub(crate) fn float32(foreground: Foreground) -> Self {
-        Self { predicate: foreground.float32(), pack: kernels().pack_f32 }
-    }
-}
-
-impl Packing<f16> {
-    pub(crate) fn float16(foreground: Foreground) -> Self {
-        Self { predicate: foreground.float16(), pack: kernels().pack_f16 }
-    }
-}
-
-impl Packing<u8> {
-    pub(crate) fn uint8(foreground: Foreground) -> Self {
-        Self { predicate: foreground.uint8(), pack: kernels().pack_u8 }
+    fn words(number: u64) -> [u64; 16] {
+        let mut stream = Stream::new(5, number, 0);
+        std::array::from_fn(|position| {
+            let word = u64::from(stream.word()) << 32 | u64::from(stream.word());
+            match (number as usize + position) % 5 {
+                0 => 0,
+                1 => word & u64::from(stream.word()),
+                2 => u64::MAX,
+                _ => word,
+            }
+        })
     }
 
-    pub(crate) fn bool(foreground: Foreground) -> Self {
-        Self { predicate: foreground.bool(), pack: kernels().pack_u8 }
+    /// Everything that can be done with words, written one after the other.
+    struct Words(u64);
+
+    impl Kernel for Words {
+        type Output = Vec<u64>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Vec<u64> {
+            let (first, second) = (words(self.0), words(self.0 + 1));
+            let mut result = Vec::new();
+            let mut put = |values: S::Words| {
+                let mut out = [0; 9];
+                simd.store(values, &mut out, 1);
+                result.extend_from_slice(&out[1..=S::LANES]);
+            };
+            for at in (0..8).step_by(S::LANES) {
+                let (a, b) = (simd.load(&first, at), simd.load(&second, at));
+                put(simd.and(a, b));
+                put(simd.and_not(a, b));
+                put(simd.or(a, b));
+                put(simd.xor(a, b));
+                put(simd.add(a, b));
+                put(simd.sub(a, b));
+                put(simd.shift_left::<1>(a));
+                put(simd.shift_right::<1>(a));
+                put(simd.shift_left::<48>(a));
+                put(simd.shift_right::<63>(a));
+                put(simd.count_ones(a));
+                put(simd.splat(first[0]));
+                for lane in 0..S::LANES {
+                    // What depends on the number of lanes, each against the words themselves.
+                    let upto = first[at..=at + lane].iter().fold(0_u64, |sum, word| sum.wrapping_add(*word));
+                    let mut out = [0; 8];
+                    simd.store(simd.prefix_sum(a), &mut out, 0);
+                    assert_eq!(out[lane], upto);
+                    simd.store(simd.broadcast_last(a), &mut out, 0);
+                    assert_eq!(out[lane], first[at + S::LANES - 1]);
+                    assert_eq!(simd.nonzero(a) >> lane & 1, u32::from(first[at + lane] != 0));
+                }
+                for chosen in 0..1_u32 << S::LANES {
+                    let mut out = [0; 10];
+                    simd.compress(a, chosen, &mut out, 2);
+                    let lanes = (0..S::LANES).filter(|lane| chosen >> lane & 1 == 1);
+                    let expected: Vec<_> = lanes.map(|lane| first[at + lane]).collect();
+                    assert_eq!(out[2..][..expected.len()], expected);
+                }
+            }
+            // Word after word, whatever the number of lanes.
+            let operations = 12;
+            let block = operations * S::LANES;
+            (0..8 * operations)
+                .map(|position| {
+                    let (operation, word) = (position / 8, position % 8);
+                    result[word / S::LANES * block + operation * S::LANES + word % S::LANES]
+                })
+                .collect()
+        }
+    }
+
+    #[test]
+    fn words_are_as_the_scalar_ones() {
+        for number in 0..200 {
+            let expected = Scalar.vectorize(Words(number));
+            for level in Level::available() {
+                assert_eq!(level.run(Words(number)), expected, "{}", level.name());
+            }
+        }
+    }
+
+    struct Comparisons<'a> {
+        floats: &'a [f32; 64],
+        limit: f32,
+    }
+
+    impl Kernel for Comparisons<'_> {
+        type Output = [(u64, bool); 4];
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let Self { floats, limit } = self;
+            let is_nan = |(bits, nan): (u64, u64)| (bits, nan != 0);
+            let byte = |value: f32| (value.abs() * 100.0) as u8;
+            [
+                is_nan(simd.at_most_f32(floats, limit)),
+                is_nan(simd.at_most_f64(&floats.map(f64::from), limit.into())),
+                is_nan(simd.at_most_f16(&floats.map(f16::from_f32), f16::from_f32(limit))),
+                (simd.at_most_u8(&floats.map(byte), byte(limit)), false),
+            ]
+        }
+    }
+
+    #[test]
+    fn comparisons_are_as_the_scalar_ones() {
+        let special =
+            [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN, 1e-7, -1e-7, 70_000.0, 2.55];
+        for number in 0..500 {
+            let mut stream = Stream::new(6, number, 0);
+            let mut floats: [f32; 64] = std::array::from_fn(|_| (4.0 * stream.uniform01() - 2.0) as f32);
+            let limit = match number % 8 {
+                kind @ 0..=3 => special[kind as usize],
+                4 => floats[stream.integer((0, 63)) as usize],
+                _ => (4.0 * stream.uniform01() - 2.0) as f32,
+            };
+            for _ in 0..number % 4 {
+                floats[stream.integer((0, 63)) as usize] = special[stream.integer((0, 9)) as usize];
+            }
+            let expected = Scalar.vectorize(Comparisons { floats: &floats, limit });
+            for level in Level::available() {
+                let found = level.run(Comparisons { floats: &floats, limit });
+                assert_eq!(found, expected, "{}: {floats:?} <= {limit}", level.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_variable_only_keeps_from_better_ones() {
+        let name = |wanted: Option<&str>| Level::at_most(wanted.map(AsRef::as_ref)).map(Level::name);
+        let available: Vec<_> = Level::available().into_iter().map(Level::name).collect();
+        assert_eq!(available[0], "scalar");
+        assert_eq!(name(None), Ok(available[available.len() - 1]));
+        assert_eq!(name(Some("scalar")), Ok("scalar"));
+        for wanted in NAMES {
+            let chosen = name(Some(wanted)).expect("a name");
+            assert!(available.contains(&chosen));
+            if available.contains(&wanted) {
+                assert_eq!(chosen, wanted);
+            }
+        }
+        assert!(matches!(name(Some("sse9")), Err(Error::Invalid(_))));
     }
 }

@@ -1,0 +1,112 @@
+"""What the kernels are held to: targets as functions of the medians of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Medians:
+    """The benches of one run, to be asked for the time of one image."""
+
+    rows: Sequence[Row]
+
+    def seconds(
+        self,
+        by: str,
+        size: int,
+        dtype: str,
+        kind: str = "blobs",
+        threads: int | str = 1,
+        job: str = "score",
+    ) -> float:
+        """Median seconds of a batch over its images; a LookupError if the run has no such bench."""
+        asked = {"by": by, "dtype": dtype, "kind": kind, "threads": threads, "job": job}
+        for row in self.rows:
+            if row["shape"][1] == size and all(row[key] == value for key, value in asked.items()):
+                return float(row["median_s"]) / int(row["shape"][0])
+        raise LookupError(f"this run has no bench of {asked} at {size}x{size}; run all of them")
+
+    def ratio(self, by: Sequence[str], size: int, dtype: str, kind: str = "blobs", job: str = "score") -> float:
+        """How many times as fast ours is as the fastest of `by`, one thread each."""
+        theirs = min(self.seconds(name, size, dtype, kind, job=job) for name in by)
+        return theirs / self.seconds("reggan", size, dtype, kind, job=job)
+
+    def over_floor(self) -> float:
+        """Our time over that of the pass that only packs and counts."""
+        return 1 / self.ratio(["floor"], 64, "float32")
+
+    def two_threads(self) -> float:
+        """How many times as fast two threads are as one."""
+        return self.seconds("reggan", 64, "float32") / self.seconds("reggan", 64, "float32", threads=2)
+
+    def spread(self) -> float:
+        """The dearest pixel over the cheapest, from 64x64 to 2048x2048, in the worse of both dtypes."""
+        spreads = []
+        for dtype in ("float32", "uint8"):
+            costs = [self.seconds("reggan", size, dtype) / size**2 for size in (64, 128, 256, 512, 2048)]
+            spreads.append(max(costs) / min(costs))
+        return max(spreads)
+
+    def overhead(self) -> float:
+        """Microseconds of one call on one image beyond the kernel's time for an image of a batch."""
+        call = self.seconds("reggan", 64, "uint8", threads="all", job="call")
+        return 1e6 * (call - self.seconds("reggan", 64, "uint8"))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure of a run and the bound that it must reach or, if `at_most`, keep to."""
+
+    name: str
+    measure: Callable[[Medians], float]
+    bound: float
+    at_most: bool = False
+
+    def check(self, medians: Medians) -> Row:
+        """The target, the figure and whether it is met."""
+        figure = self.measure(medians)
+        return {
+            "name": self.name,
+            "target": f"{'≤' if self.at_most else '≥'} {self.bound:,.9g}",
+            "measured": float(f"{figure:.4g}"),
+            "met": figure <= self.bound if self.at_most else figure >= self.bound,
+        }
+
+
+def times(
+    by: Sequence[str], size: int, dtype: str, kind: str = "blobs", job: str = "score"
+) -> Callable[[Medians], float]:
+    """How many times as fast ours is as the fastest of `by`."""
+    return lambda run: run.ratio(by, size, dtype, kind, job)
+
+
+STATS, NUMBA, LABELLERS = ["opencv stats"], ["numba", "numba bits"], ["cc3d", "opencv", "scipy"]
+
+TARGETS = (
+    Target("64x64 float32, times OpenCV with stats", times(STATS, 64, "float32"), 30),
+    Target("64x64 float32, times the faster Numba", times(NUMBA, 64, "float32"), 10),
+    Target("64x64 float32, time over the floor's", Medians.over_floor, 1.7, at_most=True),
+    Target("64x64 uint8, times OpenCV with stats", times(STATS, 64, "uint8"), 40),
+    Target("64x64 bits, images/s", lambda run: 1 / run.seconds("reggan", 64, "bits"), 1.2e6),
+    Target("512x512 uint8, times OpenCV with stats", times(STATS, 512, "uint8"), 6),
+    Target("64x64 uint8 noise 50%, times OpenCV with stats", times(STATS, 64, "uint8", "noise 50%"), 6),
+    Target("label 64x64 uint8, times the best of OpenCV, cc3d, SciPy", times(LABELLERS, 64, "uint8", job="label"), 1.5),
+    Target(
+        "label 512x512 uint8, times the best of OpenCV, cc3d, SciPy", times(LABELLERS, 512, "uint8", job="label"), 1.5
+    ),
+    Target("64x64 float32, two threads, times one", Medians.two_threads, 1.85),
+    Target("cost per pixel from 64x64 to 2048x2048, most over least", Medians.spread, 2, at_most=True),
+    Target("64x64 uint8, microseconds of one call beyond the kernel", Medians.overhead, 5, at_most=True),
+)
+"""On one thread and of blobs unless said."""
+
+
+def check(rows: Sequence[Row]) -> list[Row]:
+    """Every target; a LookupError if the run lacks what one needs."""
+    medians = Medians(rows)
+    return [target.check(medians) for target in TARGETS]

@@ -1,0 +1,90 @@
+//! A band of an image as strips of bits: 64 columns each, a word a row, and one row above the band.
+
+use crate::batch::Rows;
+use crate::packing::Packing;
+use crate::simd::Simd;
+
+/// Rows are kept up to a multiple of this, which every instruction set's number of lanes divides.
+const ROW_BLOCK: usize = 8;
+
+/// Strips of the same height. Memory is kept from one band to the next.
+#[derive(Default)]
+pub(crate) struct Strips {
+    /// For each strip the row above the band, its rows, and zeros to a full block.
+    words: Vec<u64>,
+    stride: usize,
+    count: usize,
+    width: usize,
+    rows: usize,
+    /// Rows that have been packed.
+    packed: usize,
+    nan: bool,
+}
+
+impl Strips {
+    /// A band of so many rows, still to be packed, below the last row of the band `above`.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, rows: usize, width: usize, above: Option<&Self>) {
+        let stride = 1 + rows.next_multiple_of(ROW_BLOCK);
+        (self.count, self.stride) = (width.div_ceil(64), stride);
+        (self.width, self.rows, self.packed, self.nan) = (width, rows, 0, false);
+        self.words.resize(self.count * stride, 0);
+        for (position, strip) in self.words.chunks_exact_mut(stride).enumerate() {
+            strip[0] = above.map_or(0, |above| above.strip(position)[above.rows]);
+            for word in &mut strip[1 + rows..] {
+                *word = 0;
+            }
+        }
+    }
+
+    /// Packs at most so many of the rows that are still to be packed.
+    #[inline(always)]
+    pub(crate) fn pack<S: Simd, P: Packing>(
+        &mut self,
+        simd: S,
+        packing: P,
+        rows: &mut Rows<'_, P::Element>,
+        at_most: usize,
+    ) {
+        let count = at_most.min(self.rows - self.packed);
+        let words = &mut self.words[1 + self.packed..];
+        self.packed += count;
+        if self.width == 64
+            && let Some(block) = rows.next_block(count)
+        {
+            self.nan |= packing.pack_words(simd, block, &mut words[..count]);
+            return;
+        }
+        for y in 0..count {
+            let Some(row) = rows.next() else { return };
+            let words = &mut words[y..];
+            let write = |strip, bits| words[strip * self.stride] = bits;
+            self.nan |= packing.pack(simd, row, self.width, write);
+        }
+    }
+
+    /// Whether a pixel is NaN.
+    pub(crate) fn has_nan(&self) -> bool {
+        self.nan
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// For each strip: the row above, the rows, and zeros to a full block.
+    #[inline(always)]
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &[u64]> {
+        self.words.chunks_exact(self.stride)
+    }
+
+    #[inline(always)]
+    pub(crate) fn strip(&self, position: usize) -> &[u64] {
+        &self.words[position * self.stride..][..self.stride]
+    }
+
+    /// The words of row `y`.
+    pub(crate) fn row(&self, y: usize) -> impl Iterator<Item = u64> {
+        self.words[1 + y..].iter().step_by(self.stride).copied()
+    }
+}

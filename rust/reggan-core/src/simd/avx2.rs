@@ -1,0 +1,244 @@
+//! AVX2 with BMI and POPCNT: Intel since Haswell, AMD since Excavator.
+
+use std::arch::x86_64::*;
+
+use half::f16;
+
+use super::{Kernel, Simd};
+
+/// The proof that the machine has these instructions.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    pub(super) fn detect() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt");
+        found.then_some(Self(()))
+    }
+
+    /// # Safety
+    /// [`Avx2::detect`] has given one on this machine.
+    pub(super) unsafe fn new_unchecked() -> Self {
+        Self(())
+    }
+}
+
+/// An operation without access to memory, as a method body.
+macro_rules! op {
+    ($operation:expr) => {
+        // SAFETY: `self` proves that the machine has the instruction.
+        unsafe { $operation }
+    };
+}
+
+impl Simd for Avx2 {
+    type Words = __m256i;
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+        fn run<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        op!(run(self, kernel))
+    }
+
+    #[inline(always)]
+    fn load(self, words: &[u64], at: usize) -> __m256i {
+        let words = &words[at..at + Self::LANES];
+        // SAFETY: the slice holds four words; the load needs no alignment.
+        unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn store(self, values: __m256i, words: &mut [u64], at: usize) {
+        let words = &mut words[at..at + Self::LANES];
+        // SAFETY: the slice holds four words; the store needs no alignment.
+        unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), values) }
+    }
+
+    #[inline(always)]
+    fn splat(self, value: u64) -> __m256i {
+        op!(_mm256_set1_epi64x(value as i64))
+    }
+
+    #[inline(always)]
+    fn and(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_and_si256(a, b))
+    }
+
+    #[inline(always)]
+    fn and_not(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_andnot_si256(b, a))
+    }
+
+    #[inline(always)]
+    fn or(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_or_si256(a, b))
+    }
+
+    #[inline(always)]
+    fn xor(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_xor_si256(a, b))
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_add_epi64(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_sub_epi64(a, b))
+    }
+
+    #[inline(always)]
+    fn shift_left<const N: u32>(self, a: __m256i) -> __m256i {
+        op!(_mm256_sll_epi64(a, _mm_cvtsi32_si128(N as i32)))
+    }
+
+    #[inline(always)]
+    fn shift_right<const N: u32>(self, a: __m256i) -> __m256i {
+        op!(_mm256_srl_epi64(a, _mm_cvtsi32_si128(N as i32)))
+    }
+
+    #[inline(always)]
+    fn count_ones(self, a: __m256i) -> __m256i {
+        // Each half byte is looked up, and the eight bytes of a word are summed (Mula, Kurz, Lemire 2018).
+        op!({
+            let ones =
+                _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+            let nibble = _mm256_set1_epi8(15);
+            let low = _mm256_shuffle_epi8(ones, _mm256_and_si256(a, nibble));
+            let high = _mm256_shuffle_epi8(ones, _mm256_and_si256(_mm256_srli_epi16::<4>(a), nibble));
+            _mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256())
+        })
+    }
+
+    #[inline(always)]
+    fn nonzero(self, a: __m256i) -> u32 {
+        op!({
+            let zero = _mm256_cmpeq_epi64(a, _mm256_setzero_si256());
+            !_mm256_movemask_pd(_mm256_castsi256_pd(zero)) as u32 & 15
+        })
+    }
+
+    #[inline(always)]
+    fn prefix_sum(self, a: __m256i) -> __m256i {
+        op!({
+            let pairs = _mm256_add_epi64(a, _mm256_slli_si256::<8>(a));
+            let low = _mm256_permute4x64_epi64::<0b0101_0101>(pairs);
+            _mm256_add_epi64(pairs, _mm256_blend_epi32::<0b1111_0000>(_mm256_setzero_si256(), low))
+        })
+    }
+
+    #[inline(always)]
+    fn broadcast_last(self, a: __m256i) -> __m256i {
+        op!(_mm256_permute4x64_epi64::<0b1111_1111>(a))
+    }
+
+    #[inline(always)]
+    fn compress(self, values: __m256i, chosen: u32, words: &mut [u64], at: usize) {
+        let order = self.load(&COMPRESS[chosen as usize & 15], 0);
+        self.store(op!(_mm256_permutevar8x32_epi32(values, order)), words, at);
+    }
+
+    #[inline(always)]
+    fn at_most_f32(self, pixels: &[f32; 64], limit: f32) -> (u64, u64) {
+        let (eights, _) = pixels.as_chunks::<8>();
+        let mut bits = 0;
+        // SAFETY: `self` proves that the machine has the instructions; each load is of 8 pixels.
+        unsafe {
+            let limit = _mm256_set1_ps(limit);
+            let mut nan = _mm256_setzero_ps();
+            for (position, eight) in eights.iter().enumerate() {
+                let eight = _mm256_loadu_ps(eight.as_ptr());
+                let at_most = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(eight, limit));
+                bits |= u64::from(at_most as u32) << (8 * position);
+                nan = _mm256_or_ps(nan, _mm256_cmp_ps::<_CMP_UNORD_Q>(eight, eight));
+            }
+            (bits, _mm256_movemask_ps(nan) as u64)
+        }
+    }
+
+    #[inline(always)]
+    fn at_most_f64(self, pixels: &[f64; 64], limit: f64) -> (u64, u64) {
+        let (fours, _) = pixels.as_chunks::<4>();
+        let mut bits = 0;
+        // SAFETY: `self` proves that the machine has the instructions; each load is of 4 pixels.
+        unsafe {
+            let limit = _mm256_set1_pd(limit);
+            let mut nan = _mm256_setzero_pd();
+            for (position, four) in fours.iter().enumerate() {
+                let four = _mm256_loadu_pd(four.as_ptr());
+                let at_most = _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_LE_OQ>(four, limit));
+                bits |= u64::from(at_most as u32) << (4 * position);
+                nan = _mm256_or_pd(nan, _mm256_cmp_pd::<_CMP_UNORD_Q>(four, four));
+            }
+            (bits, _mm256_movemask_pd(nan) as u64)
+        }
+    }
+
+    #[inline(always)]
+    fn at_most_f16(self, pixels: &[f16; 64], limit: f16) -> (u64, u64) {
+        let (blocks, _) = pixels.as_chunks::<32>();
+        let mut bits = 0;
+        // SAFETY: `self` proves that the machine has the instructions; each load is of 16 pixels.
+        unsafe {
+            let limit = _mm256_set1_epi16(super::scalar::f16_key(limit));
+            let magnitude = _mm256_set1_epi16(0x7fff);
+            let mut nan = _mm256_setzero_si256();
+            for (position, block) in blocks.iter().enumerate() {
+                let mut above = |pixels: &[f16]| {
+                    let pixels = _mm256_loadu_si256(pixels.as_ptr().cast());
+                    let size = _mm256_and_si256(pixels, magnitude);
+                    nan = _mm256_or_si256(nan, _mm256_cmpgt_epi16(size, _mm256_set1_epi16(0x7c00)));
+                    let negative = _mm256_and_si256(_mm256_srai_epi16::<15>(pixels), magnitude);
+                    _mm256_cmpgt_epi16(_mm256_xor_si256(pixels, negative), limit)
+                };
+                // Packing works within halves of the register, so the middle quarters come out swapped.
+                let bytes = _mm256_packs_epi16(above(&block[..16]), above(&block[16..]));
+                let bytes = _mm256_permute4x64_epi64::<0b1101_1000>(bytes);
+                bits |= u64::from(!_mm256_movemask_epi8(bytes) as u32) << (32 * position);
+            }
+            (bits, _mm256_movemask_epi8(nan) as u32 as u64)
+        }
+    }
+
+    #[inline(always)]
+    fn at_most_u8(self, pixels: &[u8; 64], limit: u8) -> u64 {
+        let (halves, _) = pixels.as_chunks::<32>();
+        // SAFETY: `self` proves that the machine has the instructions; each load is of 32 pixels.
+        unsafe {
+            let limit = _mm256_set1_epi8(limit as i8);
+            let bits = |half: &[u8; 32]| {
+                let half = _mm256_loadu_si256(half.as_ptr().cast());
+                let at_most = _mm256_cmpeq_epi8(_mm256_min_epu8(half, limit), half);
+                u64::from(_mm256_movemask_epi8(at_most) as u32)
+            };
+            bits(&halves[0]) | bits(&halves[1]) << 32
+        }
+    }
+}
+
+/// For each set of chosen words the order of their halves, as 32-bit lanes.
+const COMPRESS: [[u64; 4]; 16] = {
+    let mut orders = [[0; 4]; 16];
+    let mut chosen = 0;
+    while chosen < 16 {
+        let (mut lane, mut next) = (0_u64, 0);
+        while lane < 4 {
+            if chosen >> lane & 1 == 1 {
+                orders[chosen][next] = ((2 * lane + 1) << 32) | (2 * lane);
+                next += 1;
+            }
+            lane += 1;
+        }
+        chosen += 1;
+    }
+    orders
+};
