@@ -50,7 +50,7 @@ pub(crate) fn for_each_image<O: Send>(
 ) -> Result<(), Error> {
     let (count, depth, _, width) = images.dim();
     options.connectivity.check(depth)?;
-    check_length("out", out.len(), count * per_image)?;
+    check_length("out", out.len(), count.saturating_mul(per_image))?;
     let level = Level::chosen()?;
     on_rows(images, options.foreground, Work { level, width, out, per_image, measure, runner })
 }

@@ -1,0 +1,125 @@
+//! NumPy arrays as the kernels read and write them.
+
+use half::f16;
+use ndarray::{ArrayView4, Axis, Ix4};
+use numpy::{
+    Element, PyArrayDescrMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArray,
+    PyUntypedArrayMethods, dtype,
+};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use reggan_core::{Batch, BitOrder, Images, PackedBatch, Pixels, Size};
+
+use crate::to_python;
+
+/// Images to read, of any pixel type that is served: (height, width), (n, height, width) or (n, 1, height,
+/// width); volumes (depth, height, width) or (n, depth, height, width).
+pub(crate) enum ImageArray<'py> {
+    Float64(PyReadonlyArrayDyn<'py, f64>),
+    Float32(PyReadonlyArrayDyn<'py, f32>),
+    Float16(PyReadonlyArrayDyn<'py, f16>),
+    Uint8(PyReadonlyArrayDyn<'py, u8>),
+    Bool(PyReadonlyArrayDyn<'py, u8>),
+    /// Rows of bits, their width in pixels, and their order: given as a tuple.
+    Packed(PyReadonlyArrayDyn<'py, u8>, usize, BitOrder),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for ImageArray<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let Ok(array) = object.cast::<PyUntypedArray>() else {
+            let (bits, width, order): (_, _, String) = object.extract()?;
+            let order = match order.as_str() {
+                "big" => BitOrder::Big,
+                "little" => BitOrder::Little,
+                _ => {
+                    return Err(PyValueError::new_err(format!(
+                        "bitorder {order:?} is not \"big\" or \"little\""
+                    )));
+                }
+            };
+            return Ok(Self::Packed(bits, width, order));
+        };
+        let given = array.dtype();
+        match (given.kind(), given.itemsize()) {
+            (b'f', 8) => array.extract().map(Self::Float64),
+            (b'f', 4) => array.extract().map(Self::Float32),
+            (b'f', 2) => array.extract().map(Self::Float16),
+            (b'u', 1) => array.extract().map(Self::Uint8),
+            (b'b', 1) => as_bytes(&array)?.extract().map(Self::Bool),
+            _ => Err(PyTypeError::new_err(format!("images of dtype {given} are not served"))),
+        }
+    }
+}
+
+impl ImageArray<'_> {
+    pub(crate) fn view(&self, spatial: bool) -> PyResult<Images<'_>> {
+        fn batch<'a, T: Element>(
+            array: &'a PyReadonlyArrayDyn<'_, T>,
+            spatial: bool,
+        ) -> PyResult<Batch<'a, T>> {
+            Batch::volumes(volumes(array, spatial)?).map_err(to_python)
+        }
+        Ok(match self {
+            Self::Float64(array) => Images::Float64(batch(array, spatial)?),
+            Self::Float32(array) => Images::Float32(batch(array, spatial)?),
+            Self::Float16(array) => Images::Float16(batch(array, spatial)?),
+            Self::Uint8(array) => Images::Uint8(batch(array, spatial)?),
+            Self::Bool(array) => Images::Bool(batch(array, spatial)?),
+            Self::Packed(array, width, order) => {
+                let packed = PackedBatch::new(batch(array, spatial)?, *width, *order);
+                Images::Packed(packed.map_err(to_python)?)
+            }
+        })
+    }
+}
+
+/// (n, depth, height, width), whichever of these axes the array lacks.
+fn volumes<'a, T: Element>(
+    array: &'a PyReadonlyArrayDyn<'_, T>,
+    spatial: bool,
+) -> PyResult<ArrayView4<'a, T>> {
+    let view = array.as_array();
+    let view = match (view.ndim(), spatial) {
+        (2, false) => view.insert_axis(Axis(0)).insert_axis(Axis(0)),
+        (3, false) => view.insert_axis(Axis(1)),
+        (3, true) => view.insert_axis(Axis(0)),
+        _ => view,
+    };
+    view.into_dimensionality::<Ix4>().map_err(|_| {
+        PyValueError::new_err(format!("images of shape {:?} do not fit the connectivity", array.shape()))
+    })
+}
+
+/// Images to write: (n, height, width), C-contiguous.
+#[derive(FromPyObject)]
+pub(crate) enum PixelArray<'py> {
+    Float32(PyReadwriteArrayDyn<'py, f32>),
+    Uint8(PyReadwriteArrayDyn<'py, u8>),
+}
+
+impl PixelArray<'_> {
+    pub(crate) fn size(&self) -> PyResult<Size> {
+        let shape = match self {
+            Self::Float32(array) => array.shape(),
+            Self::Uint8(array) => array.shape(),
+        };
+        match *shape {
+            [_, height, width] => Ok(Size { height, width }),
+            _ => Err(PyValueError::new_err("images to write must have the shape (n, height, width)")),
+        }
+    }
+
+    pub(crate) fn pixels(&mut self) -> PyResult<Pixels<'_>> {
+        Ok(match self {
+            Self::Float32(array) => Pixels::Float32(array.as_slice_mut()?),
+            Self::Uint8(array) => Pixels::Uint8(array.as_slice_mut()?),
+        })
+    }
+}
+
+/// An array of bool, which may hold any bytes, as what it is in memory.
+pub(crate) fn as_bytes<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyAny>> {
+    array.call_method1("view", (dtype::<u8>(array.py()),))
+}

@@ -1,0 +1,68 @@
+//! Measures of images, one array a measure.
+
+use numpy::{Element, PyReadwriteArrayDyn};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use reggan_core::{Fields, Measures};
+
+/// An array that a measure goes to.
+pub(crate) enum Column<'py> {
+    Float32(PyReadwriteArrayDyn<'py, f32>, fn(&Measures) -> f32),
+    Int64(PyReadwriteArrayDyn<'py, i64>, fn(&Measures) -> i64),
+    Bbox(PyReadwriteArrayDyn<'py, i32>),
+    Centroid(PyReadwriteArrayDyn<'py, f64>),
+}
+
+/// Writes the measures of the images from this position on.
+pub(crate) type Writer<'a> = Box<dyn FnMut(usize, &[Measures]) + Send + 'a>;
+
+impl<'py> Column<'py> {
+    pub(crate) fn of(name: &str, array: &Bound<'py, PyAny>) -> PyResult<(Fields, Self)> {
+        Ok(match name {
+            "score" => (Fields::SCORE, Self::Float32(array.extract()?, |m| m.score)),
+            "count" => (Fields::COUNT, Self::Int64(array.extract()?, |m| m.count.into())),
+            "area" => (Fields::AREA, Self::Int64(array.extract()?, |m| m.area as i64)),
+            "largest_area" => {
+                (Fields::LARGEST_AREA, Self::Int64(array.extract()?, |m| m.largest_area as i64))
+            }
+            "bbox" => (Fields::BBOX, Self::Bbox(array.extract()?)),
+            "centroid" => (Fields::CENTROID, Self::Centroid(array.extract()?)),
+            "holes" => (Fields::HOLES, Self::Int64(array.extract()?, |m| m.holes.into())),
+            "euler" => (Fields::EULER, Self::Int64(array.extract()?, |m| m.euler)),
+            _ => return Err(PyValueError::new_err(format!("there is no measure {name:?}"))),
+        })
+    }
+
+    /// For `count` images of `axes` axes: 2, those that a volume has last, or 3.
+    pub(crate) fn writer(&mut self, count: usize, axes: usize) -> PyResult<Writer<'_>> {
+        match self {
+            Self::Float32(array, measure) => writer(array, count, 1, |out, m| out[0] = measure(m)),
+            Self::Int64(array, measure) => writer(array, count, 1, |out, m| out[0] = measure(m)),
+            Self::Bbox(array) => writer(array, count, 2 * axes, move |out, m| {
+                let (low, high) = m.bbox.split_at(3);
+                let sides = low[3 - axes..].iter().chain(&high[3 - axes..]);
+                out.iter_mut().zip(sides).for_each(|(out, &side)| *out = side as i32);
+            }),
+            Self::Centroid(array) => {
+                writer(array, count, axes, move |out, m| out.copy_from_slice(&m.centroid[3 - axes..]))
+            }
+        }
+    }
+}
+
+fn writer<'a, T: Element>(
+    array: &'a mut PyReadwriteArrayDyn<'_, T>,
+    count: usize,
+    per_image: usize,
+    write: impl Fn(&mut [T], &Measures) + Send + 'a,
+) -> PyResult<Writer<'a>> {
+    let values = array.as_slice_mut()?;
+    if values.len() != count * per_image {
+        let text = format!("{count} x {per_image} values for an array of {}", values.len());
+        return Err(PyValueError::new_err(text));
+    }
+    Ok(Box::new(move |start, measures| {
+        let places = values[start * per_image..].chunks_exact_mut(per_image);
+        places.zip(measures).for_each(|(out, measures)| write(out, measures));
+    }))
+}
