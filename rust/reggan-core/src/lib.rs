@@ -1,9 +1,9 @@
 //! The kernels of reggan: draw images from seeded streams, and measure their connected components exactly.
 //!
-//! A batch of images is thresholded into rows of bits ([`Foreground`]), the runs of ones in those rows are
-//! joined into components by a union-find, and everything else ([`score`], [`analyze`], [`label`],
-//! [`largest_component`]) is read off the joined runs. [`render`] goes the other way: shapes are drawn into
-//! rows of bits, whose runs are blurred.
+//! A batch of images is thresholded into rows of bits ([`Foreground`]). [`score`] is swept from the bits of many rows at
+//! once; where components must be told apart ([`analyze`], [`label`], [`largest_component`]), the runs of ones in the
+//! rows are joined by a union-find. [`render`] goes the other way: shapes are drawn into rows of bits, whose runs are
+//! blurred.
 //!
 //! Results are a pure function of the inputs, for any number of threads.
 
