@@ -67,20 +67,25 @@ impl<'a> Runner<'a> {
         scratch: impl Fn() -> S,
         work: impl Fn(&mut S, T, &mut Watch<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut asked = Instant::now();
-        let mut stop = || {
-            let due = asked.elapsed() >= INTERRUPT_PERIOD;
-            if due {
-                asked = Instant::now();
-            }
-            due && (self.interrupt)()
-        };
+        let mut stop = self.ask_by_clock();
         let mut watch = Watch::new(&mut stop);
         let mut scratch = scratch();
         for task in tasks {
             work(&mut scratch, task, &mut watch)?;
         }
         Ok(())
+    }
+
+    /// Asks the caller whether to stop, but not more often than every [`INTERRUPT_PERIOD`].
+    fn ask_by_clock(&self) -> impl FnMut() -> bool {
+        let mut asked = Instant::now();
+        move || {
+            let due = asked.elapsed() >= INTERRUPT_PERIOD;
+            if due {
+                asked = Instant::now();
+            }
+            due && (self.interrupt)()
+        }
     }
 
     fn run_on<T: Send, S>(
@@ -93,11 +98,8 @@ impl<'a> Runner<'a> {
     ) -> Result<(), Error> {
         let queue = Queue::new(tasks);
         let stop = AtomicBool::new(false);
-        let running = Running::new(threads);
-        let worker = || {
-            let _finish = running.finish_on_drop();
-            let mut stop = || stop.load(Ordering::Relaxed);
-            let mut watch = Watch::new(&mut stop);
+        let worker = |should_stop: &mut dyn FnMut() -> bool| {
+            let mut watch = Watch::new(should_stop);
             let mut scratch = scratch();
             while let Some((order, task)) = queue.next() {
                 if let Err(error) = work(&mut scratch, task, &mut watch) {
@@ -105,10 +107,22 @@ impl<'a> Runner<'a> {
                 }
             }
         };
+        // The calling thread works, too: it need not be woken.
+        let running = Running::new(threads - 1);
         pool.rayon().in_place_scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|_| worker());
+            for _ in 1..threads {
+                scope.spawn(|_| {
+                    let _finish = running.finish_on_drop();
+                    worker(&mut || stop.load(Ordering::Relaxed));
+                });
             }
+            let mut ask = self.ask_by_clock();
+            worker(&mut || {
+                if ask() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                stop.load(Ordering::Relaxed)
+            });
             while !running.wait(INTERRUPT_PERIOD) {
                 if !stop.load(Ordering::Relaxed) && (self.interrupt)() {
                     stop.store(true, Ordering::Relaxed);
