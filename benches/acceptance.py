@@ -101,6 +101,7 @@ TARGETS = (
     ),
     Target("64x64 float32, two threads, times one", lambda medians: medians.two_threads("float32"), 1.85),
     Target("64x64 uint8, two threads, times one", lambda medians: medians.two_threads("uint8"), 1.85),
+    Target("64x64 bits, two threads, times one", lambda medians: medians.two_threads("bits"), 1.85),
     Target("cost per pixel from 64x64 to 2048x2048, most over least", Medians.spread, 2, at_most=True),
     Target("64x64 uint8, microseconds of one call beyond the kernel", Medians.overhead, 5, at_most=True),
 )

@@ -99,7 +99,7 @@ def draw_libraries(axes: Axes, medians: Medians, palette: Palette) -> None:
         axes.plot(ends[1], y, "o", color=color, markersize=6, markerfacecolor=palette.paper)
     axes.set_title("64×64 blobs, one thread: images/s")
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_yticks(range(len(order)), [NAMES[by] for by in order])

@@ -75,7 +75,6 @@ def paragraph(summary: dict[str, Any], medians: Medians) -> str:
     return f"""\
 In brackets, how many times as fast `reggan.score` is. {summary["cpu"]}, {summary["cores"]} cores, {versions}; medians; each peer in the fastest way it
 offers, with equal scores. Already packed bits: {rounded(1 / medians.seconds("reggan", 64, "bits"))} images/s at 64². Two threads do {medians.two_threads("float32"):.2f} times the
-work of one in float32 and {medians.two_threads("uint8"):.2f} times in uint8. A call
-on one image takes {medians.overhead():.1f} µs more than the kernel. `label` is {labels[0]:.1f} times (64²) and {labels[1]:.1f} times (512²) as fast as the best of OpenCV, cc3d and SciPy.
+work of one in float32, {medians.two_threads("uint8"):.2f} times in uint8 (both share the memory of this machine) and {medians.two_threads("bits"):.2f} times in bits. A call on one image takes {medians.overhead():.1f} µs more than the kernel. `label` is {labels[0]:.1f} times (64²) and {labels[1]:.1f} times (512²) as fast as the best of OpenCV, cc3d and SciPy.
 `render` does {renders["reggan", "float32"]} images/s in float32 (OpenCV {renders["opencv", "float32"]}) and {renders["reggan", "uint8"]} in uint8 (Pillow {renders["pillow", "uint8"]}).
 """  # noqa: E501
