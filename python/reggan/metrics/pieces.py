@@ -13,9 +13,9 @@ __all__ = ["components", "one_piece"]
 
 def components(images: npt.NDArray[Any]) -> float:
     """Mean number of components of images (N, H, W)."""
-    return float(analyze(images).count.mean())
+    return float(analyze(images, fields=("count",)).count.mean())
 
 
 def one_piece(images: npt.NDArray[Any]) -> float:
     """Share of images (N, H, W) with exactly one component, in [0, 1]."""
-    return float((analyze(images).count == 1).mean())
+    return float((analyze(images, fields=("count",)).count == 1).mean())

@@ -30,6 +30,14 @@ pub(crate) struct Tally {
     pub(crate) count: u64,
 }
 
+impl Tally {
+    /// Of so many pixels in so many runs: each is a node, and each join makes one component of two.
+    #[inline(always)]
+    fn of(forest: &Forest, area: u64, runs: u64) -> Self {
+        Self { area, largest_area: forest.largest_area().into(), count: runs - forest.joins() }
+    }
+}
+
 /// The components of an image that is given band by band. Memory is kept from one image to the next, and needed
 /// for a band, not for the image.
 #[derive(Default)]
@@ -107,11 +115,7 @@ impl Sweep {
     /// What was found so far.
     #[inline(always)]
     pub(crate) fn tally(&self) -> Tally {
-        Tally {
-            area: self.area,
-            largest_area: self.forest.largest_area().into(),
-            count: self.runs - self.forest.joins(),
-        }
+        Tally::of(&self.forest, self.area, self.runs)
     }
 
     /// What was found down to the end of this band, the last.
@@ -148,11 +152,7 @@ impl Stripe {
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        Tally {
-            area: self.area,
-            largest_area: self.forest.largest_area().into(),
-            count: self.runs - self.forest.joins(),
-        }
+        Tally::of(&self.forest, self.area, self.runs)
     }
 }
 

@@ -57,8 +57,8 @@ pub(crate) trait Simd: Copy {
     /// `words[at..at + LANES]`.
     fn compress(self, values: Self::Words, chosen: u32, words: &mut [u64], at: usize);
 
-    /// Which of 64 pixels are `<= limit`, pixel 0 in the lowest bit, and not 0 if one is NaN. The limit is not
-    /// NaN.
+    /// Which of 64 pixels are `<= limit`, pixel 0 in the lowest bit, and not 0 if one is NaN; then the bits may be
+    /// any. The limit is neither NaN nor -0.0.
     fn at_most_f32(self, pixels: &[f32; 64], limit: f32) -> (u64, u64);
     /// As [`Simd::at_most_f32`].
     fn at_most_f64(self, pixels: &[f64; 64], limit: f64) -> (u64, u64);
@@ -262,7 +262,7 @@ mod tests {
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Self::Output {
             let Self { floats, limit } = self;
-            let is_nan = |(bits, nan): (u64, u64)| (bits, nan != 0);
+            let is_nan = |(bits, nan): (u64, u64)| if nan == 0 { (bits, false) } else { (0, true) };
             let byte = |value: f32| (value.abs() * 100.0) as u8;
             [
                 is_nan(simd.at_most_f32(floats, limit)),
