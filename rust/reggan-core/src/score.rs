@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::batch::Images;
-use crate::components::{Options, for_each_image, for_each_tally};
+use crate::components::{Options, for_each_tally};
 use crate::parallel::Runner;
 
 /// Writes, for every image, the pixels of its largest component over all its foreground pixels; 0 without
@@ -13,13 +13,6 @@ pub fn score(
     scores: &mut [f32],
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    if options.connectivity.is_spatial() {
-        return for_each_image(images, options, scores, 1, runner, |scratch, out, watch| {
-            let sizes = scratch.sizes(options.connectivity, watch)?;
-            out[0] = ratio(sizes.largest_area, sizes.area);
-            Ok(())
-        });
-    }
     for_each_tally(images, options, scores, runner, |tally| ratio(tally.largest_area, tally.area))
 }
 

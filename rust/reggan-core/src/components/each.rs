@@ -1,6 +1,6 @@
 //! Image after image: rows become bits, and what is asked of the bits goes to the image's part of the output.
 
-use super::{BitRows, Components, Connectivity, Options, Sizes};
+use super::{BitRows, Components, Connectivity, Options, Tally};
 use crate::Error;
 use crate::batch::{Batch, Images, check_length};
 use crate::packing::{OnRows, Packing, on_rows};
@@ -25,14 +25,14 @@ impl Scratch {
         self.components.find(&self.bits, connectivity, watch)
     }
 
-    /// The sizes of the components of the image that is packed, which need not be found for it.
-    pub(crate) fn sizes(
+    /// Finds the components of the image that is packed, and counts them.
+    pub(crate) fn tally(
         &mut self,
         connectivity: Connectivity,
         watch: &mut Watch<'_>,
-    ) -> Result<Sizes, Error> {
+    ) -> Result<Tally, Error> {
         self.find(connectivity, watch)?;
-        Ok(self.components.sizes())
+        Ok(self.components.tally())
     }
 }
 

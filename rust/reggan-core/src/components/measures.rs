@@ -3,7 +3,7 @@
 use std::ops::BitOr;
 
 use super::euler::euler_number;
-use super::{Connectivity, Options, Scratch, Sizes, for_each_area, for_each_image, for_each_tally};
+use super::{Connectivity, Options, Scratch, Tally, for_each_area, for_each_image, for_each_tally};
 use crate::Error;
 use crate::batch::Images;
 use crate::parallel::{Runner, Watch};
@@ -65,6 +65,13 @@ pub struct Measures {
     pub euler: i64,
 }
 
+impl From<Tally> for Measures {
+    fn from(Tally { area, largest_area, count }: Tally) -> Self {
+        let score = ratio(largest_area, area);
+        Self { score, count: count as u32, area, largest_area, ..Self::default() }
+    }
+}
+
 /// Images that are measured between two calls of `write`.
 const BLOCK: usize = 1 << 14;
 
@@ -103,14 +110,8 @@ fn measure_block(
         let measure = |area| Measures { area, ..Measures::default() };
         return for_each_area(images, options, measures, runner, measure);
     }
-    if fields.is_subset_of(Fields::TALLY) && !options.connectivity.is_spatial() {
-        return for_each_tally(images, options, measures, runner, |tally| Measures {
-            score: ratio(tally.largest_area, tally.area),
-            count: tally.count as u32,
-            area: tally.area,
-            largest_area: tally.largest_area,
-            ..Measures::default()
-        });
+    if fields.is_subset_of(Fields::TALLY) {
+        return for_each_tally(images, options, measures, runner, Measures::from);
     }
     for_each_image(images, options, measures, 1, runner, |scratch, out, watch| {
         out[0] = measure(scratch, options.connectivity, fields, watch)?;
@@ -124,26 +125,22 @@ fn measure(
     fields: Fields,
     watch: &mut Watch<'_>,
 ) -> Result<Measures, Error> {
-    let mut measures = Measures::default();
     let holes_are_counted = fields.any_of(Fields::HOLES) && !connectivity.is_spatial();
-    let sizes = if fields.any_of(Fields::BBOX | Fields::CENTROID) {
-        scratch.find(connectivity, watch)?;
+    let tallied = fields.any_of(Fields::SCORE | Fields::COUNT | Fields::LARGEST_AREA) || holes_are_counted;
+    let mut measures = if fields.any_of(Fields::BBOX | Fields::CENTROID) {
+        let mut measures = Measures::from(scratch.tally(connectivity, watch)?);
         (measures.bbox, measures.centroid) = locate_largest(scratch, watch)?;
-        scratch.components.sizes()
-    } else if fields.any_of(Fields::SCORE | Fields::COUNT | Fields::LARGEST_AREA) || holes_are_counted {
-        scratch.sizes(connectivity, watch)?
+        measures
+    } else if tallied {
+        scratch.tally(connectivity, watch)?.into()
     } else {
-        Sizes { area: scratch.bits.area(), ..Sizes::default() }
+        Measures { area: scratch.bits.area(), ..Measures::default() }
     };
-    measures.score = ratio(sizes.largest_area, sizes.area);
-    measures.count = sizes.count;
-    measures.area = sizes.area;
-    measures.largest_area = sizes.largest_area;
     if fields.any_of(Fields::EULER) || holes_are_counted {
         measures.euler = euler_number(&scratch.bits, connectivity, watch)?;
     }
     if holes_are_counted {
-        measures.holes = (i64::from(sizes.count) - measures.euler) as u32;
+        measures.holes = (i64::from(measures.count) - measures.euler) as u32;
     } else if fields.any_of(Fields::HOLES) {
         measures.holes = count_cavities(scratch, connectivity, watch)?;
     }

@@ -11,6 +11,7 @@ mod runs;
 mod strips;
 mod sweep;
 mod tally;
+mod tile;
 mod union_find;
 
 use std::ops::Range;
@@ -22,6 +23,7 @@ pub(crate) use each::{Scratch, for_each_image};
 pub use measures::{Fields, Measures, analyze};
 pub use paint::{label, largest_component, largest_components, remove_small};
 pub(crate) use runs::{Run, for_each_run};
+use sweep::Tally;
 pub(crate) use tally::{Scratch as TallyScratch, for_each_area, for_each_tally};
 use union_find::Sets;
 
@@ -36,17 +38,6 @@ pub struct Options {
     pub foreground: Foreground,
     /// Which of them are neighbours.
     pub connectivity: Connectivity,
-}
-
-/// What there is to know of an image's components without telling them apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sizes {
-    /// All foreground pixels.
-    pub(crate) area: u64,
-    /// Pixels of the largest component.
-    pub(crate) largest_area: u64,
-    /// How many components there are.
-    pub(crate) count: u32,
 }
 
 /// The components of one image. Its memory is kept from one image to the next.
@@ -126,11 +117,11 @@ impl Components {
         }
     }
 
-    fn sizes(&self) -> Sizes {
-        Sizes {
+    fn tally(&self) -> Tally {
+        Tally {
             area: self.runs.iter().map(|run| u64::from(run.len())).sum(),
             largest_area: self.sets.largest_area().into(),
-            count: self.sets.count(),
+            count: self.sets.count().into(),
         }
     }
 

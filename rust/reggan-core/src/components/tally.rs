@@ -4,8 +4,9 @@
 use std::ops::Range;
 
 use super::strips::Strips;
-use super::sweep::{MAX_ROWS, Stripe, Sweep, Tally};
-use super::{Connectivity, Options};
+use super::sweep::{Stripe, Sweep, Tally};
+use super::tile::MAX_ROWS;
+use super::{Connectivity, Options, for_each_image};
 use crate::Error;
 use crate::batch::{Batch, Images, Rows, check_length};
 use crate::packing::{Gray, OnRows, Packing, Threshold, on_rows};
@@ -30,9 +31,16 @@ pub(crate) fn for_each_tally<O: Send>(
     let (_, depth, height, width) = images.dim();
     let Options { foreground, connectivity } = options;
     connectivity.check(depth)?;
+    if connectivity.is_spatial() {
+        return for_each_image(images, options, out, 1, runner, |scratch, out, watch| {
+            out[0] = measure(scratch.tally(connectivity, watch)?);
+            Ok(())
+        });
+    }
     let level = Level::chosen()?;
     on_rows(images, foreground, Tallies { level, height, width, connectivity, out, measure, runner })
 }
+
 struct Tallies<'a, O, M> {
     level: Level,
     height: usize,
@@ -362,8 +370,7 @@ mod tests {
             }
             let mut components = Components::with_room_for(self.height);
             components.find(&bits, connectivity, &mut Watch::new(&mut || false)).expect("no interrupt");
-            let sizes = components.sizes();
-            Tally { area: sizes.area, largest_area: sizes.largest_area, count: sizes.count.into() }
+            components.tally()
         }
 
         fn work<'a>(

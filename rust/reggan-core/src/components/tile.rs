@@ -1,0 +1,354 @@
+//! One strip of a band: its segments, their nodes with their areas, and which of them touch.
+
+use super::forest::Forest;
+use crate::simd::Simd;
+
+/// A band has at most so many rows, so that 16 bits count the pixels of a strip.
+pub(crate) const MAX_ROWS: usize = 512;
+/// Runs whose pixels are counted in one word, 16 bits each.
+const RUNS_PER_WORD: usize = 4;
+/// Words that an instruction set may read or write beyond those that count.
+const SLACK: usize = 8;
+
+/// How a row touches the row above, as words of bits.
+pub(super) struct Touching<W> {
+    /// The first pixels of the runs of the row above, and of the row.
+    pub(super) starts_above: W,
+    pub(super) starts: W,
+    /// One bit for each pair of runs that touch, at a column up to which as many runs have started as the number
+    /// of the run says, in both rows.
+    pub(super) contacts: W,
+    /// Not 0 if the row is a change.
+    pub(super) change: W,
+}
+
+impl<W: Copy> Touching<W> {
+    #[inline(always)]
+    pub(super) fn of<S: Simd<Words = W>>(simd: S, above: W, row: W, corners: bool) -> Self {
+        let shifted_above = simd.shift_left::<1>(above);
+        let shifted = simd.shift_left::<1>(row);
+        let starts_above = simd.and_not(above, shifted_above);
+        let starts = simd.and_not(row, shifted);
+        // Each run of the pixels that are set in both rows is one pair of runs that touch.
+        let both = simd.and(above, row);
+        let overlaps = simd.and_not(both, simd.shift_left::<1>(both));
+        // From the first overlap of each run to the run's end: adding carries through the ones.
+        let reached = |row| simd.or(simd.and_not(row, simd.add(row, overlaps)), overlaps);
+        let (reached_above, reached) = (reached(above), reached(row));
+        // Runs without an overlap, by their last pixels, and overlaps beyond the first of a run.
+        let alone_above = simd.and_not(simd.and_not(above, simd.shift_right::<1>(above)), reached_above);
+        let alone = simd.and_not(simd.and_not(row, simd.shift_right::<1>(row)), reached);
+        let further = simd.and(overlaps, simd.shift_left::<1>(simd.or(reached_above, reached)));
+        let mut contacts = overlaps;
+        let mut change = simd.or(simd.or(alone_above, alone), further);
+        if corners {
+            // A run that starts where one of the other row has just ended.
+            let right_below = simd.and(simd.and_not(starts, above), shifted_above);
+            let right_above = simd.and(simd.and_not(starts_above, row), shifted);
+            let diagonal = simd.or(right_below, right_above);
+            contacts = simd.or(contacts, diagonal);
+            change = simd.or(change, diagonal);
+        }
+        Self { starts_above, starts, contacts, change }
+    }
+}
+
+/// One strip of a band.
+#[derive(Default)]
+pub(super) struct Tile {
+    /// A bit for each row that starts a segment, and how many segments start before each word of them.
+    changes: Vec<u64>,
+    segments_before: Vec<u32>,
+    pub(super) segments: usize,
+    /// For the first row of each segment.
+    contacts: Vec<u64>,
+    starts_above: Vec<u64>,
+    starts: Vec<u64>,
+    /// For each segment, and at last for the end of the band: the pixels of the rows before it that are in the
+    /// k-th or a later run of their row, 16 bits for each k, four in each list.
+    sums: Vec<Vec<u64>>,
+    /// How many lists of `sums` are in use.
+    sum_words: usize,
+    /// The runs of each row that are not counted yet.
+    uncounted: Vec<u64>,
+    /// Nodes from one segment's first to the next one's.
+    step: usize,
+    /// The first node of the first segment; the nodes of the row above, if it has runs, come right before.
+    base: usize,
+    /// How many runs the row above has.
+    runs_above: usize,
+    /// Pairs of nodes to join, the one above in the lower half.
+    pairs: Vec<u64>,
+}
+
+impl Tile {
+    /// Finds the segments of a strip: the row above, then the rows, then zeros.
+    #[inline(always)]
+    pub(super) fn scan<S: Simd>(
+        &mut self,
+        simd: S,
+        words: &[u64],
+        rows: usize,
+        corners: bool,
+        meanwhile: &mut impl FnMut(),
+    ) {
+        self.reserve(rows);
+        let mut carry = simd.splat(0);
+        let mut more = simd.splat(0);
+        let mut segments = 0;
+        for at in (0..rows).step_by(S::LANES) {
+            let above = simd.load(words, at);
+            let row = simd.load(words, at + 1);
+            let touching = Touching::of(simd, above, row, corners);
+            let mut changes = simd.nonzero(touching.change);
+            // The first row of a band always starts a segment, and what is below the band never does.
+            changes |= u32::from(at == 0);
+            changes &= u32::MAX >> (32 - (rows - at).min(S::LANES));
+            simd.compress(touching.contacts, changes, &mut self.contacts, segments);
+            simd.compress(touching.starts_above, changes, &mut self.starts_above, segments);
+            simd.compress(touching.starts, changes, &mut self.starts, segments);
+            let (counts, rest) = count_runs(simd, row);
+            let sums = simd.add(simd.prefix_sum(counts), carry);
+            carry = simd.broadcast_last(sums);
+            simd.compress(simd.sub(sums, counts), changes, &mut self.sums[0], segments);
+            simd.store(rest, &mut self.uncounted, at);
+            more = simd.or(more, rest);
+            if at % 64 == 0 {
+                self.changes[at / 64] = 0;
+                self.segments_before[at / 64] = segments as u32;
+            }
+            self.changes[at / 64] |= u64::from(changes) << (at % 64);
+            segments += changes.count_ones() as usize;
+            meanwhile();
+        }
+        simd.store(carry, &mut self.sums[0], segments);
+        simd.store(simd.splat(0), &mut self.contacts, segments);
+        self.segments = segments;
+        self.sum_words = 1;
+        while simd.nonzero(more) != 0 {
+            more = self.count_more(simd, rows);
+        }
+        // The row above is numbered like a segment, and may have more runs than any row of the band.
+        self.runs_above = run_count(words[0]);
+        self.step = RUNS_PER_WORD * self.sum_words.max(self.runs_above.div_ceil(RUNS_PER_WORD));
+    }
+
+    /// Counts the pixels of the next four runs of each row. Returns what is still not counted.
+    #[inline(always)]
+    fn count_more<S: Simd>(&mut self, simd: S, rows: usize) -> S::Words {
+        if self.sums.len() == self.sum_words {
+            self.sums.push(vec![0; MAX_ROWS + 2 * SLACK]);
+        }
+        let list = &mut self.sums[self.sum_words];
+        let mut carry = simd.splat(0);
+        let mut more = simd.splat(0);
+        let mut segments = 0;
+        for at in (0..rows).step_by(S::LANES) {
+            let (counts, rest) = count_runs(simd, simd.load(&self.uncounted, at));
+            let sums = simd.add(simd.prefix_sum(counts), carry);
+            carry = simd.broadcast_last(sums);
+            let changes = (self.changes[at / 64] >> (at % 64)) as u32 & (u32::MAX >> (32 - S::LANES));
+            simd.compress(simd.sub(sums, counts), changes, list, segments);
+            simd.store(rest, &mut self.uncounted, at);
+            more = simd.or(more, rest);
+            segments += changes.count_ones() as usize;
+        }
+        simd.store(carry, list, segments);
+        self.sum_words += 1;
+        more
+    }
+
+    /// Makes the nodes: those of the row above stand for `nodes_above`, those of the segments have their areas.
+    #[inline(always)]
+    pub(super) fn place<'a>(&mut self, forest: &mut Forest, nodes_above: &mut impl Iterator<Item = &'a u32>) {
+        if self.runs_above > 0 {
+            let first = forest.add(self.step);
+            forest.areas_mut(first).fill(0);
+            for (node, &stands_for) in (first..).zip(nodes_above.take(self.runs_above)) {
+                forest.refer(node, stands_for);
+            }
+        }
+        self.base = forest.add(self.step * self.segments);
+        let areas = forest.areas_mut(self.base);
+        // A run's pixels are those of this and all later runs, less those of all later runs.
+        let count = |list: &[u64], segment: usize| list[segment + 1] - list[segment];
+        if self.step == RUNS_PER_WORD {
+            let list = &self.sums[0][..=self.segments];
+            for (areas, sums) in areas.as_chunks_mut::<4>().0.iter_mut().zip(list.windows(2)) {
+                let count = sums[1] - sums[0];
+                *areas = quarters(count - (count >> 16));
+            }
+            return;
+        }
+        for segment in 0..self.segments {
+            let areas = &mut areas[segment * self.step..][..self.step];
+            let mut next = count(&self.sums[0], segment);
+            for (word, areas) in areas.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                let this = next;
+                next = if word + 1 < self.sum_words { count(&self.sums[word + 1], segment) } else { 0 };
+                *areas = quarters(this - (this >> 16 | next << 48));
+            }
+        }
+    }
+
+    /// Joins the nodes of each segment with those of the one before.
+    #[inline(always)]
+    pub(super) fn join_segments<S: Simd>(&mut self, simd: S, forest: &mut Forest) {
+        let step = self.step as u64;
+        let pair = |above: u64, below: u64| (below << 32).wrapping_add(above);
+        // The first run's rank is 1, so nodes are counted from one before the first.
+        let before = |segment: u64| (self.base as u64 + segment * step).wrapping_sub(1);
+        let mut first = [0; SLACK];
+        for (segment, first) in (0..).zip(&mut first) {
+            *first = pair(before(segment).wrapping_sub(step), before(segment));
+        }
+        let mut first = simd.load(&first, 0);
+        let advance = simd.splat(pair(step * S::LANES as u64, step * S::LANES as u64));
+        let one = simd.splat(1);
+        let mut count = 0;
+        for at in (0..self.segments).step_by(S::LANES) {
+            if self.pairs.len() < count + 64 * S::LANES + SLACK {
+                self.pairs.resize(count + 256 * SLACK, 0);
+            }
+            let starts_above = simd.load(&self.starts_above, at);
+            let starts = simd.load(&self.starts, at);
+            let mut contacts = simd.load(&self.contacts, at);
+            loop {
+                let left = simd.nonzero(contacts);
+                if left == 0 {
+                    break;
+                }
+                let less_one = simd.sub(contacts, one);
+                let up_to = simd.xor(contacts, less_one);
+                contacts = simd.and(contacts, less_one);
+                let rank_above = simd.count_ones(simd.and(starts_above, up_to));
+                let rank = simd.count_ones(simd.and(starts, up_to));
+                let ranks = simd.add(rank_above, simd.shift_left::<32>(rank));
+                simd.compress(simd.add(first, ranks), left, &mut self.pairs, count);
+                count += left.count_ones() as usize;
+            }
+            first = simd.add(first, advance);
+        }
+        forest.join_all(&self.pairs[..count]);
+    }
+
+    /// The segment of a row; that of the row above, y = -1, is -1.
+    fn segment(&self, y: i64) -> i64 {
+        let Ok(y) = usize::try_from(y) else { return -1 };
+        let up_to = self.changes[y / 64] & (u64::MAX >> (63 - y % 64));
+        i64::from(self.segments_before[y / 64] + up_to.count_ones()) - 1
+    }
+
+    pub(super) fn first_node(&self, segment: i64) -> u32 {
+        (self.base as i64 + segment * self.step as i64) as u32
+    }
+
+    fn last_node(&self, segment: i64) -> u32 {
+        let runs = match usize::try_from(segment) {
+            Ok(segment) => self.starts[segment].count_ones(),
+            Err(_) => self.runs_above as u32,
+        };
+        self.first_node(segment) + runs - 1
+    }
+
+    #[inline(always)]
+    pub(super) fn area(&self) -> u64 {
+        self.sums[0][self.segments] & 0xffff
+    }
+
+    /// The runs of all segments.
+    #[inline(always)]
+    pub(super) fn runs(&self) -> u64 {
+        self.starts[..self.segments].iter().map(|starts| u64::from(starts.count_ones())).sum()
+    }
+
+    #[inline(always)]
+    fn reserve(&mut self, rows: usize) {
+        if self.contacts.len() < rows + 2 * SLACK {
+            let length = rows + 2 * SLACK;
+            for list in [&mut self.contacts, &mut self.starts_above, &mut self.starts, &mut self.uncounted] {
+                list.resize(length, 0);
+            }
+            self.changes.resize(length.div_ceil(64), 0);
+            self.segments_before.resize(length.div_ceil(64), 0);
+            self.sums.clear();
+            self.sums.push(vec![0; MAX_ROWS + 2 * SLACK]);
+        }
+    }
+}
+
+/// Joins the nodes of two neighbouring strips, each with its words, whose pixels touch.
+#[inline(always)]
+pub(super) fn join_border<S: Simd>(
+    simd: S,
+    (left, left_words): (&Tile, &[u64]),
+    (right, right_words): (&Tile, &[u64]),
+    rows: usize,
+    corners: bool,
+    forest: &mut Forest,
+) {
+    let mut join = |left_row: i64, right_row: i64| {
+        let (left_segment, right_segment) = (left.segment(left_row), right.segment(right_row));
+        forest.join(left.last_node(left_segment), right.first_node(right_segment));
+    };
+    let mut touched = 0;
+    for (word, start) in (0..rows).step_by(64).enumerate() {
+        let [mut touching, mut falling, mut rising] = [0_u64; 3];
+        for at in (start..rows.min(start + 64)).step_by(S::LANES) {
+            let (left_row, right_row) = (simd.load(left_words, at + 1), simd.load(right_words, at + 1));
+            // The last pixel of the one and the first of the other, at the place of the first.
+            let bits = |left, right| {
+                let bits = simd.and(simd.shift_right::<63>(left), right);
+                u64::from(simd.nonzero(bits)) << (at % 64)
+            };
+            touching |= bits(left_row, right_row);
+            if corners {
+                let (left_above, right_above) = (simd.load(left_words, at), simd.load(right_words, at));
+                falling |= bits(simd.and_not(left_above, left_row), simd.and_not(right_row, right_above));
+                rising |= bits(simd.and_not(left_row, left_above), simd.and_not(right_above, right_row));
+            }
+        }
+        // Nothing is new where both strips go on as in the row before.
+        let known = (touching << 1 | touched) & !left.changes[word] & !right.changes[word];
+        touched = touching >> 63;
+        let row = |bit: u32| (start as u32 + bit).into();
+        for_each_one(touching & !known, |bit| join(row(bit), row(bit)));
+        for_each_one(falling, |bit| join(row(bit) - 1, row(bit)));
+        for_each_one(rising, |bit| join(row(bit), row(bit) - 1));
+    }
+}
+
+#[inline(always)]
+fn for_each_one(mut bits: u64, mut visit: impl FnMut(u32)) {
+    while bits != 0 {
+        visit(bits.trailing_zeros());
+        bits &= bits - 1;
+    }
+}
+
+/// For the first four runs of each word: the pixels in this run and all later ones, 16 bits each; and the word
+/// without these runs.
+#[inline(always)]
+fn count_runs<S: Simd>(simd: S, first: S::Words) -> (S::Words, S::Words) {
+    let zero = simd.splat(0);
+    // Adding the lowest one carries through the lowest run.
+    let without_first_run = |word| {
+        let lowest = simd.and(word, simd.sub(zero, word));
+        simd.and(word, simd.add(word, lowest))
+    };
+    let second = without_first_run(first);
+    let third = without_first_run(second);
+    let fourth = without_first_run(third);
+    let low = simd.or(simd.count_ones(first), simd.shift_left::<16>(simd.count_ones(second)));
+    let high = simd.or(simd.count_ones(third), simd.shift_left::<16>(simd.count_ones(fourth)));
+    (simd.or(low, simd.shift_left::<32>(high)), without_first_run(fourth))
+}
+
+pub(super) fn run_count(word: u64) -> usize {
+    (word & !(word << 1)).count_ones() as usize
+}
+
+#[inline(always)]
+fn quarters(word: u64) -> [u32; 4] {
+    [word, word >> 16, word >> 32, word >> 48].map(|quarter| quarter as u16 as u32)
+}
