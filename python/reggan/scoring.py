@@ -27,8 +27,9 @@ from __future__ import annotations
 import math
 import numbers
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Literal
 
 import numpy as np
@@ -151,10 +152,8 @@ def label(
 
     Background is 0; components are 1, 2, ... in raster order of their first pixels.
     """
-    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
-    labels = batch.result(batch.sides, np.int32, out)
-    _core.label(batch.images, labels, batch.options)
-    result: Array = batch.finish(labels, out)
+    options = _options(threshold, foreground, connectivity, threads)
+    result: Array = _paint(_core.label, images, np.int32, out, options)
     return result
 
 
@@ -171,10 +170,8 @@ def largest_component(
 
     Of equally large ones it is that which comes first in raster order.
     """
-    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
-    mask = batch.result(batch.sides, np.bool_, out)
-    _core.largest_component(batch.images, mask, batch.options)
-    result: Array = batch.finish(mask, out)
+    options = _options(threshold, foreground, connectivity, threads)
+    result: Array = _paint(_core.largest_component, images, np.bool_, out, options)
     return result
 
 
@@ -196,10 +193,9 @@ def largest_components(
     most = integer("k", k)
     if most < 1:
         raise ValueError(f"k is {most}, but must be at least 1")
-    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
-    ranks = batch.result(batch.sides, np.int32, out)
-    _core.largest_components(batch.images, min(most, sys.maxsize), ranks, batch.options)
-    result: Array = batch.finish(ranks, out)
+    options = _options(threshold, foreground, connectivity, threads)
+    kernel = partial(_core.largest_components, min(most, sys.maxsize))
+    result: Array = _paint(kernel, images, np.int32, out, options)
     return result
 
 
@@ -220,11 +216,20 @@ def remove_small(
     least = integer("min_area", min_area)
     if least < 0:
         raise ValueError(f"min_area is {least}, but must be at least 0")
-    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
-    mask = batch.result(batch.sides, np.bool_, out)
-    _core.remove_small(batch.images, min(least, sys.maxsize), mask, batch.options)
-    result: Array = batch.finish(mask, out)
+    options = _options(threshold, foreground, connectivity, threads)
+    kernel = partial(_core.remove_small, min(least, sys.maxsize))
+    result: Array = _paint(kernel, images, np.bool_, out, options)
     return result
+
+
+def _paint(
+    kernel: Callable[..., None], images: object, dtype: type[np.generic], out: object, options: _core.Options
+) -> Any:
+    """What `kernel` writes for each pixel, as the caller gets it."""
+    batch = Batch.of(images, options)
+    pixels = batch.result(batch.sides, dtype, out)
+    kernel(batch.images, pixels, batch.options)
+    return batch.finish(pixels, out)
 
 
 _DEFAULT = _core.Options(0.5, "dark", 4, None)

@@ -174,8 +174,8 @@ fn largest_component(
 #[pyfunction]
 fn largest_components(
     py: Python<'_>,
-    images: ImageArray<'_>,
     most: usize,
+    images: ImageArray<'_>,
     mut ranks: PyReadwriteArrayDyn<'_, i32>,
     options: &Options,
 ) -> PyResult<()> {
@@ -189,8 +189,8 @@ fn largest_components(
 #[pyfunction]
 fn remove_small(
     py: Python<'_>,
-    images: ImageArray<'_>,
     min_area: u64,
+    images: ImageArray<'_>,
     mask: &Bound<'_, PyUntypedArray>,
     options: &Options,
 ) -> PyResult<()> {

@@ -6,33 +6,7 @@ use half::f16;
 
 use super::{Kernel, Simd};
 
-/// The proof that the machine has these instructions.
-#[derive(Clone, Copy)]
-pub(super) struct Avx2(());
-
-impl Avx2 {
-    pub(super) fn detect() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("popcnt");
-        found.then_some(Self(()))
-    }
-
-    /// # Safety
-    /// [`Avx2::detect`] has given one on this machine.
-    pub(super) unsafe fn new_unchecked() -> Self {
-        Self(())
-    }
-}
-
-/// An operation without access to memory, as a method body.
-macro_rules! op {
-    ($operation:expr) => {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { $operation }
-    };
-}
+proof!(Avx2, is_x86_feature_detected, "avx2", "bmi1", "bmi2", "popcnt");
 
 impl Simd for Avx2 {
     type Words = __m256i;

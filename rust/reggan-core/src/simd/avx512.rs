@@ -6,37 +6,18 @@ use half::f16;
 
 use super::{Kernel, Simd};
 
-/// The proof that the machine has these instructions.
-#[derive(Clone, Copy)]
-pub(super) struct Avx512(());
-
-impl Avx512 {
-    pub(super) fn detect() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vpopcntdq")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("popcnt");
-        found.then_some(Self(()))
-    }
-
-    /// # Safety
-    /// [`Avx512::detect`] has given one on this machine.
-    pub(super) unsafe fn new_unchecked() -> Self {
-        Self(())
-    }
-}
-
-/// An operation without access to memory, as a method body.
-macro_rules! op {
-    ($operation:expr) => {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { $operation }
-    };
-}
+proof!(
+    Avx512,
+    is_x86_feature_detected,
+    "avx512f",
+    "avx512bw",
+    "avx512dq",
+    "avx512vl",
+    "avx512vpopcntdq",
+    "bmi1",
+    "bmi2",
+    "popcnt"
+);
 
 impl Simd for Avx512 {
     type Words = __m512i;

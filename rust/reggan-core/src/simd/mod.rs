@@ -6,6 +6,35 @@
 
 #![allow(unsafe_code, reason = "intrinsics, behind the proof that the machine has them")]
 
+/// An operation without access to memory, as a method body.
+macro_rules! op {
+    ($operation:expr) => {
+        // SAFETY: `self` proves that the machine has the instruction.
+        unsafe { $operation }
+    };
+}
+
+/// A type whose values prove that the machine has these features.
+macro_rules! proof {
+    ($name:ident, $detected:ident, $($feature:tt),+) => {
+        #[derive(Clone, Copy)]
+        pub(super) struct $name(());
+
+        impl $name {
+            pub(super) fn detect() -> Option<Self> {
+                let found = true $(&& $detected!($feature))+;
+                found.then_some(Self(()))
+            }
+
+            /// # Safety
+            /// `detect` has given one on this machine.
+            pub(super) unsafe fn new_unchecked() -> Self {
+                Self(())
+            }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

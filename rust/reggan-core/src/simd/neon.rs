@@ -7,29 +7,7 @@ use half::f16;
 
 use super::{Kernel, Scalar, Simd};
 
-/// The proof that the machine has these instructions.
-#[derive(Clone, Copy)]
-pub(super) struct Neon(());
-
-impl Neon {
-    pub(super) fn detect() -> Option<Self> {
-        is_aarch64_feature_detected!("neon").then_some(Self(()))
-    }
-
-    /// # Safety
-    /// [`Neon::detect`] has given one on this machine.
-    pub(super) unsafe fn new_unchecked() -> Self {
-        Self(())
-    }
-}
-
-/// An operation without access to memory, as a method body.
-macro_rules! op {
-    ($operation:expr) => {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { $operation }
-    };
-}
+proof!(Neon, is_aarch64_feature_detected, "neon");
 
 impl Simd for Neon {
     type Words = uint64x2_t;
