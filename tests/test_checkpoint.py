@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from reggan import checkpoint
+from reggan import checkpoint, files
 
 
 def network_and_optimizer(seed=0):
@@ -125,9 +125,9 @@ def test_a_write_that_does_not_fit_leaves_what_was_there(saved):
 
 def test_an_atomic_write_replaces_whole_files(tmp_path):
     path = tmp_path / "file"
-    checkpoint.atomic_write(path, "one")
-    checkpoint.atomic_write(path, b"two")
+    files.atomic_write(path, "one")
+    files.atomic_write(path, b"two")
     assert path.read_bytes() == b"two"
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(OSError, match="No such file"):
-        checkpoint.atomic_write(tmp_path / "no" / "file", "x")
+        files.atomic_write(tmp_path / "no" / "file", "x")

@@ -1,14 +1,13 @@
 """Checkpoints: tensors in a safetensors file, everything else in JSON beside it. Nothing is ever unpickled.
 
-A checkpoint exists once its JSON file does: that is written last, and holds the SHA-256 of the tensor file. Both
-are written to a temporary file, synced and renamed, so that a crash or a full disk leaves what was there before.
+A checkpoint exists once its JSON file does: that is written last, and holds the SHA-256 of the tensor file. A crash or
+a full disk leaves what was there before.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +19,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from .files import atomic_write
+
 __all__ = [
     "FORMAT",
-    "atomic_write",
     "flatten_state",
     "list_checkpoints",
     "load_checkpoint",
@@ -35,29 +35,6 @@ FORMAT = 1
 """Version of the run directory; a directory of another version is refused."""
 
 Tensors = dict[str, Tensor]
-
-
-def atomic_write(path: Path, content: bytes | str) -> None:
-    """Write a file so that it is either the old one or the whole new one, also after a crash.
-
-    Raises:
-        OSError: the file cannot be written, for instance since the disk is full; the old one is untouched.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def save_checkpoint(directory: Path, name: str, tensors: Tensors, info: dict[str, Any]) -> Path:

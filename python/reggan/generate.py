@@ -14,9 +14,9 @@ import torch
 import tyro
 from PIL import Image
 
-from .checkpoint import atomic_write
 from .cli import UsageError, execute
 from .drawing import highlight, sheet
+from .files import atomic_write
 from .metrics import summarize
 from .rules import resolve_rule
 from .training import Images, generate, load_generator, private_generator

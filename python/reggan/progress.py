@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,38 +18,48 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Shows step, rate, time left and a few figures on standard error."""
+    """Shows how many units are done, the rate, the time left and a few figures on standard error.
 
-    def __init__(self, total: int, start: int = 0, *, enabled: bool = True) -> None:
-        self.total, self.start, self.step = total, start, start
+    `total` is None as long as nobody can say, and may be set as it becomes known.
+    """
+
+    def __init__(self, total: int | None, start: int = 0, *, unit: str = "step", enabled: bool = True) -> None:
+        self.total, self.start, self.done, self.unit = total, start, start, unit
         self.began = self.last_line = time.monotonic()
         self.figures = ""
         self.enabled = enabled
         bar = enabled and sys.stderr.isatty()
-        self.bar = tqdm(total=total, initial=start, unit="step", dynamic_ncols=True) if bar else None
+        self.bar = tqdm(total=total, initial=start, unit=unit, unit_scale=True, dynamic_ncols=True) if bar else None
 
     @property
     def seconds(self) -> float:
         """Seconds since the beginning."""
         return time.monotonic() - self.began
 
-    def show(self, figures: dict[str, float]) -> None:
+    def show(self, figures: Mapping[str, float | str]) -> None:
         """Set the figures beside the bar."""
-        self.figures = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        texts = (f"{name} {value if isinstance(value, str) else f'{value:.3f}'}" for name, value in figures.items())
+        self.figures = ", ".join(texts)
         if self.bar is not None:
-            self.bar.set_postfix_str(self.figures)
+            self.bar.set_postfix_str(self.figures, refresh=False)
 
-    def advance(self) -> None:
-        """Count one step."""
-        self.step += 1
+    def advance(self, count: int = 1) -> None:
+        """Count units that are done."""
+        self.done += count
         if self.bar is not None:
-            self.bar.update()
-        elif time.monotonic() - self.last_line >= _SECONDS_BETWEEN_LINES or self.step == self.total:
+            self.bar.total = self.total
+            self.bar.update(count)
+        elif time.monotonic() - self.last_line >= _SECONDS_BETWEEN_LINES or self.done == self.total:
             self.last_line = time.monotonic()
-            rate = (self.step - self.start) / self.seconds
-            left = tqdm.format_interval((self.total - self.step) / rate)
-            tail = f": {self.figures}" if self.figures else ""
-            self.note(f"step {self.step}/{self.total}, {rate:.1f} steps/s, {left} left{tail}")
+            self.note(self._line())
+
+    def _line(self) -> str:
+        rate = (self.done - self.start) / self.seconds
+        line = f"{self.unit} {self.done:,}" + ("" if self.total is None else f"/{self.total:,}")
+        line += f", {rate:,.1f} {self.unit}s/s"
+        if self.total is not None and rate:
+            line += f", {tqdm.format_interval((self.total - self.done) / rate)} left"
+        return line + (f": {self.figures}" if self.figures else "")
 
     def note(self, line: str) -> None:
         """Print a line on standard error, above the bar."""

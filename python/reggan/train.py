@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from .checkpoint import atomic_write
 from .cli import UsageError, execute
 from .config import TrainConfig, config_to_json, preset
+from .files import atomic_write
 from .training import Stopped, create_run, fit, open_run, resolve
 
 __all__ = ["main"]

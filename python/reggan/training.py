@@ -27,7 +27,6 @@ from torch.optim import Optimizer
 from . import __version__
 from .checkpoint import (
     FORMAT,
-    atomic_write,
     flatten_state,
     list_checkpoints,
     load_checkpoint,
@@ -38,6 +37,7 @@ from .checkpoint import (
 from .config import TrainConfig, config_from_json, config_to_json
 from .data import Item, load_batches, normalize, quantize
 from .drawing import highlight, sheet
+from .files import atomic_write
 from .metrics import summarize
 from .progress import Progress, deferred_interrupt
 from .recipes import Batch, Phase, Stage

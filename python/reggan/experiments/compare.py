@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..checkpoint import atomic_write
 from ..config import TrainConfig, preset
 from ..drawing import highlight, panels
+from ..files import atomic_write
 from ..rules import resolve_rule
 from ..training import Images, create_run, fit, generate, load_generator, open_run, private_latents, resolve
 

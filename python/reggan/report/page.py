@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..checkpoint import atomic_write
+from ..files import atomic_write
 from . import figures
 from .run import Run, Sheet, flatten, read_run
 
