@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["COMMANDS", "UsageError", "execute", "main"]
+__all__ = ["COMMANDS", "UsageError", "choose", "execute", "main"]
 
 COMMANDS: dict[str, str] = {
+    "data": "make, verify and look at sets of rendered images; find those that obey a rule",
     "experiment": "rerun a claim, with seeds, tables and figures",
     "generate": "make images with a trained generator, with their exact scores",
     "train": "train a generator whose samples obey a rule",
@@ -47,17 +48,28 @@ def _fail(error: object, code: int) -> int:
     return code
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `reggan`."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments and arguments[0] in COMMANDS:
-        sys.path.insert(0, "")  # as with `python -m`, so that a rule of one's own is found in the working directory
-        code: int = importlib.import_module(f".{arguments[0]}", __package__).main(arguments[1:])
-        return code
-    listing = "\n".join(f"  {name:10} {about}" for name, about in COMMANDS.items())
-    usage = f"usage: reggan COMMAND [OPTIONS]\n\n{listing}\n\n`reggan COMMAND --help` lists a command's options."
+def choose(
+    program: str, commands: Mapping[str, str], arguments: Sequence[str], run: Callable[[str, list[str]], int]
+) -> int:
+    """Run the command that the first argument names, or print which there are; returns the exit code."""
+    if arguments and arguments[0] in commands:
+        return run(arguments[0], list(arguments[1:]))
+    listing = "\n".join(f"  {name:10} {about}" for name, about in commands.items())
+    usage = f"usage: {program} COMMAND [OPTIONS]\n\n{listing}\n\n`{program} COMMAND --help` lists a command's options."
     if arguments and arguments[0] in ("-h", "--help"):
         print(usage)
         return 0
     print(usage, file=sys.stderr)
     return 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `reggan`."""
+    return choose("reggan", COMMANDS, list(sys.argv[1:] if argv is None else argv), _run)
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    sys.path.insert(0, "")  # as with `python -m`, so that a rule of one's own is found in the working directory
+    module = ".data.__main__" if name == "data" else f".{name}"
+    code: int = importlib.import_module(module, __package__).main(arguments)
+    return code

@@ -23,21 +23,22 @@ def highlight(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def sheet(images: npt.NDArray[np.uint8], *, columns: int | None = None, zoom: int | None = None) -> Image.Image:
-    """Arrange images (N, H, W) in a grid on a light gray ground, row by row.
+    """Arrange images (N, H, W), or (N, 3, H, W) of RGB, in a grid on a light gray ground, row by row.
 
     Args:
         images: uint8, white paper 255.
         columns: images in a row; about the square root of N if not given.
         zoom: whole-number enlargement; if not given, what brings an image to about 64 pixels.
     """
-    count, height, width = images.shape
+    pixels = np.moveaxis(images, 1, -1) if images.ndim == 4 else images
+    count, height, width = pixels.shape[:3]
     columns = columns or max(1, math.ceil(math.sqrt(count)))
     rows = math.ceil(count / columns)
     zoom = zoom or max(1, 64 // max(height, width))
     gap = 4
     cell_y, cell_x = height * zoom + gap, width * zoom + gap
-    canvas = np.full((rows * cell_y + gap, columns * cell_x + gap), _GROUND, np.uint8)
-    for k, image in enumerate(images):
+    canvas = np.full((rows * cell_y + gap, columns * cell_x + gap, *pixels.shape[3:]), _GROUND, np.uint8)
+    for k, image in enumerate(pixels):
         y, x = gap + (k // columns) * cell_y, gap + (k % columns) * cell_x
         canvas[y : y + height * zoom, x : x + width * zoom] = image.repeat(zoom, 0).repeat(zoom, 1)
     return Image.fromarray(canvas)

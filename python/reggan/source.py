@@ -54,6 +54,16 @@ class Source:
         return self.render(np.empty(0, np.uint64)).shape[1:]
 
     @property
+    def is_volume(self) -> bool:
+        """Whether the images are volumes, (D, H, W)."""
+        return self.renderer == "spheres"
+
+    @property
+    def is_color(self) -> bool:
+        """Whether the images are RGB, (3, H, W)."""
+        return len(self.image_shape) == 3 and not self.is_volume
+
+    @property
     def image_bytes(self) -> int:
         """Bytes of one image."""
         return int(np.prod(self.image_shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
@@ -80,6 +90,10 @@ class Source:
     def scores(self, indices: UInts, *, threads: int | None = None) -> NDArray[np.float32]:
         """Scores (N,) of the images of these indices (N,)."""
         return self.render_with_scores(indices, threads=threads)[1]
+
+    def sigma(self, indices: UInts) -> NDArray[np.float64]:
+        """Standard deviation (N,) in pixels of the blur of each image; NaN where the renderer has no blur."""
+        return np.full(len(indices), np.nan)
 
     def to_json(self) -> dict[str, Any]:
         """The source as JSON data, with the stream version."""

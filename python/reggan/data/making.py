@@ -90,8 +90,8 @@ def make_shards(
     finished = _finished(path, plan)
     own = range(number, plan.shards, parts)
     records = {shard: finished[shard] for shard in own if shard in finished}
+    _check_room(path, plan, own, records)
     todo = [shard for shard in own if shard not in finished]
-    _check_room(path, sum(plan.length(shard, kind) for shard in todo for kind in plan.kinds))
     manifest = path / ("manifest.json" if parts == 1 else f"manifest-{number}-of-{parts}.json")
     _save(manifest, plan, records)
 
@@ -133,7 +133,9 @@ def _finished(directory: Path, plan: Plan) -> dict[int, Record]:
     return {shard: record for shard, record in records.items() if all(whole(shard, kind) for kind in plan.kinds)}
 
 
-def _check_room(directory: Path, needed: int) -> None:
+def _check_room(directory: Path, plan: Plan, own: range, records: dict[int, Record]) -> None:
+    shards = len(own) - len(records)
+    needed = sum(plan.length(own[0], kind) for kind in plan.kinds) * shards if shards else 0
     free = shutil.disk_usage(directory).free
     if needed > free:
         raise OSError(f"{needed / 1e9:.1f} GB are to be written to {directory}, and its disk has {free / 1e9:.1f} GB")
@@ -236,14 +238,13 @@ def verify_shards(
     plan, records, wrong = _collect(path)
     known = {plan.file(shard, kind) for shard in records for kind in plan.kinds} | {p.name for p in manifests(path)}
     wrong += [f"{path / plan.file(shard, 'images')}: not made" for shard in range(plan.shards) if shard not in records]
-    shards = Shards(path, plan)
     total = sum(record["count"] for record in records.values())
     with deferred_interrupt() as stop, closing(Progress(total, unit="image", enabled=progress)) as shown:
         for shard, record in sorted(records.items()):
             if stop.is_set():
                 raise KeyboardInterrupt(f"stopped before {plan.file(shard, 'images')}, with {len(wrong)} things wrong")
             damage = [told for kind in plan.kinds if (told := _damage(path, record, kind))]
-            wrong += damage or _not_as_drawn(shards, shard, sample, threads)
+            wrong += damage or _not_as_drawn(Shards(path, plan), shard, sample, threads)
             shown.advance(record["count"])
     return wrong + [f"{file}: not of this set" for file in sorted(path.iterdir()) if file.name not in known]
 

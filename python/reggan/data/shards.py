@@ -211,6 +211,10 @@ class Shards:
         """
         return self._gather("images", positions)
 
+    def indices(self, positions: npt.ArrayLike | range) -> npt.NDArray[np.uint64]:
+        """The renderer's indices (N,) of the images at these positions (N,)."""
+        return self.plan.indices(positions)
+
     def scores(self, positions: npt.ArrayLike | range) -> npt.NDArray[np.float32]:
         """Scores (N,) at these positions (N,), of a set that was made with them; errors as of `images`."""
         if not self.plan.scores:

@@ -1,0 +1,236 @@
+"""Sets of images for people: PNG files of them, and an overview, which is a contact sheet above histograms."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from PIL import Image
+
+from ..drawing import sheet
+from ..files import atomic_write
+from ..progress import Progress, deferred_interrupt
+from ..scoring import analyze
+from ..source import Source, differences
+
+__all__ = ["ImageSet", "Rendered", "export_images", "overview"]
+
+Positions = npt.NDArray[np.int64]
+
+_CHUNK_BYTES = 2**24
+
+
+class ImageSet(Protocol):
+    """What pictures are made of: `Shards`, or what a renderer draws when it is asked for."""
+
+    @property
+    def source(self) -> Source:
+        """What draws the images."""
+
+    def images(self, positions: Positions) -> npt.NDArray[Any]:
+        """Images (N, *image_shape) at these positions (N,)."""
+
+    def indices(self, positions: Positions) -> npt.NDArray[np.uint64]:
+        """The renderer's indices (N,) of those images."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The images of a source, in the order of their indices."""
+
+    source: Source
+
+    def images(self, positions: Positions) -> npt.NDArray[Any]:
+        """Images (N, *image_shape) at these positions (N,)."""
+        return self.source.render(self.indices(positions))
+
+    def indices(self, positions: Positions) -> npt.NDArray[np.uint64]:
+        """The positions themselves (N,)."""
+        return positions.astype(np.uint64)
+
+
+def export_images(images: ImageSet, count: int, folder: str | os.PathLike[str], *, progress: bool = False) -> None:
+    """Write the first images of a set as PNG files 00000000.png, 00000001.png, ...; those that exist are kept.
+
+    Float images are rounded to 8 bits. Of a volume the slices lie one below the other.
+
+    Args:
+        images: What to write.
+        count: How many images.
+        folder: Where the files go; it is made if need be.
+        progress: Show rate and time left on standard error.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; the same call goes on from there.
+        ValueError: The folder holds images of another source; says what differs.
+        OSError: The folder cannot be written to.
+    """
+    path, source = Path(folder), images.source
+    path.mkdir(parents=True, exist_ok=True)
+    _claim(path / "export.json", source)
+    chunk = max(1, _CHUNK_BYTES // source.image_bytes)
+    with deferred_interrupt() as stop, closing(Progress(count, unit="image", enabled=progress)) as shown:
+        for first in range(0, count, chunk):
+            positions = range(first, min(first + chunk, count))
+            missing = [k for k in positions if not _is_written(_png(path, k))]
+            for k, image in zip(missing, _pictures(images.images(np.array(missing, np.int64)), source), strict=True):
+                if stop.is_set():
+                    raise KeyboardInterrupt(f"stopped before {_png(path, k)}; the same command goes on from there")
+                _write_png(_png(path, k), image)
+            shown.advance(len(positions))
+
+
+def _claim(path: Path, source: Source) -> None:
+    """Say in a file whose images a folder has, or check that it has those."""
+    told = {"source": source.to_json()}
+    if not path.exists():
+        atomic_write(path, json.dumps(told, indent=1) + "\n")
+        return
+    try:
+        before = dict(json.loads(path.read_text()))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}; remove it with the images beside it") from error
+    if differs := differences(before, told):
+        raise ValueError(f"{path.parent} holds images of another source: {differs}; give another folder")
+
+
+def _png(folder: Path, position: int) -> Path:
+    return folder / f"{position:08d}.png"
+
+
+def _is_written(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
+    """Write a file by another name first; it is not synced, as a file may be written again at any time."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    Image.fromarray(picture).save(temporary, "PNG")
+    temporary.replace(path)
+
+
+def _pictures(images: npt.NDArray[Any], source: Source) -> npt.NDArray[np.uint8]:
+    """Images (N, *image_shape) as pictures (N, H, W) or (N, H, W, 3): uint8, volumes as columns of slices."""
+    pixels = _to_bytes(images)
+    if source.is_color:
+        return np.ascontiguousarray(np.moveaxis(pixels, 1, -1))
+    return pixels.reshape(len(pixels), -1, pixels.shape[-1])
+
+
+def overview(images: ImageSet, count: int) -> bytes:
+    """Draw a contact sheet of the first 64 images, and histograms of the first `count`, as the bytes of a PNG.
+
+    The histograms are those of the exact score, of the number of pieces, of the share of ink and, where the renderer
+    blurs, of the blur's sigma in pixels.
+    """
+    source = images.source
+    first = _contact_sheet(images.images(np.arange(min(count, 64))), source)
+    measures = _measure(images, count)
+    sides = "×".join(map(str, source.image_shape))
+    title = f"{source.renderer}, seed {source.seed}, {sides} {source.dtype}, {count:,} images"
+    below = _histograms(title, measures, first.width)
+    picture = Image.new("RGB", (first.width, first.height + below.height), (255, 255, 255))
+    picture.paste(first, (0, 0))
+    picture.paste(below, (0, first.height))
+    content = io.BytesIO()
+    picture.save(content, "PNG", optimize=True)
+    return content.getvalue()
+
+
+def _to_bytes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    return images if images.dtype == np.uint8 else np.rint(255 * images).astype(np.uint8)
+
+
+def _contact_sheet(images: npt.NDArray[Any], source: Source) -> Image.Image:
+    """A grid 8 wide, about 1000 pixels across: small images enlarged, large ones thinned out, of volumes the middle."""
+    pixels = _to_bytes(images)
+    if source.is_volume:
+        pixels = pixels[:, pixels.shape[1] // 2]
+    across = 8 * pixels.shape[-1]
+    step = max(1, round(across / 1000))
+    thinned = pixels[..., ::step, ::step]
+    return sheet(thinned, columns=8, zoom=max(1, round(1000 / across)))
+
+
+def _measure(images: ImageSet, count: int) -> dict[str, npt.NDArray[Any]]:
+    """What the histograms show, by its title."""
+    source, chunk = images.source, max(1, _CHUNK_BYTES // images.source.image_bytes)
+    found: dict[str, list[npt.NDArray[Any]]] = {"exact score": [], "pieces": [], "share of ink": []}
+    for first in range(0, count, chunk):
+        drawn = images.images(np.arange(first, min(first + chunk, count)))
+        # Every colour lacks one of red, green and blue, so that ink is what the darkest channel shows.
+        gray = drawn.min(axis=1) if source.is_color else drawn
+        parts = analyze(gray, fields=("score", "count", "area"), connectivity=6 if source.is_volume else 4)
+        found["exact score"].append(parts.score)
+        found["pieces"].append(parts.count)
+        found["share of ink"].append(parts.area / gray[0].size)
+    measures = {name: np.concatenate(values) for name, values in found.items()}
+    sigma = source.sigma(images.indices(np.arange(count)))
+    return measures | ({"sigma of the blur, pixels": sigma} if np.isfinite(sigma).all() else {})
+
+
+STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#dddcd6",
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "figure.dpi": 72,
+    "grid.color": "#dddcd6",
+    "grid.linewidth": 0.8,
+    "text.color": "#1c1c1a",
+    "xtick.color": "#dddcd6",
+    "xtick.labelcolor": "#66655f",
+    "xtick.labelsize": 11,
+    "ytick.labelcolor": "#66655f",
+    "ytick.labelsize": 11,
+    "ytick.left": False,
+}
+"""As the report's figures look on a light page."""
+_COLOR = "#1d5fb4"
+
+
+def _histograms(title: str, measures: dict[str, npt.NDArray[Any]], width: int) -> Image.Image:
+    """One panel for each measure, side by side, `width` pixels in all."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        figure = Figure(figsize=(width / 72, 270 / 72), layout="constrained")
+        figure.suptitle(title, x=0.012, ha="left", fontsize=14)
+        for axes, (name, values) in zip(figure.subplots(1, len(measures)), measures.items(), strict=True):
+            _histogram(axes, name, values)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", metadata={"Software": None})
+        return Image.open(content).convert("RGB")
+
+
+def _histogram(axes: Axes, name: str, values: npt.NDArray[Any]) -> None:
+    if values.dtype.kind == "i":
+        edges = np.arange(values.min(), values.max() + 2) - 0.5
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    elif name == "exact score":
+        edges = np.linspace(0, 1, 21)
+    else:
+        edges = np.histogram_bin_edges(values, 24)
+    heights = np.histogram(values, edges)[0] / len(values)
+    axes.stairs(heights, edges, fill=True, color=_COLOR, alpha=0.22)
+    axes.stairs(heights, edges, color=_COLOR, linewidth=1.4)
+    axes.set_ylim(0)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
+    axes.set_title(name)
