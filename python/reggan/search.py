@@ -148,9 +148,12 @@ def find(
     found = Found(np.empty(0, np.uint64), 0, spec, source.seed, source.size, _name(accept), start)
     if state is not None:
         found = _resume(Path(state), found)
-    if len(found.indices) < count and found.searched < limit:
-        found = _search(source, accept, found, count, limit, threads, state, progress)
-    return found._first(count, limit)
+    if len(found.indices) >= count or found.searched >= limit:
+        return found._first(count, limit)
+    found = _search(source, accept, found, count, limit, threads, state, progress)._first(count, limit)
+    if state is not None:
+        found.save(state)
+    return found
 
 
 def _search(
@@ -178,14 +181,15 @@ def _search(
     ):
         while total < count and searched < limit and not stop.is_set():
             indices = offsets[: limit - searched] + np.uint64(found.start + searched)
-            kept.append(indices[accepted(indices)])
-            total += len(kept[-1])
+            if len(good := indices[accepted(indices)]):
+                kept.append(good)
+            total += len(good)
             searched += len(indices)
             done = total >= count or searched == limit
             shown.total = searched if done else min(limit, round(searched / total * count)) if total else None
             shown.show({"found": f"{min(total, count):,} of {count:,}"})
             shown.advance(len(indices))
-            if state is not None and (done or time.monotonic() - last_save >= _SECONDS_BETWEEN_SAVES):
+            if state is not None and time.monotonic() - last_save >= _SECONDS_BETWEEN_SAVES:
                 so_far().save(state)
                 last_save = time.monotonic()
     if total < count and searched < limit:

@@ -69,7 +69,10 @@ class MakeOptions(Drawn):
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
-    """Check the hashes of a set's shards, and draw a sample of the images again to compare. Exit code 1: it is wrong."""
+    """Check the hashes of a set's shards, and draw a sample of the images again to compare.
+
+    What is wrong is listed, and the exit code is 1 if anything is.
+    """
 
     directory: tyro.conf.Positional[Path]
     """The set."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
@@ -210,7 +211,7 @@ def _histograms(title: str, measures: dict[str, npt.NDArray[Any]], width: int) -
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
-        figure = Figure(figsize=(width / 72, 270 / 72), layout="constrained")
+        figure = Figure(figsize=(width / 72, 290 / 72), layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.14))
         figure.suptitle(title, x=0.012, ha="left", fontsize=14)
         for axes, (name, values) in zip(figure.subplots(1, len(measures)), measures.items(), strict=True):
             _histogram(axes, name, values)
