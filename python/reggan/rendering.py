@@ -70,7 +70,7 @@ class Circles:
         return _core.Renderer.circles(self.count, self.radius, self.blur, self.clustering)
 
 
-RENDERERS = {"circles": Circles}
+RENDERERS: dict[str, type[Spec]] = {"circles": Circles}
 """The specs by their names."""
 
 
@@ -171,11 +171,12 @@ def render_scores(
     return scores
 
 
-def _renderer_of(spec: Any) -> _core.Renderer:
+def _renderer_of(spec: Spec) -> _core.Renderer:
     if not isinstance(spec, tuple(RENDERERS.values())):
         served = ", ".join(kind.__name__ for kind in RENDERERS.values())
         raise TypeError(f"spec is {spec!r}, but must be an instance of one of: {served}")
-    return spec._renderer()
+    renderer: _core.Renderer = spec._renderer()
+    return renderer
 
 
 def _seed(given: int) -> int:
