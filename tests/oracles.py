@@ -213,9 +213,8 @@ class Stream:
             block += 1
 
     def u01(self) -> float:
-        """A uniform number in [0, 1) with 53 bits; the low word is drawn first."""
-        low, high = next(self._words), next(self._words)
-        return ((high << 32 | low) >> 11) * 2.0**-53
+        """A uniform number in [0, 1) with 32 bits."""
+        return next(self._words) * 2.0**-32
 
     def uniform(self, interval: tuple[float, float]) -> float:
         """A uniform number in [low, high]."""
@@ -267,11 +266,17 @@ def circles_scene(spec: Circles, seed: int, index: int, height: int, width: int)
 
 
 def draw_discs(scene: Scene, height: int, width: int) -> Mask:
-    """Hard-edged discs: a pixel is ink when its centre lies in a disc."""
-    y, x = np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5
+    """Hard-edged discs, row by row, in the float32 arithmetic that is documented."""
+    one, half_pixel = np.float32(1), np.float32(0.5)
     ink = np.zeros((height, width), np.bool_)
     for cx, cy, r in scene.discs:
-        ink |= (x - cx) ** 2 + (y - cy) ** 2 <= r * r
+        x, radius = np.float32(cx), np.float32(r)
+        dy = (np.arange(height) + 0.5 - cy).astype(np.float32)
+        square = (radius - dy) * (radius + dy)
+        half = np.sqrt(np.maximum(square, 0))
+        start, end = np.ceil(x - half - half_pixel), np.floor(x + half - half_pixel) + one
+        columns = np.arange(width)
+        ink |= (square >= 0)[:, None] & (columns >= start[:, None]) & (columns < end[:, None])
     return ink
 
 

@@ -19,6 +19,7 @@ import reggan
 from reggan import Circles
 
 TOLERANCE = 1e-5
+TOLERANCE_OF_WIDE_BLURS = 4e-5
 LIMIT = 2**64
 
 SPECS = {
@@ -43,12 +44,14 @@ def shape_of(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def assert_matches_oracle(spec: Circles, seed: int, indices: list[int], size: int | tuple[int, int]) -> None:
-    """Float images within 1e-5; bytes rounded half up, but for a value that this error moves over a half."""
+    """Float images within the tolerance; bytes rounded half up, but for a value that this error moves over a half."""
+    widest = spec.blur[1] * min(shape_of(size)) / 64
+    tolerance = TOLERANCE if widest <= 16 else TOLERANCE_OF_WIDE_BLURS
     expected = np.array([oracles.render_circles(spec, seed, i, *shape_of(size)) for i in indices])
     exact = reggan.render(spec, indices, seed=seed, size=size, dtype=np.float32)
     assert exact.dtype == np.float32
     assert exact.shape == expected.shape
-    np.testing.assert_allclose(exact, expected, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(exact, expected, rtol=0, atol=tolerance)
     assert exact.min() >= 0
     assert exact.max() <= 1
 
@@ -58,7 +61,7 @@ def assert_matches_oracle(spec: Circles, seed: int, indices: list[int], size: in
     difference = np.abs(found - np.floor(levels + 0.5))
     assert difference.max() <= 1
     to_a_half = np.abs(levels - np.floor(levels) - 0.5)
-    assert to_a_half[difference > 0].max(initial=0) <= 255 * TOLERANCE
+    assert to_a_half[difference > 0].max(initial=0) <= 255 * tolerance
 
 
 # The oracle itself
@@ -241,21 +244,21 @@ def test_global_random_state_is_neither_read_nor_moved() -> None:
     np.testing.assert_array_equal(reggan.render(Circles(), 5), first)
 
 
-# The bytes of stream version 1, on every machine and for every instruction set.
+# The bytes of stream version 2, on every machine and for every instruction set.
 GOLDEN: dict[tuple[str, int, int | tuple[int, int], str], str] = {
-    ("default", 0, 64, "uint8"): "4e9811a0f85297cb660aacfd34cdda7e8a44da713d3d1cf1c2c07190f5113b93",
-    ("default", 0, 64, "float32"): "12b0f3ed1b7008de6f74a36dae6b47854bb6d52df308427557cb1017db08a402",
-    ("default", LIMIT - 1, 32, "uint8"): "be53cffeefded91c8b0bac59b4003054414ba13d158dd9e7523a06d7ada24c7f",
-    ("default", 7, 128, "float32"): "7a37c0dc720f401f9c1b30fce169aca5d23f1cf45610810e3b31e6d4caa6d1fc",
-    ("attached", 1, 64, "uint8"): "980321a31bd2aeb8aea1c70ea1bd964a5df75a4fcab9d859f4347f5571e0da38",
-    ("attached", 1, (48, 80), "float32"): "a1b163c575517855a751590194db17eea956d50be33845938da6ff9d1437c770",
-    ("apart", 8, 64, "uint8"): "00f84b9301663e35b120fe6e313bc91d226a60f5edf58d98860f3de8b11e5de0",
-    ("always attached", 2, 65, "uint8"): "1c1f5b38ced129e8cabee6c5365cf6e07f4f57a507f4c0e6ce308d219e7eb0f7",
-    ("sharp", 3, 64, "uint8"): "9c281bec56061672f4695388dcb178902422b38eaef2c2d5af12fbe4bc69f537",
-    ("sharp", 3, 64, "float32"): "35091259e3173d803cc93d3d4ea2e9dc1f48be54938788bb2fc47165164656b1",
-    ("many small", 4, (130, 3), "uint8"): "652522f0dd82b6e4ce3031638df304c7a29e297bbb3212968307338758815a42",
-    ("wide blur", 5, 100, "float32"): "3b595c7c2ef3d3f8aeec4472f7b39ad40812bfe489b02d3f4aaab82edeb6f155",
-    ("all ink", 6, 33, "uint8"): "2b3d847564cff12c71dc7854750f607f39174c63db2a8d859a3355055042e9d2",
+    ("default", 0, 64, "uint8"): "de281858e9f7ece77ce3a322f26652c0f4666ffc47cea05cea0f289876b34cfe",
+    ("default", 0, 64, "float32"): "6dc77ff6af442eb7cdd83bf910700fa29ef0856b3d5df2bf0db4de9f7f5c8ea3",
+    ("default", LIMIT - 1, 32, "uint8"): "8028cf864143cf15c4ce9be4404c2f165f1e63809fc1d330ff68cc3a55a41732",
+    ("default", 7, 128, "float32"): "eae2efeff3c674406c1efeed6750b44cea60af9c8df3a2609270a439935af66a",
+    ("attached", 1, 64, "uint8"): "692ff8bc70059bc49508a2df1ec029f69ddb396db162b6acdc44da5bac75581d",
+    ("attached", 1, (48, 80), "float32"): "d20bb380bc70c6f0b08e87f996a4ffc6dc3b6781019abecb9ee6a9a1c8eecc37",
+    ("apart", 8, 64, "uint8"): "59ea85fbce1dc9ef79a370b08ee186bb0004a31ab207a357ca466da949ebc940",
+    ("always attached", 2, 65, "uint8"): "cb92e38281683eba101cd848eecdf39bbe7a06155f95cb9f6a2958570c769d95",
+    ("sharp", 3, 64, "uint8"): "44b1ab639c9a66a71400675871308f1021a0e31e3faa4a117031d37bcb45184a",
+    ("sharp", 3, 64, "float32"): "365386be02f6a730569825dfdb784a6da0ab4f72b2ee50578c6ffd6d26c99f06",
+    ("many small", 4, (130, 3), "uint8"): "bdee9488c2f6045291a0733c2181ce08f71a96edd86cfbfcab6fa466a3f31325",
+    ("wide blur", 5, 100, "float32"): "4c138f7f074bd26e20026aacbe76e500848f0db487c3c2cbe5a2a71d9386cf46",
+    ("all ink", 6, 33, "uint8"): "ad709a0126c31d259b2b48cf2778a40549edf21fedebea0028102c2c71a1b45b",
 }
 
 
@@ -266,7 +269,7 @@ def digest(spec: str, seed: int, size: int | tuple[int, int], dtype: str) -> str
 
 @pytest.mark.parametrize(("spec", "seed", "size", "dtype"), GOLDEN, ids=str)
 def test_golden_bytes(spec: str, seed: int, size: int | tuple[int, int], dtype: str) -> None:
-    assert reggan.STREAM_VERSION == 1
+    assert reggan.STREAM_VERSION == 2
     assert digest(spec, seed, size, dtype) == GOLDEN[spec, seed, size, dtype]
 
 

@@ -5,7 +5,7 @@ This module is the array API, rendering and exact scoring of images, and does wi
 
 from reggan._arrays import PackedImages
 from reggan._core import __version__
-from reggan.rendering import RENDERERS, STREAM_VERSION, Circles, render
+from reggan.rendering import RENDERERS, STREAM_VERSION, Circles, render, render_scores
 from reggan.rules import RULES, Connected, Rule
 from reggan.scoring import (
     Components,
@@ -34,6 +34,7 @@ __all__ = [
     "largest_components",
     "remove_small",
     "render",
+    "render_scores",
     "score",
     "simd_info",
 ]

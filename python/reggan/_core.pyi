@@ -9,13 +9,13 @@ __all__ = [
     "MAX_SIDE",
     "STREAM_VERSION",
     "Options",
+    "Renderer",
     "__version__",
     "analyze",
     "label",
     "largest_component",
     "largest_components",
     "remove_small",
-    "render_circles",
     "score",
     "simd_info",
 ]
@@ -36,20 +36,36 @@ class Options:
     def limit(self, dtype: str) -> tuple[float, bool]: ...
     def of_bits(self) -> Options: ...
 
+@final
+class Renderer:
+    @staticmethod
+    def circles(
+        count: tuple[int, int],
+        radius: tuple[float, float],
+        blur: tuple[float, float],
+        clustering: tuple[float, float],
+    ) -> Renderer: ...
+    def render(
+        self,
+        seed: int,
+        indices: NDArray[np.uint64],
+        images: NDArray[Any],
+        scores: NDArray[np.float32] | None,
+        threads: int | None,
+    ) -> None: ...
+    def scores(
+        self,
+        seed: int,
+        indices: NDArray[np.uint64],
+        size: tuple[int, int],
+        float32: bool,
+        scores: NDArray[np.float32],
+        threads: int | None,
+    ) -> None: ...
+
 def score(images: _Images, scores: NDArray[np.float32], options: Options) -> None: ...
 def analyze(images: _Images, measures: dict[str, NDArray[Any]], options: Options) -> None: ...
 def label(images: _Images, labels: NDArray[np.int32], options: Options) -> None: ...
 def largest_component(images: _Images, mask: NDArray[np.bool_], options: Options) -> None: ...
 def largest_components(most: int, images: _Images, ranks: NDArray[np.int32], options: Options) -> None: ...
 def remove_small(min_area: int, images: _Images, mask: NDArray[np.bool_], options: Options) -> None: ...
-def render_circles(
-    count: tuple[int, int],
-    radius: tuple[float, float],
-    blur: tuple[float, float],
-    clustering: tuple[float, float],
-    seed: int,
-    indices: NDArray[np.uint64],
-    images: NDArray[Any],
-    scores: NDArray[np.float32] | None,
-    threads: int | None,
-) -> None: ...

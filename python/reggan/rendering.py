@@ -28,15 +28,8 @@ STREAM_VERSION: int = _core.STREAM_VERSION
 class Spec(Protocol):
     """What `render` asks of a spec."""
 
-    def _draw(
-        self,
-        seed: int,
-        indices: NDArray[np.uint64],
-        images: NDArray[Any],
-        scores: NDArray[np.float32] | None,
-        threads: int | None,
-    ) -> None:
-        """Write the images `indices` of `seed` into `images`, and their scores into `scores`."""
+    def _renderer(self) -> _core.Renderer:
+        """What draws it."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +66,11 @@ class Circles:
             raise ValueError(f"{name} is ({low}, {high}), but must be (low, high) with {allowed}")
         object.__setattr__(self, name, (low, high))
 
-    def _draw(
-        self,
-        seed: int,
-        indices: NDArray[np.uint64],
-        images: NDArray[Any],
-        scores: NDArray[np.float32] | None,
-        threads: int | None,
-    ) -> None:
-        ranges = (self.count, self.radius, self.blur, self.clustering)
-        _core.render_circles(*ranges, seed, indices, images, scores, threads)
+    def _renderer(self) -> _core.Renderer:
+        return _core.Renderer.circles(self.count, self.radius, self.blur, self.clustering)
 
 
-RENDERERS = {"circles": Circles}
+RENDERERS: dict[str, type[Spec]] = {"circles": Circles}
 """The specs by their names."""
 
 
@@ -142,24 +127,70 @@ def render(
         ValueError: A number that is out of range, or an `out` of another shape.
         MemoryError: More than the machine's memory.
     """
-    if not isinstance(spec, tuple(RENDERERS.values())):
-        served = ", ".join(kind.__name__ for kind in RENDERERS.values())
-        raise TypeError(f"spec is {spec!r}, but must be an instance of one of: {served}")
-    seed = integer("seed", seed)
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed is {seed}, but must be from 0 to 2**64 - 1")
-    pixel = np.dtype(dtype)
-    if pixel not in (np.dtype(np.uint8), np.dtype(np.float32)):
-        raise TypeError(f"images of dtype {pixel} are not served; served are uint8 and float32")
+    renderer, seed, pixel = _renderer_of(spec), _seed(seed), _pixel_type(dtype)
     threads = check_threads(threads)
-
     shape = (_count(n_or_indices), *_sides(size))
     images = allocate(shape, pixel) if out is None else writable(out, shape, pixel)
     indices = _indices(n_or_indices)
     scores = np.empty(len(indices), np.float32) if with_scores else None
-    spec._draw(seed, indices, images, scores, threads)
+    renderer.render(seed, indices, images, scores, threads)
     result = images if out is None else out
     return result if scores is None else (result, scores)
+
+
+def render_scores(
+    spec: Spec,
+    n_or_indices: Indices,
+    *,
+    seed: int = 0,
+    size: int | tuple[int, int] = 64,
+    dtype: DTypeLike = np.uint8,
+    threads: int | None = None,
+) -> NDArray[np.float32]:
+    """Score images without keeping them: (N,) float32, just as `render(..., with_scores=True)` gives them.
+
+    An image is drawn and scored where it stays in the cache of its thread, and is overwritten by the next.
+
+    Args:
+        spec: What to draw, such as `Circles()`.
+        n_or_indices: How many images, or a sequence of indices, as in `render`.
+        seed: 0 to 2**64 - 1.
+        size: Side of the images in pixels, or (height, width); 1 to 32,768 each.
+        dtype: uint8 or float32: what the images would be, as rounding may move a pixel over the threshold.
+        threads: At most so many threads; None is all cores. The scores do not depend on it.
+
+    Raises:
+        TypeError: A dtype, a spec or a kind of index that is not served.
+        ValueError: A number that is out of range.
+    """
+    renderer, seed, pixel = _renderer_of(spec), _seed(seed), _pixel_type(dtype)
+    threads, sides = check_threads(threads), _sides(size)
+    indices = _indices(n_or_indices)
+    scores = np.empty(len(indices), np.float32)
+    renderer.scores(seed, indices, sides, pixel == np.float32, scores, threads)
+    return scores
+
+
+def _renderer_of(spec: Spec) -> _core.Renderer:
+    if not isinstance(spec, tuple(RENDERERS.values())):
+        served = ", ".join(kind.__name__ for kind in RENDERERS.values())
+        raise TypeError(f"spec is {spec!r}, but must be an instance of one of: {served}")
+    renderer: _core.Renderer = spec._renderer()
+    return renderer
+
+
+def _seed(given: int) -> int:
+    seed = integer("seed", given)
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}, but must be from 0 to 2**64 - 1")
+    return seed
+
+
+def _pixel_type(dtype: DTypeLike) -> np.dtype[Any]:
+    pixel = np.dtype(dtype)
+    if pixel not in (np.dtype(np.uint8), np.dtype(np.float32)):
+        raise TypeError(f"images of dtype {pixel} are not served; served are uint8 and float32")
+    return pixel
 
 
 def _sides(size: int | tuple[int, int]) -> tuple[int, int]:

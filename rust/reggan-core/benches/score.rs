@@ -13,7 +13,8 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use ndarray::ArrayView3;
 use reggan_core::{
-    Batch, Circles, Images, Level, Options, Pixels, Runner, SIMD_VARIABLE, Size, Stream, render, score,
+    Batch, Circles, Images, Level, Options, Pixels, Renderer, Runner, SIMD_VARIABLE, Size, Stream, render,
+    score,
 };
 
 /// 4 MiB of bytes, 16 MiB of floats.
@@ -29,7 +30,8 @@ fn discs(side: usize) -> Vec<u8> {
     let indices: Vec<u64> = (0..(PIXELS / (side * side)) as u64).collect();
     let mut pixels = vec![0; PIXELS];
     let size = Size { height: side, width: side };
-    render(&circles, 0, &indices, size, Pixels::Uint8(&mut pixels), None, &runner()).expect("images");
+    render(&Renderer::Circles(circles), 0, &indices, size, Pixels::Uint8(&mut pixels), None, &runner())
+        .expect("images");
     pixels
 }
 

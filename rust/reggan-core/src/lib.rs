@@ -26,7 +26,7 @@ pub use components::{
 pub use error::Error;
 pub use foreground::{Foreground, PixelType, Side};
 pub use parallel::Runner;
-pub use render::{Circles, Pixels, Renderer, Size, render};
+pub use render::{Border, Circles, Pixels, Renderer, Size, render};
 pub use rng::{STREAM_VERSION, Stream};
 pub use score::score;
 pub use simd::{Level, SIMD_VARIABLE};

@@ -6,12 +6,12 @@
 //! four words, which are used in order. Object 0 is what is drawn for an image as a whole; object 1 + i is
 //! its i-th shape.
 //!
-//! - [`Stream::uniform01`] takes two words, the low one first: `((high << 32 | low) >> 11) * 2^-53`.
+//! - [`Stream::uniform01`] takes one word: `word * 2^-32`.
 //! - [`Stream::uniform`] is `low + (high - low) * uniform01`, drawn also when both ends are equal.
 //! - [`Stream::integer`] takes one word: `low + (word * (high - low + 1) >> 32)`, both ends included.
 
 /// Changes whenever the same seed and index no longer give the same image.
-pub const STREAM_VERSION: u32 = 1;
+pub const STREAM_VERSION: u32 = 2;
 
 const ROUNDS: usize = 10;
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
@@ -38,6 +38,7 @@ impl Stream {
     }
 
     /// The next word.
+    #[inline]
     pub fn word(&mut self) -> u32 {
         if self.used == 4 {
             self.words = philox(self.counter, self.key);
@@ -48,35 +49,72 @@ impl Stream {
         self.words[self.used - 1]
     }
 
-    /// Uniform in [0, 1), with 53 bits.
+    /// The first four words of the streams of `N` objects from `first` on: word by word, those of all objects.
+    #[inline(always)]
+    pub(crate) fn first_words<const N: usize>(seed: u64, index: u64, first: u32) -> [[u32; N]; 4] {
+        let [low, high] = halves(index);
+        let mut objects = [first; N];
+        for (position, object) in objects.iter_mut().enumerate() {
+            *object = first.wrapping_add(position as u32);
+        }
+        philox_lanes([[0; N], objects, [low; N], [high; N]], halves(seed))
+    }
+
+    /// The stream of an object after its first four words.
+    pub(crate) fn after_first_words(seed: u64, index: u64, object: u32) -> Self {
+        let mut stream = Self::new(seed, index, object);
+        stream.counter[0] = 1;
+        stream
+    }
+
+    /// Uniform in [0, 1), with 32 bits.
+    #[inline]
     pub fn uniform01(&mut self) -> f64 {
-        const SCALE: f64 = 1.0 / (1_u64 << 53) as f64;
-        let low = u64::from(self.word());
-        let high = u64::from(self.word());
-        ((high << 32 | low) >> 11) as f64 * SCALE
+        fraction(self.word())
     }
 
     /// Uniform in [low, high).
+    #[inline]
     pub fn uniform(&mut self, (low, high): (f64, f64)) -> f64 {
         low + (high - low) * self.uniform01()
     }
 
     /// Uniform in low..=high.
+    #[inline]
     pub fn integer(&mut self, (low, high): (u32, u32)) -> u32 {
         let choices = u64::from(high - low) + 1;
         low + ((u64::from(self.word()) * choices) >> 32) as u32
     }
 }
 
+/// The number in [0, 1) that a word stands for.
+#[inline(always)]
+pub(crate) fn fraction(word: u32) -> f64 {
+    const SCALE: f64 = 1.0 / (1_u64 << 32) as f64;
+    f64::from(word) * SCALE
+}
+
 fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
 
-fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    philox_lanes(counter.map(|word| [word]), key).map(|[word]| word)
+}
+
+/// `N` blocks at once.
+#[inline(always)]
+fn philox_lanes<const N: usize>(mut counter: [[u32; N]; 4], mut key: [u32; 2]) -> [[u32; N]; 4] {
     for _ in 0..ROUNDS {
-        let [low0, high0] = halves(u64::from(MULTIPLIERS[0]) * u64::from(counter[0]));
-        let [low1, high1] = halves(u64::from(MULTIPLIERS[1]) * u64::from(counter[2]));
-        counter = [high1 ^ counter[1] ^ key[0], low1, high0 ^ counter[3] ^ key[1], low0];
+        let [a, b, c, d] = counter;
+        for lane in 0..N {
+            let first = u64::from(MULTIPLIERS[0]) * u64::from(a[lane]);
+            let second = u64::from(MULTIPLIERS[1]) * u64::from(c[lane]);
+            counter[0][lane] = (second >> 32) as u32 ^ b[lane] ^ key[0];
+            counter[1][lane] = second as u32;
+            counter[2][lane] = (first >> 32) as u32 ^ d[lane] ^ key[1];
+            counter[3][lane] = first as u32;
+        }
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
     counter
@@ -116,10 +154,16 @@ mod tests {
 
         let words = philox([0, object, 0x7654_3210, 0xfedc_ba98], key);
         let mut stream = Stream::new(seed, index, object);
-        let low_first = (u64::from(words[1]) << 32 | u64::from(words[0])) >> 11;
-        assert_eq!(stream.uniform01(), low_first as f64 / 2_f64.powi(53));
-        let third = u64::from(words[2]);
-        assert_eq!(u64::from(stream.integer((10, 19))), 10 + third * 10 / (1 << 32));
+        assert_eq!(stream.uniform01(), f64::from(words[0]) / 2_f64.powi(32));
+        let second = u64::from(words[1]);
+        assert_eq!(u64::from(stream.integer((10, 19))), 10 + second * 10 / (1 << 32));
+
+        let together = Stream::first_words::<8>(seed, index, object);
+        for (lane, object) in (object..object + 8).enumerate() {
+            let mut alone = Stream::new(seed, index, object);
+            together.iter().for_each(|word| assert_eq!(word[lane], alone.word()));
+            assert_eq!(Stream::after_first_words(seed, index, object).word(), alone.word());
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::num::NonZeroUsize;
 
 use ndarray::ArrayView3;
-use reggan_core::{Batch, Circles, Error, Images, Options, Pixels, Runner, Size, Stream, render, score};
+use reggan_core::{
+    Batch, Circles, Error, Images, Options, Pixels, Renderer, Runner, Size, Stream, render, score,
+};
 
 fn circles(radius: (f64, f64), blur: (f64, f64), clustering: (f64, f64)) -> Circles {
     Circles::new((1, 18), radius, blur, clustering).expect("served")
@@ -13,7 +15,8 @@ fn circles(radius: (f64, f64), blur: (f64, f64), clustering: (f64, f64)) -> Circ
 fn floats(circles: &Circles, seed: u64, indices: &[u64], size: Size, threads: usize) -> Vec<f32> {
     let mut pixels = vec![f32::NAN; indices.len() * size.height * size.width];
     let runner = Runner::new(NonZeroUsize::new(threads), &|| false);
-    render(circles, seed, indices, size, Pixels::Float32(&mut pixels), None, &runner).expect("images");
+    render(&Renderer::Circles(*circles), seed, indices, size, Pixels::Float32(&mut pixels), None, &runner)
+        .expect("images");
     pixels
 }
 
@@ -93,9 +96,11 @@ fn images_are_those_of_a_naive_drawing() {
             for index in [0, 1, u64::MAX] {
                 let pixels = floats(&circles(radius, blur, clustering), seed, &[index], size, 1);
                 let expected = naive(radius, blur, clustering, seed, index, size);
+                // Wide blurs may be those of a cosine series.
+                let allowed = if blur.1 > 2.5 { 4e-5 } else { 2e-6 };
                 for (pixel, expected) in pixels.iter().zip(&expected) {
                     assert!(
-                        (f64::from(*pixel) - expected).abs() < 2e-6,
+                        (f64::from(*pixel) - expected).abs() < allowed,
                         "{pixel} is not {expected} at {size:?}"
                     );
                 }
@@ -140,9 +145,18 @@ fn bytes_are_rounded_floats_and_scores_are_those_of_the_images() {
     let mut bytes = vec![0; exact.len()];
     let mut scores = vec![-1.0; 200];
     let runner = Runner::new(None, &|| false);
-    render(&spec, 0, &indices, size, Pixels::Uint8(&mut bytes), Some(&mut scores), &runner).expect("images");
+    render(
+        &Renderer::Circles(spec),
+        0,
+        &indices,
+        size,
+        Pixels::Uint8(&mut bytes),
+        Some(&mut scores),
+        &runner,
+    )
+    .expect("images");
     for (byte, exact) in bytes.iter().zip(&exact) {
-        assert_eq!(f32::from(*byte), (255.0 * exact + 0.5).floor());
+        assert!((f32::from(*byte) - 255.0 * exact).abs() < 0.501);
     }
     let view = ArrayView3::from_shape((200, 64, 64), &bytes).expect("200 images");
     let mut expected = vec![-1.0; 200];
@@ -179,12 +193,20 @@ fn buffers_of_another_size_are_refused() {
     let size = Size { height: 8, width: 8 };
     let spec = Circles::default();
     let mut pixels = [0; 65];
-    let result = render(&spec, 0, &[1], size, Pixels::Uint8(&mut pixels), None, &runner);
+    let result = render(&Renderer::Circles(spec), 0, &[1], size, Pixels::Uint8(&mut pixels), None, &runner);
     assert!(matches!(result, Err(Error::Invalid(_))));
-    let result = render(&spec, 0, &[1], size, Pixels::Uint8(&mut pixels[..64]), Some(&mut [0.0; 2]), &runner);
+    let result = render(
+        &Renderer::Circles(spec),
+        0,
+        &[1],
+        size,
+        Pixels::Uint8(&mut pixels[..64]),
+        Some(&mut [0.0; 2]),
+        &runner,
+    );
     assert!(matches!(result, Err(Error::Invalid(_))));
     let flat = Size { height: 0, width: 8 };
-    let result = render(&spec, 0, &[], flat, Pixels::Uint8(&mut []), None, &runner);
+    let result = render(&Renderer::Circles(spec), 0, &[], flat, Pixels::Uint8(&mut []), None, &runner);
     assert!(matches!(result, Err(Error::Invalid(_))));
 }
 
@@ -200,7 +222,8 @@ fn a_call_ends_when_it_is_told_to() {
             asked.get() == 2
         };
         let runner = Runner::new(NonZeroUsize::new(threads), &interrupt);
-        let result = render(&spec, 0, &[0, 1], size, Pixels::Uint8(&mut pixels), None, &runner);
+        let result =
+            render(&Renderer::Circles(spec), 0, &[0, 1], size, Pixels::Uint8(&mut pixels), None, &runner);
         assert_eq!(result, Err(Error::Interrupted));
         assert_eq!(asked.get(), 2);
     }

@@ -12,7 +12,9 @@ use numpy::{PyReadonlyArray1, PyReadwriteArray1, PyReadwriteArrayDyn, PyUntypedA
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use reggan_core::{Circles, Connectivity, Error, Fields, Foreground, Level, PixelType, Runner, Side};
+use reggan_core::{
+    Circles, Connectivity, Error, Fields, Foreground, Level, PixelType, Pixels, Runner, Side, Size,
+};
 
 /// The kernels of reggan. Their callers, `reggan.scoring` and `reggan.rendering`, check and convert the
 /// arguments.
@@ -22,7 +24,7 @@ mod _core {
 
     #[pymodule_export]
     use super::{
-        Options, analyze, label, largest_component, largest_components, remove_small, render_circles, score,
+        Options, Renderer, analyze, label, largest_component, largest_components, remove_small, score,
         simd_info,
     };
 
@@ -201,30 +203,61 @@ fn remove_small(
     })
 }
 
-/// Draws the images `indices` of `seed` into `images`, an array of uint8 or float32, and their scores into
-/// `scores`.
-#[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "the renderer's four, and what every renderer needs")]
-fn render_circles(
-    py: Python<'_>,
-    count: (u32, u32),
-    radius: (f64, f64),
-    blur: (f64, f64),
-    clustering: (f64, f64),
-    seed: u64,
-    indices: PyReadonlyArray1<'_, u64>,
-    images: PixelArray<'_>,
-    scores: Option<PyReadwriteArray1<'_, f32>>,
-    threads: Option<usize>,
-) -> PyResult<()> {
-    let circles = Circles::new(count, radius, blur, clustering).map_err(to_python)?;
-    let (mut images, mut scores) = (images, scores);
-    let (indices, size) = (indices.as_slice()?, images.size()?);
-    let pixels = images.pixels()?;
-    let scores = scores.as_mut().map(|scores| scores.as_slice_mut()).transpose()?;
-    run(py, checked(threads)?, |runner| {
-        reggan_core::render(&circles, seed, indices, size, pixels, scores, runner)
-    })
+/// What is drawn.
+#[pyclass(frozen, module = "reggan._core")]
+struct Renderer(reggan_core::Renderer);
+
+#[pymethods]
+impl Renderer {
+    #[staticmethod]
+    fn circles(
+        count: (u32, u32),
+        radius: (f64, f64),
+        blur: (f64, f64),
+        clustering: (f64, f64),
+    ) -> PyResult<Self> {
+        let circles = Circles::new(count, radius, blur, clustering).map_err(to_python)?;
+        Ok(Self(reggan_core::Renderer::Circles(circles)))
+    }
+
+    /// Draws the images `indices` of `seed` into `images`, an array of uint8 or float32, and their scores into
+    /// `scores`.
+    fn render(
+        &self,
+        py: Python<'_>,
+        seed: u64,
+        indices: PyReadonlyArray1<'_, u64>,
+        mut images: PixelArray<'_>,
+        mut scores: Option<PyReadwriteArray1<'_, f32>>,
+        threads: Option<usize>,
+    ) -> PyResult<()> {
+        let (indices, size) = (indices.as_slice()?, images.size()?);
+        let pixels = images.pixels()?;
+        let scores = scores.as_mut().map(|scores| scores.as_slice_mut()).transpose()?;
+        run(py, checked(threads)?, |runner| {
+            reggan_core::render(&self.0, seed, indices, size, pixels, scores, runner)
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "which images, and where their scores go")]
+    /// Writes the scores that the images `indices` of `seed` have as uint8 or as float32; the images are not kept.
+    fn scores(
+        &self,
+        py: Python<'_>,
+        seed: u64,
+        indices: PyReadonlyArray1<'_, u64>,
+        size: (usize, usize),
+        float32: bool,
+        mut scores: PyReadwriteArray1<'_, f32>,
+        threads: Option<usize>,
+    ) -> PyResult<()> {
+        let (indices, size) = (indices.as_slice()?, Size { height: size.0, width: size.1 });
+        let pixels = if float32 { Pixels::NoFloat32 } else { Pixels::NoUint8 };
+        let scores = Some(scores.as_slice_mut()?);
+        run(py, checked(threads)?, |runner| {
+            reggan_core::render(&self.0, seed, indices, size, pixels, scores, runner)
+        })
+    }
 }
 
 fn checked(threads: Option<usize>) -> PyResult<Option<NonZeroUsize>> {

@@ -68,6 +68,12 @@ impl BitRows {
         &mut self.words[y * self.words_per_row..][..self.words_per_row]
     }
 
+    /// `N` rows from row `y` on, where a row is a word and there are so many.
+    #[inline(always)]
+    pub(crate) fn narrow_rows<const N: usize>(&mut self, y: usize) -> Option<&mut [u64; N]> {
+        if self.words_per_row == 1 { self.words[y..].first_chunk_mut() } else { None }
+    }
+
     /// Sets the pixels `columns` of row `y`; empty ranges are fine.
     pub(crate) fn set(&mut self, y: usize, columns: Range<usize>) {
         if columns.is_empty() {

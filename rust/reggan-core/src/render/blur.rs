@@ -1,42 +1,368 @@
-//! The blur: an exact Gaussian, cut off at four standard deviations as `scipy.ndimage.gaussian_filter` does,
-//! over ink that is 0 or 1, with paper outside of the image.
+//! The blur: along the rows into lines, and then down the columns of the lines.
+//!
+//! Rows of bits are blurred by looking up sums of weights, four bits at a time. Rows of gray values are turned by 90
+//! degrees, blurred down their columns, and turned back: the one filter of columns needs no unaligned access.
 
+use std::ops::Range;
+
+use super::border::Border;
+use super::gaussian::{Gaussian, Series, TERMS, Weights};
 use crate::Error;
-use crate::components::{BitRows, for_each_run};
-use crate::foreground::Pixel;
+use crate::components::BitRows;
+use crate::packing::Gray as Thresholded;
 use crate::parallel::Watch;
+use crate::simd::Simd;
 
-/// Columns of a row that are summed between two looks at whether to stop: a sum may have thousands of terms.
-const COLUMNS: usize = 1024;
-/// Rows that are summed before they are added to the total: keeps the rounding error of very long sums small.
-const SUM_BLOCK: usize = 64;
-/// Where the Gaussian is cut off, in standard deviations.
-const TRUNCATE: f64 = 4.0;
+/// Lines are as wide as a multiple of this, which every instruction set's number of floats divides.
+pub(super) const LANES: usize = 16;
+/// Rows that a group of sums may read beyond the last that it needs.
+const SPARE_ROWS: usize = 4;
 
-/// A gray value made from blurred ink, which is 0 to 1 up to rounding.
-pub(crate) trait Gray: Pixel {
-    const WHITE: Self;
+/// The body once for each constant below the limit: what it indexes stays in registers.
+macro_rules! unroll {
+    ($name:ident < $limit:expr => $body:block) => {
+        unroll!(@ $name, $limit, $body, 0 1 2 3 4 5 6 7)
+    };
+    (@ $name:ident, $limit:expr, $body:block, $($value:literal)+) => {
+        $(if $value < $limit {
+            const $name: usize = $value;
+            $body
+        })+
+    };
+}
+macro_rules! unroll_few {
+    ($name:ident < $limit:expr => $body:block) => {
+        unroll!(@ $name, $limit, $body, 0 1 2 3)
+    };
+}
+
+/// Rows of floats, of which columns are filtered, with rows above and below that stand for what is outside.
+#[derive(Default)]
+pub(super) struct Lines {
+    floats: Vec<f32>,
+    height: usize,
+    stride: usize,
+    margin: usize,
+    /// The rows that have been filtered last.
+    filtered: Vec<f32>,
+}
+
+impl Lines {
+    /// Lines to be written, for a filter with this Gaussian.
+    #[inline(always)]
+    pub(super) fn start(&mut self, height: usize, width: usize, gaussian: &Gaussian) {
+        self.height = height;
+        self.stride = width.next_multiple_of(LANES);
+        // A series finds what is outside by itself.
+        self.margin = match gaussian.weights() {
+            Weights::Each(_) => gaussian.radius(),
+            Weights::None | Weights::Series(_) => 0,
+        };
+        let rows = height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS;
+        self.floats.resize(rows * self.stride, 0.0);
+    }
+
+    #[inline(always)]
+    pub(super) fn row_mut(&mut self, y: usize) -> &mut [f32] {
+        &mut self.floats[(self.margin + y) * self.stride..][..self.stride]
+    }
+
+    fn set_margins(&mut self, border: Border, outside: f32) {
+        let Self { height, stride, margin, .. } = *self;
+        let below = margin + height;
+        for row in (0..margin).chain(below..below + margin) {
+            match border.inside(row as isize - margin as isize, height) {
+                None => self.floats[row * stride..][..stride].fill(outside),
+                Some(y) => {
+                    let inside = (margin + y) * stride;
+                    self.floats.copy_within(inside..inside + stride, row * stride);
+                }
+            }
+        }
+    }
+
+    /// Gives the filtered columns to `target`, all rows of a few columns after the other.
+    #[inline(always)]
+    fn filter<S: Simd>(
+        &mut self,
+        simd: S,
+        gaussian: &Gaussian,
+        (border, outside): (Border, f32),
+        watch: &mut Watch<'_>,
+        target: impl Target,
+    ) -> Result<(), Error> {
+        self.set_margins(border, outside);
+        self.filter_with_margins(simd, gaussian, (border, outside), watch, target)
+    }
+
+    /// The same, where the margins are set.
+    #[inline(always)]
+    fn filter_with_margins<S: Simd>(
+        &mut self,
+        simd: S,
+        gaussian: &Gaussian,
+        (border, outside): (Border, f32),
+        watch: &mut Watch<'_>,
+        mut target: impl Target,
+    ) -> Result<(), Error> {
+        let (height, stride) = (self.height, self.stride);
+        match gaussian.weights() {
+            Weights::None => {
+                for y in 0..height {
+                    target.write(y, &self.floats[y * stride..][..stride]);
+                }
+                watch.worked(height * stride)
+            }
+            Weights::Each(weights) => self.sum_rows(simd, weights, watch, target),
+            Weights::Series(series) => self.slide_down(series, (border, outside), watch, target),
+        }
+    }
+
+    #[inline(always)]
+    fn sum_rows<S: Simd>(
+        &mut self,
+        simd: S,
+        weights: &[f32],
+        watch: &mut Watch<'_>,
+        target: impl Target,
+    ) -> Result<(), Error> {
+        let radius = weights.len() - 1;
+        // As many sums and taps at once as there are registers for the rows that they need.
+        if S::REGISTERS == 32 {
+            match radius % 8 {
+                0 => self.sum_groups::<S, 4, 8, 0, 4, 11>(simd, weights, watch, target),
+                1 => self.sum_groups::<S, 4, 8, 1, 6, 11>(simd, weights, watch, target),
+                2 => self.sum_groups::<S, 4, 8, 2, 8, 11>(simd, weights, watch, target),
+                3 => self.sum_groups::<S, 4, 8, 3, 10, 11>(simd, weights, watch, target),
+                4 => self.sum_groups::<S, 4, 8, 4, 12, 11>(simd, weights, watch, target),
+                5 => self.sum_groups::<S, 4, 8, 5, 14, 11>(simd, weights, watch, target),
+                6 => self.sum_groups::<S, 4, 8, 6, 16, 11>(simd, weights, watch, target),
+                _ => self.sum_groups::<S, 4, 8, 7, 18, 11>(simd, weights, watch, target),
+            }
+        } else {
+            match radius % 4 {
+                0 => self.sum_groups::<S, 2, 4, 0, 2, 5>(simd, weights, watch, target),
+                1 => self.sum_groups::<S, 2, 4, 1, 4, 5>(simd, weights, watch, target),
+                2 => self.sum_groups::<S, 2, 4, 2, 6, 5>(simd, weights, watch, target),
+                _ => self.sum_groups::<S, 2, 4, 3, 8, 5>(simd, weights, watch, target),
+            }
+        }
+    }
+
+    /// `SUMS` rows at once, whose sums stay in registers: first `FIRST` taps on both sides, then `TAPS` after `TAPS`. The
+    /// order of a sum is that of the distance from its centre, whatever these numbers.
+    #[inline(always)]
+    fn sum_groups<
+        S: Simd,
+        const SUMS: usize,
+        const TAPS: usize,
+        const FIRST: usize,
+        const WINDOW: usize,
+        const SIDE: usize,
+    >(
+        &mut self,
+        simd: S,
+        weights: &[f32],
+        watch: &mut Watch<'_>,
+        mut target: impl Target,
+    ) -> Result<(), Error> {
+        const { assert!(WINDOW == 2 * FIRST + SUMS && SIDE == TAPS + SUMS - 1) }
+        let Self { floats, filtered, height, stride, .. } = self;
+        let (radius, height, stride) = (weights.len() - 1, *height, *stride);
+        let (first, further) = weights.split_at(1 + FIRST);
+        let (blocks, _) = further.as_chunks::<TAPS>();
+        filtered.resize(SUMS * stride, 0.0);
+        for top in (0..height).step_by(SUMS) {
+            for x in (0..stride).step_by(S::FLOATS) {
+                let floats = &floats[top * stride + x..];
+                let mut sums = [simd.splat_f32(0.0); SUMS];
+                {
+                    let rows: [_; WINDOW] = simd.load_strided_f32(floats, (radius - FIRST) * stride, stride);
+                    let centre = simd.splat_f32(first[0]);
+                    unroll_few!(SUM < SUMS => {
+                        sums[SUM] = simd.mul_f32(centre, rows[FIRST + SUM]);
+                    });
+                    unroll!(TAP < FIRST => {
+                        let weight = simd.splat_f32(first[1 + TAP]);
+                        unroll_few!(SUM < SUMS => {
+                            let both = simd.add_f32(rows[FIRST + SUM - 1 - TAP], rows[FIRST + SUM + 1 + TAP]);
+                            sums[SUM] = simd.fma_f32(weight, both, sums[SUM]);
+                        });
+                    });
+                }
+                for (block, weights) in blocks.iter().enumerate() {
+                    let nearest = 1 + FIRST + block * TAPS;
+                    let above: [_; SIDE] =
+                        simd.load_strided_f32(floats, (radius - nearest - (TAPS - 1)) * stride, stride);
+                    let below: [_; SIDE] = simd.load_strided_f32(floats, (radius + nearest) * stride, stride);
+                    unroll!(TAP < TAPS => {
+                        let weight = simd.splat_f32(weights[TAP]);
+                        unroll_few!(SUM < SUMS => {
+                            let both = simd.add_f32(above[TAPS - 1 + SUM - TAP], below[SUM + TAP]);
+                            sums[SUM] = simd.fma_f32(weight, both, sums[SUM]);
+                        });
+                    });
+                }
+                simd.store_strided_f32(sums, filtered, x, stride);
+            }
+            for (y, row) in (top..height).zip(filtered.chunks_exact(stride)) {
+                target.write(y, row);
+            }
+            watch.worked(SUMS * stride * (4 + weights.len()) / 8)?;
+        }
+        Ok(())
+    }
+
+    /// By the recurrence of [`Series`].
+    #[inline(always)]
+    fn slide_down(
+        &mut self,
+        series: &Series,
+        (border, outside): (Border, f32),
+        watch: &mut Watch<'_>,
+        mut target: impl Target,
+    ) -> Result<(), Error> {
+        let (height, stride) = (self.height, self.stride);
+        self.filtered.resize(height * stride, 0.0);
+        for x in (0..stride).step_by(LANES) {
+            self.slide_down_columns(series, (border, outside), x);
+            watch.worked((height + 4 * series.radius) * LANES * 4)?;
+        }
+        for (y, row) in self.filtered[..height * stride].chunks_exact(stride).enumerate() {
+            target.write(y, row);
+        }
+        Ok(())
+    }
+
+    /// [`LANES`] columns at once.
+    #[inline(always)]
+    fn slide_down_columns(&mut self, series: &Series, (border, outside): (Border, f32), x: usize) {
+        let Self { floats, filtered, height, stride, .. } = self;
+        let (height, stride) = (*height, *stride);
+        let radius = series.radius as isize;
+        // Nothing but `outside` comes before this row, so before it all sums are those of zeros.
+        let first = if border == Border::Paper { 0 } else { -radius };
+        let row = |y: isize| -> [f64; LANES] {
+            let inside = if y < first { None } else { border.inside(y, height) };
+            match inside {
+                None => [0.0; LANES],
+                Some(y) => {
+                    let floats = &floats[y * stride + x..][..LANES];
+                    std::array::from_fn(|lane| f64::from(floats[lane] - outside))
+                }
+            }
+        };
+        let step = |y: isize| -> [f64; LANES] {
+            let (after, before) = (row(y), row(y - 1));
+            std::array::from_fn(|lane| after[lane] - before[lane])
+        };
+        let mut sums = [[0.0; LANES]; TERMS];
+        let mut earlier = sums;
+        for y in first - radius - 1..height as isize - 1 {
+            let (entering, leaving) = (step(y + radius + 1), step(y - radius));
+            let mut total = [0.0; LANES];
+            for term in 0..TERMS {
+                let (turn, gain) = (series.turns[term], series.gains[term]);
+                for lane in 0..LANES {
+                    let change = gain.mul_add(entering[lane] - leaving[lane], -earlier[term][lane]);
+                    let next = turn.mul_add(sums[term][lane], change);
+                    (earlier[term][lane], sums[term][lane]) = (sums[term][lane], next);
+                    total[lane] += next;
+                }
+            }
+            if let Ok(y) = usize::try_from(y + 1) {
+                let values: [f32; LANES] = std::array::from_fn(|lane| total[lane] as f32 + outside);
+                filtered[y * stride + x..][..LANES].copy_from_slice(&values);
+            }
+        }
+    }
+}
+
+/// The blur of one drawing after another. Its memory is kept.
+#[derive(Default)]
+pub(super) struct InkBlur {
+    gaussian: Gaussian,
+    bits: BitBlur,
+    lines: Lines,
+}
+
+impl InkBlur {
+    /// Writes the gray values of blurred ink.
+    #[inline(always)]
+    pub(super) fn write<S: Simd, T: Gray>(
+        &mut self,
+        simd: S,
+        ink: &BitRows,
+        sigma: f64,
+        border: Border,
+        image: &mut [T],
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let Self { gaussian, bits, lines } = self;
+        gaussian.set(sigma);
+        for columns in gaussian.tiles(ink.width()) {
+            bits.along_rows(simd, ink, columns.clone(), gaussian, border, lines, watch)?;
+            let target = Grays { pixels: &mut *image, width: ink.width(), columns };
+            lines.filter(simd, gaussian, (border, 0.0), watch, target)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where filtered lines go.
+trait Target {
+    /// Takes row `y`, and more values than the row is wide.
+    fn write(&mut self, y: usize, values: &[f32]);
+}
+
+/// Some columns of an image, whose ink is given.
+struct Grays<'a, T> {
+    pixels: &'a mut [T],
+    width: usize,
+    columns: Range<usize>,
+}
+
+impl<T: Gray> Target for Grays<'_, T> {
+    #[inline(always)]
+    fn write(&mut self, y: usize, ink: &[f32]) {
+        let row = &mut self.pixels[y * self.width..][self.columns.clone()];
+        for (pixel, &ink) in row.iter_mut().zip(ink) {
+            *pixel = T::from_ink(ink);
+        }
+    }
+}
+
+/// Rows of [`LANES`] floats.
+struct Blurred<'a>(&'a mut [f32]);
+
+impl Target for Blurred<'_> {
+    #[inline(always)]
+    fn write(&mut self, y: usize, values: &[f32]) {
+        self.0[y * LANES..][..LANES].copy_from_slice(&values[..LANES]);
+    }
+}
+
+/// A gray value made from ink, which is 0 to 1 up to rounding.
+pub(crate) trait Gray: Thresholded {
     fn from_ink(ink: f32) -> Self;
 }
 
 impl Gray for f32 {
-    const WHITE: Self = 1.0;
-    #[inline]
+    #[inline(always)]
     fn from_ink(ink: f32) -> Self {
         (1.0 - ink).clamp(0.0, 1.0)
     }
 }
 
 impl Gray for u8 {
-    const WHITE: Self = 255;
-    #[inline]
+    #[inline(always)]
     fn from_ink(ink: f32) -> Self {
-        floor_to_byte(255.0 * f32::from_ink(ink) + 0.5)
+        floor_to_byte((-255.0_f32).mul_add(ink, 255.5))
     }
 }
 
 /// `value as u8` for 0 <= value < 256. Compilers vectorise this, and not the cast, where only SSE2 is sure.
-#[inline]
+#[inline(always)]
 fn floor_to_byte(value: f32) -> u8 {
     // Floats from here on have whole numbers in their lowest bits.
     const WHOLE: f32 = (1 << 23) as f32;
@@ -45,166 +371,202 @@ fn floor_to_byte(value: f32) -> u8 {
     (nearest.to_bits() - u32::from(too_high)) as u8
 }
 
-/// The blur of one image after another. Its memory is kept.
+/// Blurs rows of bits along the rows.
 #[derive(Default)]
-pub(super) struct Blur {
-    kernel: Kernel,
-    /// The rows from the first to the last that hold ink, blurred along the row.
-    lines: Vec<f32>,
-    line: Vec<f32>,
+pub(super) struct BitBlur {
+    /// A row; its first bit is the first that is needed.
+    shifted: Vec<u64>,
+    gray: GrayBlur,
 }
 
-impl Blur {
-    /// Writes the gray values of blurred ink.
-    pub(super) fn write<T: Gray>(
+impl BitBlur {
+    /// Writes the columns `columns` of all rows to `lines`.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what is read, how it is blurred, and where it goes")]
+    pub(super) fn along_rows<S: Simd>(
         &mut self,
-        ink: &BitRows,
-        sigma: f64,
-        image: &mut [T],
+        simd: S,
+        bits: &BitRows,
+        columns: Range<usize>,
+        gaussian: &Gaussian,
+        border: Border,
+        lines: &mut Lines,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let width = ink.width();
-        let has_ink = |row: &[u64]| row.iter().any(|&word| word != 0);
-        let Some(first) = ink.rows().position(has_ink) else {
-            image.fill(T::WHITE);
-            return Ok(());
-        };
-        let last = ink.rows().rposition(has_ink).unwrap_or(first);
-        self.kernel.set(sigma, width);
-        self.blur_along_rows(ink, first, last, watch)?;
+        let width = bits.width();
+        lines.start(bits.height(), columns.len(), gaussian);
+        if let Weights::Series(_) = gaussian.weights() {
+            let read = |y: usize, columns, floats: &mut [f32]| expand(bits.row(y), columns, floats);
+            return self.gray.along_rows(simd, width, columns, gaussian, (border, 0.0), read, lines, watch);
+        }
+        for (block, tables) in gaussian.tables().chunks(4).enumerate() {
+            // Sixteen bits for the tables before these.
+            let offset = columns.start as isize + 16 * block as isize - gaussian.radius() as isize;
+            let (four, rest) = tables.as_chunks::<4>();
+            match (four, rest) {
+                ([tables], _) => self.add_tables(simd, bits, offset, tables, border, block > 0, lines),
+                (_, [a]) => self.add_tables(simd, bits, offset, &[*a], border, block > 0, lines),
+                (_, [a, b]) => self.add_tables(simd, bits, offset, &[*a, *b], border, block > 0, lines),
+                (_, [a, b, c]) => {
+                    self.add_tables(simd, bits, offset, &[*a, *b, *c], border, block > 0, lines)
+                }
+                _ => {}
+            }
+            watch.worked(bits.height() * columns.len())?;
+        }
+        Ok(())
+    }
 
-        self.line.resize(width, 0.0);
-        let Kernel { radius, weights, .. } = &self.kernel;
-        for (y, row) in image.chunks_exact_mut(width).enumerate() {
-            let top = first.max(y.saturating_sub(*radius));
-            let bottom = last.min(y + radius);
-            if top > bottom {
-                row.fill(T::WHITE);
+    /// Adds to each pixel of the lines what the tables say of the bits from `offset` beyond it on.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what is read, how it is summed, and where it goes")]
+    fn add_tables<S: Simd, const N: usize>(
+        &mut self,
+        simd: S,
+        bits: &BitRows,
+        offset: isize,
+        tables: &[[f32; 16]; N],
+        border: Border,
+        add: bool,
+        lines: &mut Lines,
+    ) {
+        let width = bits.width();
+        for (y, row) in bits.rows().enumerate() {
+            let line = lines.row_mut(y);
+            if row.iter().all(|&word| word == 0) {
+                if !add {
+                    line.fill(0.0);
+                }
                 continue;
             }
-            let lines = &self.lines[(top - first) * width..(bottom + 1 - first) * width];
-            let weights = &weights[top + radius - y..=bottom + radius - y];
-            for (position, line) in self.line.chunks_mut(COLUMNS).enumerate() {
-                weighted_sum(line, &lines[position * COLUMNS..], width, weights);
-                watch.worked(line.len() * (1 + weights.len() / 8))?;
+            self.shifted.resize(line.len() / 64 + 2, 0);
+            shift(row, offset, &mut self.shifted);
+            if border != Border::Paper {
+                outside_too(row, width, offset, border, &mut self.shifted);
             }
-            for (pixel, &ink) in row.iter_mut().zip(&self.line) {
-                *pixel = T::from_ink(ink);
+            for (words, line) in self.shifted.windows(2).zip(line.chunks_mut(64)) {
+                for at in (0..line.len()).step_by(S::FLOATS) {
+                    let bits = (words[0] >> at | words[1] << 1 << (63 - at)) as u32;
+                    let sums = if add { simd.load_f32(line, at) } else { simd.splat_f32(0.0) };
+                    simd.store_f32(simd.add_lookups(sums, tables, bits), line, at);
+                }
             }
         }
-        Ok(())
     }
+}
 
-    fn blur_along_rows(
+/// The bits of a row from `offset` on; before and after it there are zeros.
+#[inline(always)]
+fn shift(row: &[u64], offset: isize, shifted: &mut [u64]) {
+    let (first, bit) = (offset.div_euclid(64), offset.rem_euclid(64) as u32);
+    let word =
+        |position: isize| usize::try_from(position).ok().and_then(|position| row.get(position).copied());
+    let mut low = word(first).unwrap_or(0);
+    for (position, shifted) in (first + 1..).zip(shifted) {
+        let high = word(position).unwrap_or(0);
+        *shifted = low >> bit | high << 1 << (63 - bit);
+        low = high;
+    }
+}
+
+/// Sets the bits of what is outside of the row.
+fn outside_too(row: &[u64], width: usize, offset: isize, border: Border, shifted: &mut [u64]) {
+    for place in 0..64 * shifted.len() {
+        let x = place as isize + offset;
+        if (0..width as isize).contains(&x) {
+            continue;
+        }
+        if let Some(x) = border.inside(x, width) {
+            shifted[place / 64] |= (row[x / 64] >> (x % 64) & 1) << (place % 64);
+        }
+    }
+}
+
+/// Bits as floats.
+fn expand(words: &[u64], columns: Range<usize>, floats: &mut [f32]) {
+    for (x, float) in columns.zip(floats) {
+        *float = (words[x / 64] >> (x % 64) & 1) as f32;
+    }
+}
+
+/// Blurs rows of gray values along the rows.
+#[derive(Default)]
+pub(super) struct GrayBlur {
+    /// [`LANES`] rows with what is outside of them.
+    rows: Vec<f32>,
+    /// The same, turned by 90 degrees, and blurred.
+    turned: Lines,
+    blurred: Vec<f32>,
+}
+
+impl GrayBlur {
+    /// Writes the columns `columns` of all rows to `lines`. `read(y, columns, floats)` gives the rows, which are
+    /// `width` wide.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what is read, how it is blurred, and where it goes")]
+    pub(super) fn along_rows<S: Simd>(
         &mut self,
-        ink: &BitRows,
-        first: usize,
-        last: usize,
+        simd: S,
+        width: usize,
+        columns: Range<usize>,
+        gaussian: &Gaussian,
+        (border, outside): (Border, f32),
+        read: impl Fn(usize, Range<usize>, &mut [f32]),
+        lines: &mut Lines,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let width = ink.width();
-        let Kernel { radius, steps, .. } = &self.kernel;
-        self.lines.clear();
-        self.lines.reserve((last + 1 - first) * width);
-        for y in first..=last {
-            let start = self.lines.len();
-            self.lines.resize(start + width, 0.0);
-            let line = &mut self.lines[start..];
-            let mut work = width;
-            for_each_run(ink.row(y), |run| {
-                // A run is a step up at its start less a step up at its end.
-                let (start, end) = (usize::from(run.start), usize::from(run.end));
-                let (left, right) = (start.saturating_sub(*radius), width.min(end + radius));
-                let up = &steps[width + left - start..width + right - start];
-                let down = &steps[width + left - end..width + right - end];
-                add_difference(&mut line[left..right], up, down);
-                work += right - left;
-            });
-            watch.worked(work)?;
+        let Self { rows, turned, blurred } = self;
+        let count = columns.len();
+        if let Weights::None = gaussian.weights() {
+            for y in 0..lines.height {
+                read(y, columns.clone(), &mut lines.row_mut(y)[..count]);
+                watch.worked(count)?;
+            }
+            return Ok(());
+        }
+        turned.start(count, LANES, gaussian);
+        let margin = turned.margin;
+        let inner = columns.start.saturating_sub(margin)..width.min(columns.end + margin);
+        let before = inner.start + margin - columns.start;
+        let after = before + inner.len();
+        let stride = (count + 2 * margin).next_multiple_of(LANES);
+        rows.resize(LANES * stride, 0.0);
+        turned.floats.resize((stride + SPARE_ROWS) * LANES, 0.0);
+        blurred.resize(count.next_multiple_of(LANES) * LANES, 0.0);
+        for top in (0..lines.height).step_by(LANES) {
+            let band = LANES.min(lines.height - top);
+            for (y, row) in (top..).zip(rows.chunks_exact_mut(stride).take(band)) {
+                read(y, inner.clone(), &mut row[before..after]);
+                for place in (0..before).chain(after..count + 2 * margin) {
+                    let x = (columns.start + place) as isize - margin as isize;
+                    match border.inside(x, width) {
+                        None => row[place] = outside,
+                        Some(x) => read(y, x..x + 1, &mut row[place..place + 1]),
+                    }
+                }
+            }
+            turn(simd, rows, stride, &mut turned.floats, LANES);
+            turned.filter_with_margins(simd, gaussian, (border, outside), watch, Blurred(blurred))?;
+            let first = (lines.margin + top) * lines.stride;
+            turn(simd, blurred, LANES, &mut lines.floats[first..], lines.stride);
         }
         Ok(())
     }
 }
 
-/// A Gaussian for images of one width.
-#[derive(Default)]
-struct Kernel {
-    radius: usize,
-    /// The weights of the offsets -radius to radius; their sum is 1.
-    weights: Vec<f32>,
-    /// The blur of a step from 0 to 1: at `width + x`, its value x pixels beyond the first 1, for x from
-    /// -width to width.
-    steps: Vec<f32>,
-    exact: Vec<f64>,
-}
-
-impl Kernel {
-    fn set(&mut self, sigma: f64, width: usize) {
-        self.radius = (TRUNCATE * sigma + 0.5) as usize;
-        self.exact.clear();
-        self.exact.push(1.0);
-        let factor = -0.5 / (sigma * sigma);
-        self.exact.extend((1..=self.radius).map(|offset| libm::exp(factor * (offset * offset) as f64)));
-        let sum = 1.0 + 2.0 * self.exact[1..].iter().rev().sum::<f64>();
-        self.exact.iter_mut().for_each(|weight| *weight /= sum);
-
-        let (left, right) = (self.exact.iter().skip(1).rev(), self.exact.iter());
-        self.weights.clear();
-        self.weights.extend(left.chain(right).map(|&weight| weight as f32));
-
-        let mut reached = 0.0;
-        self.steps.clear();
-        self.steps.resize(width.saturating_sub(self.radius), 0.0);
-        let left = (1..=self.radius).rev();
-        for offset in left.map(|x| -(x as isize)).chain(0..=self.radius as isize) {
-            reached += self.exact[offset.unsigned_abs()];
-            if offset.unsigned_abs() <= width {
-                self.steps.push(reached as f32);
-            }
-        }
-        self.steps.resize(2 * width + 1, 1.0);
-    }
-}
-
-/// `line[i] += high[i] - low[i]`; all of one length.
-fn add_difference(line: &mut [f32], high: &[f32], low: &[f32]) {
-    for ((value, high), low) in line.iter_mut().zip(high).zip(low) {
-        *value += high - low;
-    }
-}
-
-/// `out[x] = sum over k of weights[k] * rows[k * stride + x]`, summed in blocks of [`SUM_BLOCK`] rows, each block and
-/// the blocks in rising order.
-fn weighted_sum(out: &mut [f32], rows: &[f32], stride: usize, weights: &[f32]) {
-    /// Columns whose sums stay in registers.
-    const LANES: usize = 32;
-    let (blocks, rest) = out.as_chunks_mut::<LANES>();
-    for (position, block) in blocks.iter_mut().enumerate() {
-        *block = weighted_columns(&rows[position * LANES..], stride, weights);
-    }
-    let done = blocks.len() * LANES;
-    for (position, value) in rest.iter_mut().enumerate() {
-        [*value] = weighted_columns(&rows[done + position..], stride, weights);
-    }
-}
-
+/// Rows become columns. The rows of both are contiguous, and their lengths are multiples of [`LANES`].
 #[inline(always)]
-fn weighted_columns<const LANES: usize>(rows: &[f32], stride: usize, weights: &[f32]) -> [f32; LANES] {
-    let mut total = [0.0; LANES];
-    for (position, weights) in weights.chunks(SUM_BLOCK).enumerate() {
-        let rows = &rows[position * SUM_BLOCK * stride..];
-        let mut sum = [0.0; LANES];
-        for (row, weight) in weights.iter().enumerate() {
-            let values = &rows[row * stride..][..LANES];
-            for lane in 0..LANES {
-                sum[lane] += weight * values[lane];
-            }
-        }
-        for lane in 0..LANES {
-            total[lane] += sum[lane];
+fn turn<S: Simd>(simd: S, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+    for y in (0..from.len() / from_stride).step_by(S::FLOATS) {
+        for x in (0..from_stride).step_by(S::FLOATS) {
+            simd.transpose(
+                &from[y * from_stride + x..],
+                from_stride,
+                &mut to[x * to_stride + y..],
+                to_stride,
+            );
         }
     }
-    total
 }
 
 #[cfg(test)]
@@ -216,28 +578,6 @@ mod tests {
         let grays = (0..=1 << 24).map(|step| step as f32 / (1 << 24) as f32);
         for value in grays.map(|gray| 255.0 * gray + 0.5) {
             assert_eq!(floor_to_byte(value), value as u8);
-        }
-    }
-
-    #[test]
-    fn weights_and_steps_are_those_of_a_gaussian() {
-        let mut kernel = Kernel::default();
-        for (sigma, width) in [(0.0, 5), (0.1, 1), (1.3, 64), (40.0, 3), (3000.0, 130)] {
-            kernel.set(sigma, width);
-            let radius = (4.0 * sigma + 0.5_f64).floor() as isize;
-            let offsets = -radius..=radius;
-            let weight = |x: isize| if x == 0 { 1.0 } else { (-0.5 * (x as f64 / sigma).powi(2)).exp() };
-            let sum: f64 = offsets.clone().map(weight).sum();
-            assert_eq!(kernel.weights.len(), offsets.clone().count());
-            for (x, &given) in offsets.clone().zip(&kernel.weights) {
-                assert!((f64::from(given) - weight(x) / sum).abs() < 1e-7);
-            }
-            assert_eq!(kernel.steps.len(), 2 * width + 1);
-            for (x, &given) in (-(width as isize)..).zip(&kernel.steps) {
-                let expected =
-                    offsets.clone().take_while(|&offset| offset <= x).map(weight).sum::<f64>() / sum;
-                assert!((f64::from(given) - expected).abs() < 1e-7, "{given} is not {expected} at {x}");
-            }
         }
     }
 }

@@ -1,19 +1,22 @@
-//! Rendering: a renderer draws an image's ink into bits, which are blurred and written as gray values.
+//! Rendering: each renderer is a family of random images, each a pure function of a seed, its index and its size.
 
 mod blur;
+mod border;
 mod circles;
+mod gaussian;
 
+pub use border::Border;
 pub use circles::Circles;
 
 use crate::Error;
 use crate::batch::{check_length, check_sides};
-use crate::components::{BitRows, TallyScratch};
+use crate::components::TallyScratch;
 use crate::foreground::Foreground;
-use crate::packing::{Gray as Thresholded, Threshold};
+use crate::packing::Threshold;
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::score::ratio;
-use crate::simd::Level;
-use blur::{Blur, Gray};
+use crate::simd::{Kernel, Level, Simd};
+use blur::Gray;
 
 /// Height and width in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,36 +27,29 @@ pub struct Size {
     pub width: usize,
 }
 
+/// What is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Renderer {
+    /// Discs under a blur.
+    Circles(Circles),
+}
+
 /// Where images are written, one after the other without gaps.
 pub enum Pixels<'a> {
     /// Gray values, 1.0 is white.
     Float32(&'a mut [f32]),
     /// Gray values, 255 is white.
     Uint8(&'a mut [u8]),
-}
-
-/// A family of random images, each a pure function of the seed, its index and the size.
-pub trait Renderer: Sync {
-    /// Memory that a thread keeps from one image to the next.
-    type Scratch: Default;
-
-    /// Sets the ink pixels of a cleared image; returns the standard deviation, in pixels, of the blur to lay
-    /// over it.
-    #[doc(hidden)]
-    fn draw(
-        &self,
-        seed: u64,
-        index: u64,
-        ink: &mut BitRows,
-        scratch: &mut Self::Scratch,
-        watch: &mut Watch<'_>,
-    ) -> Result<f64, Error>;
+    /// Gray values as in [`Pixels::Float32`], of which nothing but the scores is kept.
+    NoFloat32,
+    /// Gray values as in [`Pixels::Uint8`], of which nothing but the scores is kept.
+    NoUint8,
 }
 
 /// Writes the images `indices` of a seed and, if asked, their scores as [`score`](crate::score) gives them by
 /// default.
 pub fn render(
-    renderer: &impl Renderer,
+    renderer: &Renderer,
     seed: u64,
     indices: &[u64],
     size: Size,
@@ -61,16 +57,34 @@ pub fn render(
     scores: Option<&mut [f32]>,
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    match pixels {
-        Pixels::Float32(pixels) => {
-            let packing = Threshold(Foreground::default().float32());
-            render_as(renderer, seed, indices, size, pixels, scores, packing, runner)
-        }
-        Pixels::Uint8(pixels) => {
-            let packing = Threshold(Foreground::default().uint8());
-            render_as(renderer, seed, indices, size, pixels, scores, packing, runner)
-        }
+    let order = Order { seed, indices, size, runner };
+    match renderer {
+        Renderer::Circles(circles) => order.fill(circles, pixels, scores),
     }
+}
+
+/// One image of a seed.
+#[derive(Clone, Copy)]
+pub(crate) struct Image {
+    seed: u64,
+    index: u64,
+    size: Size,
+}
+
+/// What a renderer can do.
+pub(crate) trait Paint: Sync {
+    /// Memory that a thread keeps from one image to the next.
+    type Scratch: Default;
+
+    /// Writes the gray values of an image.
+    fn paint<S: Simd, T: Gray>(
+        &self,
+        simd: S,
+        image: Image,
+        scratch: &mut Self::Scratch,
+        pixels: &mut [T],
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error>;
 }
 
 /// The cost of rendering a pixel, compared with scoring it.
@@ -78,61 +92,115 @@ const UNITS_PER_PIXEL: usize = 8;
 /// The cost of an image beyond its pixels.
 const UNITS_PER_IMAGE: usize = 4096;
 
-#[expect(clippy::too_many_arguments, reason = "the arguments of `render`, and the pixel type's way to bits")]
-fn render_as<R: Renderer, T: Gray + Thresholded>(
-    renderer: &R,
+/// Which images are wanted.
+struct Order<'a> {
     seed: u64,
-    indices: &[u64],
-    Size { height, width }: Size,
-    pixels: &mut [T],
-    scores: Option<&mut [f32]>,
-    packing: Threshold<T>,
-    runner: &Runner<'_>,
-) -> Result<(), Error> {
-    check_sides(1, height, width)?;
-    let level = Level::chosen()?;
-    check_length("pixels", pixels.len(), indices.len().saturating_mul(height * width))?;
-    if let Some(scores) = &scores {
-        check_length("scores", scores.len(), indices.len())?;
-    }
-    let per_image = height * width;
-    let per_task = images_per_task(per_image * UNITS_PER_PIXEL + UNITS_PER_IMAGE);
-    let mut score_chunks = scores.map(|scores| scores.chunks_mut(per_task));
-    let tasks: Vec<_> = indices
-        .chunks(per_task)
-        .zip(pixels.chunks_mut(per_task * per_image))
-        .map(|(indices, pixels)| (indices, pixels, score_chunks.as_mut().and_then(Iterator::next)))
-        .collect();
-    let scratch = || {
-        let mut ink = BitRows::default();
-        ink.resize(1, height, width);
-        Canvas::<R> {
-            ink,
-            renderer: R::Scratch::default(),
-            blur: Blur::default(),
-            scoring: TallyScratch::default(),
+    indices: &'a [u64],
+    size: Size,
+    runner: &'a Runner<'a>,
+}
+
+impl Order<'_> {
+    fn fill(
+        &self,
+        painter: &impl Paint,
+        pixels: Pixels<'_>,
+        scores: Option<&mut [f32]>,
+    ) -> Result<(), Error> {
+        let (floats, bytes) = (Foreground::default().float32(), Foreground::default().uint8());
+        match pixels {
+            Pixels::Float32(pixels) => self.fill_as(painter, Some(pixels), scores, Threshold(floats)),
+            Pixels::Uint8(pixels) => self.fill_as(painter, Some(pixels), scores, Threshold(bytes)),
+            Pixels::NoFloat32 => self.fill_as(painter, None, scores, Threshold(floats)),
+            Pixels::NoUint8 => self.fill_as(painter, None, scores, Threshold(bytes)),
         }
-    };
-    runner.run(tasks.into_iter(), scratch, |canvas, (indices, pixels, mut scores), watch| {
-        for (position, (&index, image)) in indices.iter().zip(pixels.chunks_exact_mut(per_image)).enumerate()
-        {
-            canvas.ink.clear();
-            let sigma = renderer.draw(seed, index, &mut canvas.ink, &mut canvas.renderer, watch)?;
-            canvas.blur.write(&canvas.ink, sigma, image, watch)?;
+    }
+
+    fn fill_as<P: Paint, T: Gray>(
+        &self,
+        painter: &P,
+        pixels: Option<&mut [T]>,
+        scores: Option<&mut [f32]>,
+        packing: Threshold<T>,
+    ) -> Result<(), Error> {
+        let &Self { seed, indices, size, runner } = self;
+        let Size { height, width } = size;
+        check_sides(1, height, width)?;
+        let level = Level::chosen()?;
+        let per_image = height * width;
+        if let Some(pixels) = &pixels {
+            check_length("pixels", pixels.len(), indices.len().saturating_mul(per_image))?;
+        }
+        if let Some(scores) = &scores {
+            check_length("scores", scores.len(), indices.len())?;
+        }
+        let per_task = images_per_task(per_image * UNITS_PER_PIXEL + UNITS_PER_IMAGE);
+        let mut pixel_chunks = pixels.map(|pixels| pixels.chunks_mut(per_task * per_image));
+        let mut score_chunks = scores.map(|scores| scores.chunks_mut(per_task));
+        let tasks: Vec<_> = indices
+            .chunks(per_task)
+            .map(|indices| {
+                let pixels = pixel_chunks.as_mut().and_then(Iterator::next);
+                (indices, pixels, score_chunks.as_mut().and_then(Iterator::next))
+            })
+            .collect();
+        runner.run(tasks.into_iter(), Canvas::default, |canvas, (indices, pixels, scores), watch| {
+            level.run(Task { painter, seed, indices, size, level, packing, pixels, scores, canvas, watch })
+        })
+    }
+}
+
+/// What a thread keeps from one image to the next.
+struct Canvas<P: Paint, T> {
+    painter: P::Scratch,
+    scoring: TallyScratch,
+    /// The image, if it is not kept.
+    image: Vec<T>,
+}
+
+impl<P: Paint, T> Default for Canvas<P, T> {
+    fn default() -> Self {
+        Self { painter: P::Scratch::default(), scoring: TallyScratch::default(), image: Vec::new() }
+    }
+}
+
+/// Some images after each other.
+struct Task<'s, 'w, P: Paint, T> {
+    painter: &'s P,
+    seed: u64,
+    indices: &'s [u64],
+    size: Size,
+    level: Level,
+    packing: Threshold<T>,
+    pixels: Option<&'s mut [T]>,
+    scores: Option<&'s mut [f32]>,
+    canvas: &'s mut Canvas<P, T>,
+    watch: &'s mut Watch<'w>,
+}
+
+impl<P: Paint, T: Gray> Kernel for Task<'_, '_, P, T> {
+    type Output = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
+        let Self { painter, seed, indices, size, level, packing, mut pixels, mut scores, canvas, watch } =
+            self;
+        let per_image = size.height * size.width;
+        for (position, &index) in indices.iter().enumerate() {
+            let image = match &mut pixels {
+                Some(pixels) => &mut pixels[position * per_image..][..per_image],
+                None => {
+                    canvas.image.resize(per_image, T::default());
+                    &mut canvas.image[..]
+                }
+            };
+            painter.paint(simd, Image { seed, index, size }, &mut canvas.painter, image, watch)?;
             if let Some(scores) = &mut scores {
-                let tally = canvas.scoring.tally(level, image, width, packing, watch)?;
+                let tally = canvas.scoring.tally(level, image, size.width, packing, watch)?;
                 scores[position] = ratio(tally.largest_area, tally.area);
             }
             watch.worked(UNITS_PER_IMAGE)?;
         }
         Ok(())
-    })
-}
-
-/// What a thread keeps from one image to the next.
-struct Canvas<R: Renderer> {
-    ink: BitRows,
-    renderer: R::Scratch,
-    blur: Blur,
-    scoring: TallyScratch,
+    }
 }

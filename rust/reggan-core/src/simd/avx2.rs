@@ -1,4 +1,4 @@
-//! AVX2 with BMI and POPCNT: Intel since Haswell, AMD since Excavator.
+//! AVX2 with BMI, FMA and POPCNT: Intel since Haswell, AMD since Excavator.
 
 use std::arch::x86_64::*;
 
@@ -6,7 +6,7 @@ use half::f16;
 
 use super::{Kernel, Simd};
 
-proof!(Avx2, is_x86_feature_detected, "avx2", "bmi1", "bmi2", "popcnt");
+proof!(Avx2, is_x86_feature_detected, "avx2", "bmi1", "bmi2", "fma", "popcnt");
 
 impl Simd for Avx2 {
     type Words = __m256i;
@@ -14,7 +14,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+        #[target_feature(enable = "avx2,bmi1,bmi2,fma,popcnt")]
         fn run<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
             kernel.run(simd)
         }
@@ -196,6 +196,115 @@ impl Simd for Avx2 {
             };
             bits(&halves[0]) | bits(&halves[1]) << 32
         }
+    }
+
+    type Floats = __m256;
+    const FLOATS: usize = 8;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    fn load_f32(self, floats: &[f32], at: usize) -> __m256 {
+        let floats = &floats[at..at + Self::FLOATS];
+        // SAFETY: the slice holds eight floats; the load needs no alignment.
+        unsafe { _mm256_loadu_ps(floats.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn load_strided_f32<const N: usize>(self, floats: &[f32], at: usize, stride: usize) -> [__m256; N] {
+        let floats = &floats[at..][..(N - 1) * stride + Self::FLOATS];
+        // A loop, which is compiled for this instruction set, as `std::array::from_fn` is not.
+        let mut rows = [self.splat_f32(0.0); N];
+        for (place, row) in rows.iter_mut().enumerate() {
+            // SAFETY: the slice holds the floats of the last place, and so those of all places.
+            *row = unsafe { _mm256_loadu_ps(floats.as_ptr().add(place * stride)) };
+        }
+        rows
+    }
+
+    #[inline(always)]
+    fn store_f32(self, values: __m256, floats: &mut [f32], at: usize) {
+        let floats = &mut floats[at..at + Self::FLOATS];
+        // SAFETY: the slice holds eight floats; the store needs no alignment.
+        unsafe { _mm256_storeu_ps(floats.as_mut_ptr(), values) }
+    }
+
+    #[inline(always)]
+    fn store_strided_f32<const N: usize>(
+        self,
+        values: [__m256; N],
+        floats: &mut [f32],
+        at: usize,
+        stride: usize,
+    ) {
+        let floats = &mut floats[at..][..(N - 1) * stride + Self::FLOATS];
+        for (place, values) in values.into_iter().enumerate() {
+            // SAFETY: the slice holds the floats of the last place, and so those of all places.
+            unsafe { _mm256_storeu_ps(floats.as_mut_ptr().add(place * stride), values) }
+        }
+    }
+
+    #[inline(always)]
+    fn splat_f32(self, value: f32) -> __m256 {
+        op!(_mm256_set1_ps(value))
+    }
+
+    #[inline(always)]
+    fn add_f32(self, a: __m256, b: __m256) -> __m256 {
+        op!(_mm256_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_f32(self, a: __m256, b: __m256) -> __m256 {
+        op!(_mm256_mul_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn fma_f32(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        op!(_mm256_fmadd_ps(a, b, c))
+    }
+
+    #[inline(always)]
+    fn add_lookups<const N: usize>(self, sums: __m256, tables: &[[f32; 16]; N], bits: u32) -> __m256 {
+        op!({
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let mut bits = _mm256_srlv_epi32(_mm256_set1_epi32(bits as i32), lanes);
+            let mut sums = sums;
+            for table in tables {
+                // Only the lowest three bits of an index are looked at; the fourth chooses among the halves.
+                let low = _mm256_permutevar8x32_ps(self.load_f32(table, 0), bits);
+                let high = _mm256_permutevar8x32_ps(self.load_f32(table, 8), bits);
+                let fourth = _mm256_castsi256_ps(_mm256_slli_epi32::<28>(bits));
+                sums = _mm256_add_ps(sums, _mm256_blendv_ps(low, high, fourth));
+                bits = _mm256_srli_epi32::<4>(bits);
+            }
+            sums
+        })
+    }
+
+    #[inline(always)]
+    fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+        let mut rows: [__m256; 8] = self.load_strided_f32(from, 0, from_stride);
+        op!({
+            // Within halves of the registers by blocks of 2 x 2 and 4 x 4, then the halves themselves.
+            for pair in rows.as_chunks_mut::<2>().0 {
+                let [a, b] = *pair;
+                *pair = [_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)];
+            }
+            let pairs = |a, b| {
+                let (a, b) = (_mm256_castps_pd(a), _mm256_castps_pd(b));
+                let both = [_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)];
+                both.map(|pairs| _mm256_castpd_ps(pairs))
+            };
+            for four in rows.as_chunks_mut::<4>().0 {
+                let ([first, second], [third, fourth]) = (pairs(four[0], four[2]), pairs(four[1], four[3]));
+                *four = [first, second, third, fourth];
+            }
+            for x in 0..4 {
+                let (a, b) = (rows[x], rows[4 + x]);
+                self.store_f32(_mm256_permute2f128_ps::<0x20>(a, b), to, x * to_stride);
+                self.store_f32(_mm256_permute2f128_ps::<0x31>(a, b), to, (4 + x) * to_stride);
+            }
+        })
     }
 }
 

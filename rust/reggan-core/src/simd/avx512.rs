@@ -16,6 +16,7 @@ proof!(
     "avx512vpopcntdq",
     "bmi1",
     "bmi2",
+    "fma",
     "popcnt"
 );
 
@@ -25,7 +26,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq,bmi1,bmi2,popcnt")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq,bmi1,bmi2,fma,popcnt")]
         fn run<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
             kernel.run(simd)
         }
@@ -180,5 +181,123 @@ impl Simd for Avx512 {
             let pixels = _mm512_loadu_epi8(pixels.as_ptr().cast());
             _mm512_cmple_epu8_mask(pixels, _mm512_set1_epi8(limit as i8))
         }
+    }
+
+    type Floats = __m512;
+    const FLOATS: usize = 16;
+    const REGISTERS: usize = 32;
+
+    #[inline(always)]
+    fn load_f32(self, floats: &[f32], at: usize) -> __m512 {
+        let floats = &floats[at..at + Self::FLOATS];
+        // SAFETY: the slice holds sixteen floats; the load needs no alignment.
+        unsafe { _mm512_loadu_ps(floats.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn load_strided_f32<const N: usize>(self, floats: &[f32], at: usize, stride: usize) -> [__m512; N] {
+        let floats = &floats[at..][..(N - 1) * stride + Self::FLOATS];
+        // A loop, which is compiled for this instruction set, as `std::array::from_fn` is not.
+        let mut rows = [self.splat_f32(0.0); N];
+        for (place, row) in rows.iter_mut().enumerate() {
+            // SAFETY: the slice holds the floats of the last place, and so those of all places.
+            *row = unsafe { _mm512_loadu_ps(floats.as_ptr().add(place * stride)) };
+        }
+        rows
+    }
+
+    #[inline(always)]
+    fn store_f32(self, values: __m512, floats: &mut [f32], at: usize) {
+        let floats = &mut floats[at..at + Self::FLOATS];
+        // SAFETY: the slice holds sixteen floats; the store needs no alignment.
+        unsafe { _mm512_storeu_ps(floats.as_mut_ptr(), values) }
+    }
+
+    #[inline(always)]
+    fn store_strided_f32<const N: usize>(
+        self,
+        values: [__m512; N],
+        floats: &mut [f32],
+        at: usize,
+        stride: usize,
+    ) {
+        let floats = &mut floats[at..][..(N - 1) * stride + Self::FLOATS];
+        for (place, values) in values.into_iter().enumerate() {
+            // SAFETY: the slice holds the floats of the last place, and so those of all places.
+            unsafe { _mm512_storeu_ps(floats.as_mut_ptr().add(place * stride), values) }
+        }
+    }
+
+    #[inline(always)]
+    fn splat_f32(self, value: f32) -> __m512 {
+        op!(_mm512_set1_ps(value))
+    }
+
+    #[inline(always)]
+    fn add_f32(self, a: __m512, b: __m512) -> __m512 {
+        op!(_mm512_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_f32(self, a: __m512, b: __m512) -> __m512 {
+        op!(_mm512_mul_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn fma_f32(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        op!(_mm512_fmadd_ps(a, b, c))
+    }
+
+    #[inline(always)]
+    fn add_lookups<const N: usize>(self, sums: __m512, tables: &[[f32; 16]; N], bits: u32) -> __m512 {
+        op!({
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let mut bits = _mm512_srlv_epi32(_mm512_set1_epi32(bits as i32), lanes);
+            let mut sums = sums;
+            for table in tables {
+                // Only the lowest four bits of an index are looked at.
+                let entries = _mm512_permutexvar_ps(bits, self.load_f32(table, 0));
+                sums = _mm512_add_ps(sums, entries);
+                bits = _mm512_srli_epi32::<4>(bits);
+            }
+            sums
+        })
+    }
+
+    #[inline(always)]
+    fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+        let mut rows: [__m512; 16] = self.load_strided_f32(from, 0, from_stride);
+        op!({
+            // Within quarters of the registers by blocks of 2 x 2 and 4 x 4, then the quarters themselves.
+            for pair in rows.as_chunks_mut::<2>().0 {
+                let [a, b] = *pair;
+                *pair = [_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)];
+            }
+            let pairs = |a, b| {
+                let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
+                let both = [_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)];
+                both.map(|pairs| _mm512_castpd_ps(pairs))
+            };
+            for four in rows.as_chunks_mut::<4>().0 {
+                let ([first, second], [third, fourth]) = (pairs(four[0], four[2]), pairs(four[1], four[3]));
+                *four = [first, second, third, fourth];
+            }
+            for x in 0..4 {
+                let [a, b, c, d] = [0, 4, 8, 12].map(|y| rows[y + x]);
+                let (even_ab, odd_ab) =
+                    (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+                let (even_cd, odd_cd) =
+                    (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+                let quarters = [
+                    _mm512_shuffle_f32x4::<0x88>(even_ab, even_cd),
+                    _mm512_shuffle_f32x4::<0x88>(odd_ab, odd_cd),
+                    _mm512_shuffle_f32x4::<0xdd>(even_ab, even_cd),
+                    _mm512_shuffle_f32x4::<0xdd>(odd_ab, odd_cd),
+                ];
+                for (quarter, column) in quarters.into_iter().enumerate() {
+                    self.store_f32(column, to, (4 * quarter + x) * to_stride);
+                }
+            }
+        })
     }
 }

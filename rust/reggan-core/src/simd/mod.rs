@@ -95,6 +95,43 @@ pub(crate) trait Simd: Copy {
     fn at_most_f16(self, pixels: &[f16; 64], limit: f16) -> (u64, u64);
     /// As [`Simd::at_most_f32`], without NaN.
     fn at_most_u8(self, pixels: &[u8; 64], limit: u8) -> u64;
+
+    /// `FLOATS` floats, at most 16.
+    type Floats: Copy;
+    const FLOATS: usize;
+    /// Registers for them.
+    const REGISTERS: usize;
+
+    /// The floats `floats[at..at + FLOATS]`.
+    fn load_f32(self, floats: &[f32], at: usize) -> Self::Floats;
+    /// The same from `N` places, each `stride` after the one before.
+    fn load_strided_f32<const N: usize>(self, floats: &[f32], at: usize, stride: usize) -> [Self::Floats; N];
+    /// Writes to `floats[at..at + FLOATS]`.
+    fn store_f32(self, values: Self::Floats, floats: &mut [f32], at: usize);
+    /// Writes to `N` places, each `stride` after the one before.
+    fn store_strided_f32<const N: usize>(
+        self,
+        values: [Self::Floats; N],
+        floats: &mut [f32],
+        at: usize,
+        stride: usize,
+    );
+    fn splat_f32(self, value: f32) -> Self::Floats;
+    fn add_f32(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    fn mul_f32(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// `a * b + c`, rounded once.
+    fn fma_f32(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
+    /// Adds to float i, for table after table, the entry that the four bits from bit `i + 4 * table` on name. There
+    /// are at most four tables.
+    fn add_lookups<const N: usize>(
+        self,
+        sums: Self::Floats,
+        tables: &[[f32; 16]; N],
+        bits: u32,
+    ) -> Self::Floats;
+    /// Writes the float in row y and column x of a block of `FLOATS` x `FLOATS`, `from[y * from_stride + x]`, to
+    /// `to[x * to_stride + y]`.
+    fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize);
 }
 
 /// A computation that can be compiled for any instruction set. `run` must be `#[inline(always)]`, and so must

@@ -177,4 +177,113 @@ impl Simd for Neon {
             vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(all, all)))
         }
     }
+
+    type Floats = float32x4_t;
+    const FLOATS: usize = 4;
+    const REGISTERS: usize = 32;
+
+    #[inline(always)]
+    fn load_f32(self, floats: &[f32], at: usize) -> float32x4_t {
+        let floats = &floats[at..at + Self::FLOATS];
+        // SAFETY: the slice holds four floats; the load needs no alignment.
+        unsafe { vld1q_f32(floats.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn load_strided_f32<const N: usize>(self, floats: &[f32], at: usize, stride: usize) -> [float32x4_t; N] {
+        let floats = &floats[at..][..(N - 1) * stride + Self::FLOATS];
+        // A loop, which is compiled for this instruction set, as `std::array::from_fn` is not.
+        let mut rows = [self.splat_f32(0.0); N];
+        for (place, row) in rows.iter_mut().enumerate() {
+            // SAFETY: the slice holds the floats of the last place, and so those of all places.
+            *row = unsafe { vld1q_f32(floats.as_ptr().add(place * stride)) };
+        }
+        rows
+    }
+
+    #[inline(always)]
+    fn store_f32(self, values: float32x4_t, floats: &mut [f32], at: usize) {
+        let floats = &mut floats[at..at + Self::FLOATS];
+        // SAFETY: the slice holds four floats; the store needs no alignment.
+        unsafe { vst1q_f32(floats.as_mut_ptr(), values) }
+    }
+
+    #[inline(always)]
+    fn store_strided_f32<const N: usize>(
+        self,
+        values: [float32x4_t; N],
+        floats: &mut [f32],
+        at: usize,
+        stride: usize,
+    ) {
+        let floats = &mut floats[at..][..(N - 1) * stride + Self::FLOATS];
+        for (place, values) in values.into_iter().enumerate() {
+            // SAFETY: the slice holds the floats of the last place, and so those of all places.
+            unsafe { vst1q_f32(floats.as_mut_ptr().add(place * stride), values) }
+        }
+    }
+
+    #[inline(always)]
+    fn splat_f32(self, value: f32) -> float32x4_t {
+        op!(vdupq_n_f32(value))
+    }
+
+    #[inline(always)]
+    fn add_f32(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        op!(vaddq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_f32(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        op!(vmulq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn fma_f32(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+        op!(vfmaq_f32(c, a, b))
+    }
+
+    #[inline(always)]
+    fn add_lookups<const N: usize>(
+        self,
+        sums: float32x4_t,
+        tables: &[[f32; 16]; N],
+        bits: u32,
+    ) -> float32x4_t {
+        let lanes = [0, -1, -2, -3];
+        // SAFETY: `self` proves that the machine has the instructions; each load is of a table or of four lanes.
+        unsafe {
+            let mut bits = vshlq_u32(vdupq_n_u32(bits), vld1q_s32(lanes.as_ptr()));
+            let mut sums = sums;
+            for table in tables {
+                // Entry i is the bytes 4 i to 4 i + 3.
+                let entry = vandq_u32(bits, vdupq_n_u32(15));
+                let places = vaddq_u32(vmulq_u32(entry, vdupq_n_u32(0x0404_0404)), vdupq_n_u32(0x0302_0100));
+                let bytes = vld1q_u8_x4(table.as_ptr().cast());
+                let entries = vqtbl4q_u8(bytes, vreinterpretq_u8_u32(places));
+                sums = vaddq_f32(sums, vreinterpretq_f32_u8(entries));
+                bits = vshrq_n_u32::<4>(bits);
+            }
+            sums
+        }
+    }
+
+    #[inline(always)]
+    fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+        let [a, b, c, d] = self.load_strided_f32(from, 0, from_stride);
+        op!({
+            let pairs = |a, b| [vreinterpretq_f64_f32(a), vreinterpretq_f64_f32(b)];
+            let ([even_ab, even_cd], [odd_ab, odd_cd]) =
+                (pairs(vtrn1q_f32(a, b), vtrn1q_f32(c, d)), pairs(vtrn2q_f32(a, b), vtrn2q_f32(c, d)));
+            let all = [
+                vzip1q_f64(even_ab, even_cd),
+                vzip1q_f64(odd_ab, odd_cd),
+                vzip2q_f64(even_ab, even_cd),
+                vzip2q_f64(odd_ab, odd_cd),
+            ];
+            for (x, column) in all.into_iter().enumerate() {
+                self.store_f32(vreinterpretq_f32_f64(column), to, x * to_stride);
+            }
+        })
+    }
 }

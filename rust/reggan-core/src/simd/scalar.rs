@@ -130,6 +130,71 @@ impl Simd for Scalar {
     fn at_most_u8(self, pixels: &[u8; 64], limit: u8) -> u64 {
         gather(pixels.map(|pixel| pixel <= limit))
     }
+
+    type Floats = f32;
+    const FLOATS: usize = 1;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    fn load_f32(self, floats: &[f32], at: usize) -> f32 {
+        floats[at]
+    }
+
+    #[inline(always)]
+    fn load_strided_f32<const N: usize>(self, floats: &[f32], at: usize, stride: usize) -> [f32; N] {
+        std::array::from_fn(|place| floats[at + place * stride])
+    }
+
+    #[inline(always)]
+    fn store_f32(self, value: f32, floats: &mut [f32], at: usize) {
+        floats[at] = value;
+    }
+
+    #[inline(always)]
+    fn store_strided_f32<const N: usize>(
+        self,
+        values: [f32; N],
+        floats: &mut [f32],
+        at: usize,
+        stride: usize,
+    ) {
+        for (place, value) in values.into_iter().enumerate() {
+            floats[at + place * stride] = value;
+        }
+    }
+
+    #[inline(always)]
+    fn splat_f32(self, value: f32) -> f32 {
+        value
+    }
+
+    #[inline(always)]
+    fn add_f32(self, a: f32, b: f32) -> f32 {
+        a + b
+    }
+
+    #[inline(always)]
+    fn mul_f32(self, a: f32, b: f32) -> f32 {
+        a * b
+    }
+
+    #[inline(always)]
+    fn fma_f32(self, a: f32, b: f32, c: f32) -> f32 {
+        a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn add_lookups<const N: usize>(self, sum: f32, tables: &[[f32; 16]; N], bits: u32) -> f32 {
+        tables.iter().enumerate().fold(sum, |sum, (position, table)| {
+            let entry = bits >> (4 * position) & 15;
+            sum + table[entry as usize]
+        })
+    }
+
+    #[inline(always)]
+    fn transpose(self, from: &[f32], _from_stride: usize, to: &mut [f32], _to_stride: usize) {
+        to[0] = from[0];
+    }
 }
 
 /// An integer in the order of the numbers: negative ones are counted downwards.
