@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .rendering import RENDERERS, STREAM_VERSION, Spec, render
+from .rendering import RENDERERS, STREAM_VERSION, Spec, render, render_scores
 
 __all__ = ["Source", "differences"]
 
@@ -88,8 +88,8 @@ class Source:
         )
 
     def scores(self, indices: UInts, *, threads: int | None = None) -> NDArray[np.float32]:
-        """Scores (N,) of the images of these indices (N,)."""
-        return self.render_with_scores(indices, threads=threads)[1]
+        """Scores (N,) of the images of these indices (N,), none of which is kept."""
+        return render_scores(self.spec, indices, seed=self.seed, size=self.size, dtype=self.dtype, threads=threads)
 
     def sigma(self, indices: UInts) -> NDArray[np.float64]:
         """Standard deviation (N,) in pixels of the blur of each image; NaN where the renderer has no blur."""

@@ -174,8 +174,9 @@ def read_manifests(directory: Path) -> tuple[Plan, dict[int, Record]] | None:
 
 
 def manifests(directory: Path) -> list[Path]:
-    """The manifests of a directory, by name."""
-    return sorted(path for path in directory.iterdir() if _MANIFEST.fullmatch(path.name))
+    """The manifests of a directory: manifest.json, then those of parts by name."""
+    found = (path for path in directory.iterdir() if _MANIFEST.fullmatch(path.name))
+    return sorted(found, key=lambda path: (path.name != "manifest.json", path.name))
 
 
 @dataclass(frozen=True, eq=False)
