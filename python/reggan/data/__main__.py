@@ -145,7 +145,7 @@ def _make(options: MakeOptions) -> None:
     part = _part(options.shard)
     source = options.source
     with _usage():
-        Plan(source, options.images, options.images_per_shard or 1)
+        Plan(source, options.images, 1 if options.images_per_shard is None else options.images_per_shard)
         check_threads(options.threads)
     manifest = make_shards(
         options.directory,
