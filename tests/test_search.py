@@ -322,3 +322,23 @@ def test_ctrl_c_ends_the_command_with_130_and_the_same_command_goes_on(tmp_path,
     again = [*command[:-1], "2", "--limit", str(searched + 100)]
     assert main(again) == 0
     assert Found.load(out).searched == searched + 100
+
+
+# The oracles
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_the_oracles_are_the_first_images_in_one_piece(size):
+    found = reggan.oracle(size=size)
+    assert (len(found.indices), found.seed, found.size, found.start) == (2000, 0, size, 0)
+    assert found.spec == reggan.Circles()
+    images, scores = reggan.render(found.spec, found.indices, seed=0, size=size, with_scores=True)
+    assert (scores == 1).all()
+    assert (reggan.analyze(images).count == 1).all()
+    again = reggan.find(found.spec, reggan.Connected(), 20, seed=0, size=size)
+    np.testing.assert_array_equal(again.indices, found.indices[:20])
+
+
+def test_an_oracle_that_is_not_there():
+    with pytest.raises(ValueError, match="there is no oracle connected-48; there are connected-32, connected-64"):
+        reggan.oracle(size=48)

@@ -16,6 +16,7 @@ from reggan.scoring import (
     remove_small,
     score,
 )
+from reggan.search import Found, find, oracle
 from reggan.simd import simd_info
 
 __all__ = [
@@ -25,13 +26,16 @@ __all__ = [
     "Circles",
     "Components",
     "Connected",
+    "Found",
     "PackedImages",
     "Rule",
     "__version__",
     "analyze",
+    "find",
     "label",
     "largest_component",
     "largest_components",
+    "oracle",
     "remove_small",
     "render",
     "render_scores",
