@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from reggan import Circles, Connected, Rule, render, score
+from reggan import Circles, Connected, Rule, analyze, oracle, render, score
 from reggan import search as search_module
 from reggan.data.__main__ import main
 from reggan.search import Found, find
@@ -329,16 +329,16 @@ def test_ctrl_c_ends_the_command_with_130_and_the_same_command_goes_on(tmp_path,
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_the_oracles_are_the_first_images_in_one_piece(size):
-    found = reggan.oracle(size=size)
+    found = oracle(size=size)
     assert (len(found.indices), found.seed, found.size, found.start) == (2000, 0, size, 0)
-    assert found.spec == reggan.Circles()
-    images, scores = reggan.render(found.spec, found.indices, seed=0, size=size, with_scores=True)
+    assert found.spec == Circles()
+    images, scores = render(found.spec, found.indices, seed=0, size=size, with_scores=True)
     assert (scores == 1).all()
-    assert (reggan.analyze(images).count == 1).all()
-    again = reggan.find(found.spec, reggan.Connected(), 20, seed=0, size=size)
+    assert (analyze(images).count == 1).all()
+    again = find(found.spec, Connected(), 20, seed=0, size=size)
     np.testing.assert_array_equal(again.indices, found.indices[:20])
 
 
 def test_an_oracle_that_is_not_there():
     with pytest.raises(ValueError, match="there is no oracle connected-48; there are connected-32, connected-64"):
-        reggan.oracle(size=48)
+        oracle(size=48)
