@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, special
 from skimage.measure import euler_number
 
 import reggan
-from reggan import Circles
+from reggan import BinaryBlobs, Circles, Polygons, Spheres
 
 Mask = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
@@ -250,19 +250,44 @@ def circles_scene(spec: Circles, seed: int, index: int, height: int, width: int)
         r = disc.uniform(spec.radius) * scale
         chance = disc.u01()
         x, y = disc.u01() * width, disc.u01() * height
+        inside = (lambda place, length: place % length) if spec.border == "periodic" else clamped
         if i > 0 and chance < clustering:
             near_x, near_y, near_r = discs[disc.integer(0, i - 1)]
             angle = 2 * math.pi * disc.u01()
             distance = (near_r + r) * (0.8 + 0.2 * disc.u01())
-            x = min(max(near_x + distance * math.cos(angle), 0.0), float(width))
-            y = min(max(near_y + distance * math.sin(angle), 0.0), float(height))
+            x = inside(near_x + distance * math.cos(angle), width)
+            y = inside(near_y + distance * math.sin(angle), height)
         elif chance < -clustering:
             for _ in range(16):
-                if all(math.hypot(x - cx, y - cy) > r + cr + sigma for cx, cy, cr in discs):
+                if all(gap(spec, x - cx, y - cy, height, width) > r + cr + sigma for cx, cy, cr in discs):
                     break
                 x, y = disc.u01() * width, disc.u01() * height
         discs.append((x, y, r))
     return Scene(discs, sigma)
+
+
+def clamped(place: float, length: float) -> float:
+    return min(max(place, 0.0), float(length))
+
+
+def gap(spec: Circles, dx: float, dy: float, height: int, width: int) -> float:
+    """The distance of two centres, around a periodic image if that is shorter."""
+    if spec.border == "periodic":
+        dx, dy = min(abs(dx), width - abs(dx)), min(abs(dy), height - abs(dy))
+    return math.hypot(dx, dy)
+
+
+def copies(discs: list[tuple[float, float, float]], height: int, width: int) -> list[tuple[float, float, float]]:
+    """The discs of a periodic image and all that reach into it."""
+    found = []
+    for x, y, r in discs:
+        r = min(r, math.hypot(height, width) + 1)
+        for down in range(-math.ceil(r / height) - 2, math.ceil(r / height) + 3):
+            found += [
+                (x + across * width, y + down * height, r)
+                for across in range(-math.ceil(r / width) - 2, math.ceil(r / width) + 3)
+            ]
+    return found
 
 
 def draw_discs(scene: Scene, height: int, width: int) -> Mask:
@@ -280,8 +305,135 @@ def draw_discs(scene: Scene, height: int, width: int) -> Mask:
     return ink
 
 
+def draw_soft_discs(scene: Scene, height: int, width: int) -> npt.NDArray[np.float64]:
+    """Discs whose edges are graded over a pixel."""
+    y, x = np.arange(height)[:, None] + 0.5, np.arange(width) + 0.5
+    ink = np.zeros((height, width))
+    for cx, cy, r in scene.discs:
+        ink = np.maximum(ink, np.clip(r + 0.5 - np.hypot(y - cy, x - cx), 0, 1))
+    return ink
+
+
+MODES = {"paper": "constant", "reflect": "reflect", "periodic": "wrap"}
+"""What SciPy calls the borders."""
+
+
 def render_circles(spec: Circles, seed: int, index: int, height: int, width: int) -> npt.NDArray[np.float64]:
     """One image in float64, paper 1 and ink 0."""
     scene = circles_scene(spec, seed, index, height, width)
-    ink = draw_discs(scene, height, width).astype(np.float64)
-    return 1 - ndimage.gaussian_filter(ink, scene.sigma, mode="constant", truncate=4)
+    if spec.border == "periodic":
+        scene = Scene(copies(scene.discs, height, width), scene.sigma)
+    draw = draw_soft_discs if spec.antialias else draw_discs
+    ink = draw(scene, height, width).astype(np.float64)
+    return 1 - ndimage.gaussian_filter(ink, scene.sigma, mode=MODES[spec.border], truncate=4)
+
+
+def render_spheres(
+    spec: Spheres, seed: int, index: int, depth: int, height: int, width: int
+) -> npt.NDArray[np.float64]:
+    """One volume in float64, paper 1 and ink 0."""
+    scale = min(depth, height, width) / 64
+    volume = Stream(seed, index, 0)
+    count, sigma = volume.integer(*spec.count), volume.uniform(spec.blur) * scale
+    ink = np.zeros((depth, height, width), np.bool_)
+    for i in range(count):
+        ball = Stream(seed, index, 1 + i)
+        r = ball.uniform(spec.radius) * scale
+        x, y, centre = ball.u01() * width, ball.u01() * height, ball.u01() * depth
+        around = range(-math.ceil(r / depth) - 1, math.ceil(r / depth) + 2) if spec.border == "periodic" else [0]
+        for z in range(depth):
+            for lap in around:
+                dz = z + 0.5 - centre - lap * depth
+                if abs(dz) <= r:
+                    discs = [(x, y, math.sqrt((r - dz) * (r + dz)))]
+                    if spec.border == "periodic":
+                        discs = copies(discs, height, width)
+                    ink[z] |= draw_discs(Scene(discs, 0), height, width)
+    return 1 - ndimage.gaussian_filter(ink.astype(np.float64), sigma, mode=MODES[spec.border], truncate=4)
+
+
+def binary_blobs(
+    spec: BinaryBlobs, seed: int, index: int, height: int, width: int
+) -> tuple[npt.NDArray[np.float64], Mask]:
+    """One image, paper 1 and ink 0; and where rounding may make another one of it."""
+    height, width = height * spec.reduced, width * spec.reduced
+    side = min(height, width)
+    n = Stream(seed, index, 0).integer(*spec.count)
+    draws = Stream(seed, index, 1)
+    noise = np.zeros((height, width))
+    for _ in range(math.floor(n * n * height * width / side**2 + 0.5)):
+        x = draws.integer(0, width - 1)
+        noise[draws.integer(0, height - 1), x] = 1
+    sigma = side * 500 / 512 / (3.5 * n)
+    smooth = ndimage.gaussian_filter(noise, sigma, mode=MODES[spec.border], truncate=4)
+    limit = spec.threshold * noise.mean()
+    ink = (smooth > limit) == (spec.blobs == "dark")
+
+    def reduce(pixels: Array) -> Array:
+        blocks = (height // spec.reduced, spec.reduced, width // spec.reduced, spec.reduced)
+        return pixels.reshape(blocks).mean(axis=(1, 3))
+
+    return 1 - reduce(ink), reduce(np.abs(smooth - limit) < 1e-5 * smooth.max()) > 0
+
+
+COLORS = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0)]
+
+
+def polygons_scene(
+    spec: Polygons, seed: int, index: int, height: int, width: int
+) -> list[tuple[float, float, tuple[int, int, int]]]:
+    """The centre (x, y) and the colour of each blob."""
+    box = min(height, width) / spec.boxes
+    image, blobs = Stream(seed, index, 0), []
+    low, high = spec.count
+    for _ in range(low + index % (high - low + 1)):
+        for _ in range(1000):
+            x = image.uniform((spec.margin * box, width - spec.margin * box))
+            y = image.uniform((spec.margin * box, height - spec.margin * box))
+            if all(math.hypot(x - cx, y - cy) > spec.distance * box for cx, cy, _ in blobs):
+                break
+        blobs.append((x, y, COLORS[image.integer(0, 6)]))
+    return blobs
+
+
+def outline(spec: Polygons, seed: int, index: int, number: int) -> npt.NDArray[np.float64]:
+    """The corners of a blob in its box, from -1 to 1: (2, vertices), x and y."""
+    words = Stream(seed, index, 1 + number)
+    normals = special.ndtri([(words.integer(0, WORD) + 0.5) / 2**32 for _ in range(spec.vertices)])
+    angles = 2 * np.pi * np.arange(spec.vertices) / spec.vertices
+    rough = (1 + spec.irregularity * normals) * np.array([np.cos(angles), np.sin(angles)])
+    smooth = ndimage.gaussian_filter1d(rough, spec.smoothing, mode="wrap", truncate=4) if spec.smoothing else rough
+    least, most = smooth.min(axis=1, keepdims=True), smooth.max(axis=1, keepdims=True)
+    return (2 * smooth - least - most) / (most - least)
+
+
+def coverage(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], height: int, width: int) -> Array:
+    """The signed area of an outline in each pixel: the integral, edge by edge, of what is to its right in the pixel."""
+    columns, rows = np.arange(width)[None, None, :], np.arange(height)[None, :, None]
+    x0, y0, x1, y1 = (part[:, None, None] for part in (x, y, np.roll(x, -1), np.roll(y, -1)))
+    start, end = np.clip(y0, rows, rows + 1), np.clip(y1, rows, rows + 1)
+    slope = (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
+    from_x, to_x = x0 + slope * (start - y0), x0 + slope * (end - y0)
+
+    def integral(x: Array) -> Array:
+        """Of what is to the right of x in a pixel, from far left to x."""
+        inside = np.clip(x - columns, 0, 1)
+        return np.minimum(x, columns) + inside - inside**2 / 2
+
+    steep = np.abs(to_x - from_x) < 1e-7
+    across = np.where(steep, 1, to_x - from_x)
+    mean = (integral(to_x) - integral(from_x)) / across
+    middle = 1 - np.clip((from_x + to_x) / 2 - columns, 0, 1)
+    return (np.where(steep, middle, mean) * (end - start)).sum(axis=0)
+
+
+def render_polygons(spec: Polygons, seed: int, index: int, height: int, width: int) -> npt.NDArray[np.float64]:
+    """One image in float64, (H, W) or (3, H, W), paper 1."""
+    box = min(height, width) / spec.boxes
+    image = np.ones((3, height, width))
+    for number, (x, y, color) in enumerate(polygons_scene(spec, seed, index, height, width)):
+        corners = outline(spec, seed, index, number) * (box / 2)
+        covered = np.minimum(np.abs(coverage(x + corners[0], y + corners[1], height, width)), 1)
+        for plane, light in zip(image, color if spec.color else (0, 0, 0), strict=True):
+            plane *= 1 - covered * (1 - light)
+    return image if spec.color else image[0]

@@ -385,8 +385,9 @@ def test_specs_are_frozen_values() -> None:
 
 @pytest.mark.parametrize("name", reggan.RENDERERS)
 def test_every_renderer_renders(name: str) -> None:
-    images, scores = reggan.render(reggan.RENDERERS[name](), 20, size=32, with_scores=True)
-    assert images.shape == (20, 32, 32)
+    spec = reggan.RENDERERS[name]()
+    images, scores = reggan.render(spec, 20, size=32, with_scores=True)
+    assert images.shape == (20, *reggan.image_shape(spec, 32)) == (20, *spec.axes * (32,))
     assert images.std() > 0
     assert ((scores >= 0) & (scores <= 1)).all()
 

@@ -5,7 +5,15 @@ This module is the array API, rendering and exact scoring of images, and does wi
 
 from reggan._arrays import PackedImages
 from reggan._core import __version__
-from reggan.rendering import RENDERERS, STREAM_VERSION, Circles, render, render_scores
+from reggan.rendering import (
+    STREAM_VERSION,
+    GroundTruth,
+    gaussian_blur,
+    ground_truth,
+    image_shape,
+    render,
+    render_scores,
+)
 from reggan.rules import RULES, Connected, Rule
 from reggan.scoring import (
     Components,
@@ -18,20 +26,28 @@ from reggan.scoring import (
 )
 from reggan.search import Found, find, oracle
 from reggan.simd import simd_info
+from reggan.specs import RENDERERS, BinaryBlobs, Circles, Polygons, Spheres
 
 __all__ = [
     "RENDERERS",
     "RULES",
     "STREAM_VERSION",
+    "BinaryBlobs",
     "Circles",
     "Components",
     "Connected",
     "Found",
+    "GroundTruth",
     "PackedImages",
+    "Polygons",
     "Rule",
+    "Spheres",
     "__version__",
     "analyze",
     "find",
+    "gaussian_blur",
+    "ground_truth",
+    "image_shape",
     "label",
     "largest_component",
     "largest_components",

@@ -82,18 +82,13 @@ class Batch:
         """The images of whatever is served; copied if need be."""
         if isinstance(given, PackedImages):
             return cls._of_packed(given, options)
-        wrap: Callable[[NDArray[Any]], Any] | None = None
-        if isinstance(given, np.ndarray):
-            array = np.asarray(given)
-        elif _is_tensor(given):
+        if _is_tensor(given):
             from reggan import _torch
 
             tensor = _torch.checked(given)
             if not _torch.on_cpu(tensor):
                 return cls._of_device(tensor, options)
-            array, wrap = tensor.numpy(), partial(_torch.from_numpy, device=tensor.device)
-        else:
-            array = _from_dlpack(given)
+        array, wrap = on_host(given)
         if array.dtype not in PIXEL_TYPES:
             array = _native(array)
         axes, sides, channel = _layout(array.shape, array.shape[-1] if array.ndim else 1, options.spatial)
@@ -138,6 +133,18 @@ class Batch:
         if out is not None:
             return out
         return result if self.wrap is None else self.wrap(result)
+
+
+def on_host(given: object) -> tuple[NDArray[Any], Callable[[NDArray[Any]], Any] | None]:
+    """An array or a tensor as a NumPy array, and the way back to what the caller works with, if that is another."""
+    if isinstance(given, np.ndarray):
+        return np.asarray(given), None
+    if _is_tensor(given):
+        from reggan import _torch
+
+        tensor = _torch.checked(given)
+        return _torch.to_host(tensor), partial(_torch.from_numpy, device=tensor.device)
+    return _from_dlpack(given), None
 
 
 def _layout(shape: tuple[int, ...], width: int, spatial: bool) -> tuple[tuple[int, ...], tuple[int, ...], bool]:

@@ -12,6 +12,7 @@ __all__ = [
     "Renderer",
     "__version__",
     "analyze",
+    "gaussian_blur",
     "label",
     "largest_component",
     "largest_components",
@@ -39,16 +40,39 @@ class Options:
 @final
 class Renderer:
     @staticmethod
+    def binary_blobs(count: tuple[int, int], threshold: float, dark: bool, reduced: int, border: str) -> Renderer: ...
+    @staticmethod
     def circles(
         count: tuple[int, int],
         radius: tuple[float, float],
         blur: tuple[float, float],
         clustering: tuple[float, float],
+        antialias: bool,
+        border: str,
     ) -> Renderer: ...
+    @staticmethod
+    def polygons(
+        count: tuple[int, int],
+        irregularity: float,
+        vertices: int,
+        smoothing: float,
+        boxes: float,
+        distance: float,
+        margin: float,
+        color: bool,
+    ) -> Renderer: ...
+    @staticmethod
+    def spheres(
+        count: tuple[int, int], radius: tuple[float, float], blur: tuple[float, float], border: str
+    ) -> Renderer: ...
+    @property
+    def planes(self) -> int: ...
+    def most_shapes(self, size: tuple[int, int, int]) -> int: ...
     def render(
         self,
         seed: int,
         indices: NDArray[np.uint64],
+        size: tuple[int, int, int],
         images: NDArray[Any],
         scores: NDArray[np.float32] | None,
         threads: int | None,
@@ -57,12 +81,32 @@ class Renderer:
         self,
         seed: int,
         indices: NDArray[np.uint64],
-        size: tuple[int, int],
+        size: tuple[int, int, int],
         float32: bool,
         scores: NDArray[np.float32],
         threads: int | None,
     ) -> None: ...
+    def scenes(
+        self,
+        seed: int,
+        indices: NDArray[np.uint64],
+        size: tuple[int, int, int],
+        counts: NDArray[np.int64],
+        sigmas: NDArray[np.float64],
+        centers: NDArray[np.float64],
+        radii: NDArray[np.float64],
+        colors: NDArray[np.float32],
+        threads: int | None,
+    ) -> None: ...
 
+def gaussian_blur(
+    images: NDArray[Any],
+    blurred: NDArray[Any],
+    sigmas: NDArray[np.float64],
+    border: str,
+    outside: float,
+    threads: int | None,
+) -> None: ...
 def score(images: _Images, scores: NDArray[np.float32], options: Options) -> None: ...
 def analyze(images: _Images, measures: dict[str, NDArray[Any]], options: Options) -> None: ...
 def label(images: _Images, labels: NDArray[np.int32], options: Options) -> None: ...

@@ -1,4 +1,4 @@
-"""Random images from seeds: specs of what to draw, and `render`, which draws them.
+"""Random images from seeds: `render` draws what a spec says; and the blur that it draws with.
 
 An image is a pure function of (spec, seed, index) and its size: the same bytes for any number of threads, in
 any batch and on any machine. `STREAM_VERSION` changes when that function does.
@@ -8,70 +8,43 @@ from __future__ import annotations
 
 import numbers
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from reggan import _core
-from reggan._arrays import allocate, check_memory, check_sides, check_threads, integer, writable
+from reggan._arrays import allocate, check_memory, check_sides, check_threads, integer, on_host, writable
+from reggan.specs import RENDERERS, Border, Spec
 
 Indices: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
 """A number of images, or their indices."""
+
+Size: TypeAlias = int | tuple[int, ...]
+"""Side in pixels, or (height, width); of volumes (depth, height, width). 1 to 32,768 each."""
 
 STREAM_VERSION: int = _core.STREAM_VERSION
 """The version of the images: the same seed and index give the same image as long as it stays the same."""
 
 
-class Spec(Protocol):
-    """What `render` asks of a spec."""
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """What N images are drawn from. K is the most shapes that an image of the spec can have."""
 
-    def _renderer(self) -> _core.Renderer:
-        """What draws it."""
-
-
-@dataclass(frozen=True)
-class Circles:
-    """Black discs under a Gaussian blur (Di Cerbo, Hirsa, Shayaan, arXiv 2102.04593, section 4).
-
-    Each field is a range (low, high), both ends included. An image draws its number of discs, its blur and
-    its `clustering`, and each disc draws its radius and its place, uniformly. Lengths are in pixels of an image
-    whose shorter side is 64, and scale with the size. A ValueError names the range that is not allowed.
-    """
-
-    count: tuple[int, int] = (11, 18)
-    """How many discs: 1 to 65,536."""
-    radius: tuple[float, float] = (2.0, 7.0)
-    """Above 0, at most 10,000."""
-    blur: tuple[float, float] = (0.5, 2.5)
-    """Standard deviation of the blur: 0 (none) to 64."""
-    clustering: tuple[float, float] = (0.0, 0.0)
-    """Probability that a disc touches an earlier one; negative, that it keeps apart from all: -1 to 1."""
-
-    def __post_init__(self) -> None:
-        self._check("count", "1 <= low <= high <= 65536", lambda low, high: 1 <= low <= high <= 65536)
-        self._check("radius", "0 < low <= high <= 10000", lambda low, high: 0 < low <= high <= 10000)
-        self._check("blur", "0 <= low <= high <= 64", lambda low, high: 0 <= low <= high <= 64)
-        self._check("clustering", "-1 <= low <= high <= 1", lambda low, high: -1 <= low <= high <= 1)
-
-    def _check(self, name: str, allowed: str, is_allowed: Callable[[float, float], bool]) -> None:
-        given = getattr(self, name)
-        number = numbers.Integral if name == "count" else numbers.Real
-        if not (isinstance(given, Sequence) and len(given) == 2 and all(isinstance(end, number) for end in given)):
-            raise TypeError(f"{name} is {given!r}, but must be two numbers, (low, high)")
-        low, high = map(int if name == "count" else float, given)
-        if not is_allowed(low, high):
-            raise ValueError(f"{name} is ({low}, {high}), but must be (low, high) with {allowed}")
-        object.__setattr__(self, name, (low, high))
-
-    def _renderer(self) -> _core.Renderer:
-        return _core.Renderer.circles(self.count, self.radius, self.blur, self.clustering)
-
-
-RENDERERS: dict[str, type[Spec]] = {"circles": Circles}
-"""The specs by their names."""
+    count: NDArray[np.int64]
+    """Shapes of each image, (N,)."""
+    sigma: NDArray[np.float64]
+    """Standard deviation of each image's blur in pixels, (N,); NaN where the renderer has none."""
+    centers: NDArray[np.float64]
+    """Centre of each shape in pixels, (N, K, 2) as (y, x), of volumes (N, K, 3) as (z, y, x); NaN beyond the count.
+    The centre of the first pixel is at 0.5."""
+    radii: NDArray[np.float64]
+    """Radius of each shape in pixels, (N, K), of polygons half the side of their box; NaN beyond the count, and
+    where shapes have none."""
+    colors: NDArray[np.float32]
+    """Red, green and blue of each shape, 0 to 1, (N, K, 3); NaN beyond the count."""
 
 
 @overload
@@ -80,7 +53,7 @@ def render(
     n_or_indices: Indices,
     *,
     seed: int = 0,
-    size: int | tuple[int, int] = 64,
+    size: Size = 64,
     dtype: DTypeLike = np.uint8,
     with_scores: Literal[False] = False,
     out: NDArray[Any] | None = None,
@@ -92,7 +65,7 @@ def render(
     n_or_indices: Indices,
     *,
     seed: int = 0,
-    size: int | tuple[int, int] = 64,
+    size: Size = 64,
     dtype: DTypeLike = np.uint8,
     with_scores: Literal[True],
     out: NDArray[Any] | None = None,
@@ -103,22 +76,23 @@ def render(
     n_or_indices: Indices,
     *,
     seed: int = 0,
-    size: int | tuple[int, int] = 64,
+    size: Size = 64,
     dtype: DTypeLike = np.uint8,
     with_scores: bool = False,
     out: NDArray[Any] | None = None,
     threads: int | None = None,
 ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[np.float32]]:
-    """Draw images: (N, H, W), paper white (1.0 or 255), ink dark.
+    """Draw images: (N, H, W), RGB (N, 3, H, W), volumes (N, D, H, W); paper white (1.0 or 255), ink dark.
 
     Args:
         spec: What to draw, such as `Circles()`.
         n_or_indices: How many images, which then have the indices 0 to N - 1, or a sequence of indices, each
             from 0 to 2**64 - 1.
         seed: 0 to 2**64 - 1.
-        size: Side of the images in pixels, or (height, width); 1 to 32,768 each.
+        size: Side of the images in pixels, or (height, width), of volumes (depth, height, width); 1 to 32,768 each.
         dtype: uint8 or float32.
-        with_scores: Also return the images' scores, (N,) float32, just as `score(images)` gives them.
+        with_scores: Also return the images' scores, (N,) float32, just as `score(images)` gives them; of RGB images
+            those of the darkest channel of each pixel, of volumes those with connectivity 6.
         out: An array of the images' shape and dtype, C-contiguous, to write to and return.
         threads: At most so many threads; None is all cores. The images do not depend on it.
 
@@ -129,11 +103,12 @@ def render(
     """
     renderer, seed, pixel = _renderer_of(spec), _seed(seed), _pixel_type(dtype)
     threads = check_threads(threads)
-    shape = (_count(n_or_indices), *_sides(size))
+    sides = _sides(spec, size)
+    shape = (_count(n_or_indices), *_shape(spec, renderer, sides))
     images = allocate(shape, pixel) if out is None else writable(out, shape, pixel)
     indices = _indices(n_or_indices)
     scores = np.empty(len(indices), np.float32) if with_scores else None
-    renderer.render(seed, indices, images, scores, threads)
+    renderer.render(seed, indices, sides, images, scores, threads)
     result = images if out is None else out
     return result if scores is None else (result, scores)
 
@@ -143,7 +118,7 @@ def render_scores(
     n_or_indices: Indices,
     *,
     seed: int = 0,
-    size: int | tuple[int, int] = 64,
+    size: Size = 64,
     dtype: DTypeLike = np.uint8,
     threads: int | None = None,
 ) -> NDArray[np.float32]:
@@ -155,7 +130,7 @@ def render_scores(
         spec: What to draw, such as `Circles()`.
         n_or_indices: How many images, or a sequence of indices, as in `render`.
         seed: 0 to 2**64 - 1.
-        size: Side of the images in pixels, or (height, width); 1 to 32,768 each.
+        size: Side of the images in pixels, or (height, width), of volumes (depth, height, width); 1 to 32,768 each.
         dtype: uint8 or float32: what the images would be, as rounding may move a pixel over the threshold.
         threads: At most so many threads; None is all cores. The scores do not depend on it.
 
@@ -164,11 +139,118 @@ def render_scores(
         ValueError: A number that is out of range.
     """
     renderer, seed, pixel = _renderer_of(spec), _seed(seed), _pixel_type(dtype)
-    threads, sides = check_threads(threads), _sides(size)
+    threads, sides = check_threads(threads), _sides(spec, size)
     indices = _indices(n_or_indices)
     scores = np.empty(len(indices), np.float32)
     renderer.scores(seed, indices, sides, pixel == np.float32, scores, threads)
     return scores
+
+
+def ground_truth(
+    spec: Spec,
+    n_or_indices: Indices,
+    *,
+    seed: int = 0,
+    size: Size = 64,
+    threads: int | None = None,
+) -> GroundTruth:
+    """Tell what images are drawn from, without drawing them.
+
+    Args:
+        spec: What is drawn, such as `Circles()`.
+        n_or_indices: How many images, or a sequence of indices, as in `render`.
+        seed: 0 to 2**64 - 1.
+        size: As in `render`.
+        threads: At most so many threads; None is all cores.
+
+    Raises:
+        TypeError: A spec or a kind of index that is not served.
+        ValueError: A number that is out of range.
+        MemoryError: More than the machine's memory.
+    """
+    renderer, seed, threads = _renderer_of(spec), _seed(seed), check_threads(threads)
+    sides, images = _sides(spec, size), _count(n_or_indices)
+    shapes = renderer.most_shapes(sides)
+    centers = allocate((images, shapes, 3), np.float64)
+    truth = GroundTruth(
+        count=np.zeros(images, np.int64),
+        sigma=np.full(images, np.nan),
+        centers=centers[..., -spec.axes :],
+        radii=np.full((images, shapes), np.nan),
+        colors=np.full((images, shapes, 3), np.nan, np.float32),
+    )
+    centers.fill(np.nan)
+    renderer.scenes(
+        seed, _indices(n_or_indices), sides, truth.count, truth.sigma, centers, truth.radii, truth.colors, threads
+    )
+    return truth
+
+
+def image_shape(spec: Spec, size: Size = 64) -> tuple[int, ...]:
+    """The shape of an image that `render` draws: (H, W), of RGB images (3, H, W), of volumes (D, H, W).
+
+    Raises:
+        TypeError: A spec that is not served.
+        ValueError: A size that is out of range.
+    """
+    return _shape(spec, _renderer_of(spec), _sides(spec, size))
+
+
+def gaussian_blur(
+    images: Any,
+    sigma: float | Sequence[float] | NDArray[np.floating[Any]],
+    *,
+    border: Border = "paper",
+    outside: float = 1.0,
+    out: Any = None,
+    threads: int | None = None,
+) -> Any:
+    """Blur images by a Gaussian that is cut off at four standard deviations, as `scipy.ndimage.gaussian_filter` does.
+
+    Up to a radius of 64 pixels, which is a sigma below 16.125, the weights are exact to float32; beyond it they are a
+    sum of six cosines, whose cost does not grow with sigma and which differs from the weights by 4e-5 in all
+    (Sugimoto, Kyochi, Kamata 2018): float images by no more than that part of the range of their values.
+
+    Args:
+        images: (N, H, W), (N, 1, H, W) or (H, W); uint8 or finite float32; an array or a tensor, which the
+            result then is as well. Other axes before
+            the last two, such as the channels of RGB images, have to be made part of N.
+        sigma: Standard deviation in pixels, 0 to 32,768; one, or one for each image, (N,).
+        border: What lies beyond the sides: "paper", "reflect" (the image mirrored, its outermost pixels twice) or
+            "periodic" (the image again).
+        outside: The value of what is beyond the sides with the border "paper"; 1.0 is white, also of uint8.
+        out: An array of the images' shape and dtype, C-contiguous, to write to and return; not the images themselves.
+        threads: At most so many threads; None is all cores. The result does not depend on it.
+
+    Raises:
+        TypeError: A dtype or a kind of image that is not served.
+        ValueError: A shape that is not served, a number that is out of range, or an `out` of another shape or one that
+            shares memory with the images.
+        MemoryError: More than the machine's memory.
+    """
+    (given, wrap), threads = on_host(images), check_threads(threads)
+    if given.dtype not in (np.dtype(np.uint8), np.dtype(np.float32)):
+        raise TypeError(f"images of dtype {given.dtype} are not served; served are uint8 and float32")
+    if given.ndim not in (2, 3) and not (given.ndim == 4 and given.shape[1] == 1):
+        raise ValueError(f"images have the shape {given.shape}; served are (N, H, W), (H, W) and (N, 1, H, W)")
+    height, width = given.shape[-2:]
+    check_sides(height, width)
+    stack = np.ascontiguousarray(given).reshape(-1, height, width)
+    sigmas = np.asarray(sigma, np.float64)
+    if sigmas.shape not in ((), (len(stack),)):
+        raise ValueError(f"sigma has the shape {sigmas.shape}, but must be one number or one for each image")
+    sigmas = np.ascontiguousarray(np.broadcast_to(sigmas, len(stack)))
+    if not np.all((sigmas >= 0) & (sigmas <= _core.MAX_SIDE)):
+        raise ValueError(f"sigma is {sigma}, but must be from 0 to {_core.MAX_SIDE}")
+    if not np.isfinite(outside):
+        raise ValueError(f"outside is {outside}, but must be finite")
+    result = allocate(given.shape, given.dtype) if out is None else writable(out, given.shape, given.dtype)
+    if np.may_share_memory(result, stack):
+        raise ValueError("out shares memory with the images; give another array")
+    _core.gaussian_blur(stack, result.reshape(stack.shape), sigmas, border, outside, threads)
+    if out is not None:
+        return out
+    return result if wrap is None else wrap(result)
 
 
 def _renderer_of(spec: Spec) -> _core.Renderer:
@@ -193,13 +275,21 @@ def _pixel_type(dtype: DTypeLike) -> np.dtype[Any]:
     return pixel
 
 
-def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
-    sides = (size, size) if isinstance(size, numbers.Integral) else size
-    if not (isinstance(sides, Sequence) and len(sides) == 2):
-        raise TypeError(f"size is {size!r}, but must be an integer or (height, width)")
-    height, width = (integer("size", side) for side in sides)
-    check_sides(height, width)
-    return height, width
+def _sides(spec: Spec, size: Any) -> tuple[int, int, int]:
+    """Depth, which is 1 of images, height and width."""
+    sides: Any = (size,) * spec.axes if isinstance(size, numbers.Integral) else size
+    if not (isinstance(sides, Sequence) and len(sides) == spec.axes):
+        names = "(height, width)" if spec.axes == 2 else "(depth, height, width)"
+        raise TypeError(f"size is {size!r}, but must be an integer or {names}")
+    checked = [integer("size", side) for side in sides]
+    check_sides(*checked)
+    depth, height, width = [1, *checked][-3:]
+    return depth, height, width
+
+
+def _shape(spec: Spec, renderer: _core.Renderer, sides: tuple[int, int, int]) -> tuple[int, ...]:
+    planes = () if renderer.planes == 1 else (renderer.planes,)
+    return (*planes, *sides[-spec.axes :])
 
 
 def _count(n_or_indices: Any) -> int:

@@ -22,9 +22,10 @@ import numpy.typing as npt
 from ._arrays import integer
 from .files import atomic_write
 from .progress import Progress, deferred_interrupt
-from .rendering import STREAM_VERSION, Spec
+from .rendering import STREAM_VERSION, Size
 from .rules import RULES, Connected, Rule
 from .source import Source, differences
+from .specs import Spec
 
 __all__ = ["Accept", "Found", "find", "oracle"]
 
@@ -52,7 +53,7 @@ class Found:
     """How many images were looked at: those of the indices start to start + searched - 1."""
     spec: Spec
     seed: int
-    size: int | tuple[int, int]
+    size: Size
     rule: str
     """What was accepted: a name in RULES, the rule's fields, or the module and the name of a function."""
     start: int = 0
@@ -109,7 +110,7 @@ def find(
     count: int,
     *,
     seed: int = 0,
-    size: int | tuple[int, int] = 64,
+    size: Size = 64,
     start: int = 0,
     limit: int | None = None,
     threads: int | None = None,

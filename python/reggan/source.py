@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .rendering import RENDERERS, STREAM_VERSION, Spec, render, render_scores
+from .rendering import STREAM_VERSION, Size, ground_truth, image_shape, render, render_scores
+from .specs import RENDERERS, Spec
 
 __all__ = ["Source", "differences"]
 
@@ -33,7 +34,7 @@ class Source:
 
     spec: Spec
     seed: int = 0
-    size: int | tuple[int, int] = 64
+    size: Size = 64
     dtype: Literal["uint8", "float32"] = "uint8"
 
     def __post_init__(self) -> None:
@@ -51,12 +52,12 @@ class Source:
     @property
     def image_shape(self) -> tuple[int, ...]:
         """(H, W), of RGB images (3, H, W), of volumes (D, H, W)."""
-        return self.render(np.empty(0, np.uint64)).shape[1:]
+        return image_shape(self.spec, self.size)
 
     @property
     def is_volume(self) -> bool:
         """Whether the images are volumes, (D, H, W)."""
-        return self.renderer == "spheres"
+        return self.spec.axes == 3
 
     @property
     def is_color(self) -> bool:
@@ -93,7 +94,7 @@ class Source:
 
     def sigma(self, indices: UInts) -> NDArray[np.float64]:
         """Standard deviation (N,) in pixels of the blur of each image; NaN where the renderer has no blur."""
-        return np.full(len(indices), np.nan)
+        return ground_truth(self.spec, indices, seed=self.seed, size=self.size).sigma
 
     def to_json(self) -> dict[str, Any]:
         """The source as JSON data, with the stream version."""

@@ -15,10 +15,10 @@ import tyro
 from .._arrays import check_threads
 from ..cli import UsageError, choose, execute
 from ..files import atomic_write
-from ..rendering import RENDERERS
 from ..rules import resolve_rule
 from ..search import find
 from ..source import Source
+from ..specs import RENDERERS
 from .making import make_shards, verify_shards
 from .pictures import ImageSet, Rendered, export_images, overview
 from .shards import Plan, open_shards
@@ -35,8 +35,8 @@ class Drawn:
     spec: Annotated[Any, tyro.conf.arg(name="renderer")]
     """The renderer's own options."""
     renderer: Annotated[str, tyro.conf.arg(help=f"What is drawn: {', '.join(RENDERERS)}.", metavar="NAME")] = "circles"
-    size: int | tuple[int, int] = 64
-    """Side of the images in pixels, or height and width."""
+    size: int | tuple[int, int] | tuple[int, int, int] = 64
+    """Side of the images in pixels, or height and width, or depth, height and width."""
     seed: int = 0
     """Seed of the renderer."""
     dtype: Literal["uint8", "float32"] = "uint8"

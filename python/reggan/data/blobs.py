@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
 
-from ..rendering import Circles, render
+from ..rendering import render
 from ..rules import Rule
+from ..specs import Circles
 from .selection import BalancedSelection
 
 __all__ = ["BlobDataset", "BlobStream", "Blobs", "Item", "load_batches"]

@@ -26,8 +26,9 @@ from .._arrays import integer
 from .._core import __version__
 from ..files import atomic_file, atomic_write
 from ..progress import Progress, deferred_interrupt
-from ..rendering import Spec
+from ..rendering import Size
 from ..source import Source, differences
+from ..specs import Spec
 from .shards import FILES, SHARD_BYTES, Plan, Record, Shards, manifests, read_manifest, read_manifests
 
 __all__ = ["make_shards", "verify_shards"]
@@ -46,7 +47,7 @@ def make_shards(
     images: int,
     *,
     seed: int = 0,
-    size: int | tuple[int, int] = 64,
+    size: Size = 64,
     dtype: Any = np.uint8,
     images_per_shard: int | None = None,
     part: tuple[int, int] = (0, 1),

@@ -14,8 +14,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ..rendering import Circles, render
+from ..rendering import render
 from ..rules import Connected, Rule
+from ..specs import Circles
 
 __all__ = ["QUOTA", "BalancedSelection"]
 

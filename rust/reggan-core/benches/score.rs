@@ -13,8 +13,8 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use ndarray::ArrayView3;
 use reggan_core::{
-    Batch, Circles, Images, Level, Options, Pixels, Renderer, Runner, SIMD_VARIABLE, Size, Stream, render,
-    score,
+    Batch, Border, Circles, Images, Level, Options, Pixels, Renderer, Runner, SIMD_VARIABLE, Size, Stream,
+    render, score,
 };
 
 /// 4 MiB of bytes, 16 MiB of floats.
@@ -26,10 +26,11 @@ fn runner() -> Runner<'static> {
 }
 
 fn discs(side: usize) -> Vec<u8> {
-    let circles = Circles::new((11, 18), (2.0, 7.0), (0.5, 2.5), (0.0, 0.0)).expect("served");
+    let circles =
+        Circles::new((11, 18), (2.0, 7.0), (0.5, 2.5), (0.0, 0.0), false, Border::Paper).expect("served");
     let indices: Vec<u64> = (0..(PIXELS / (side * side)) as u64).collect();
     let mut pixels = vec![0; PIXELS];
-    let size = Size { height: side, width: side };
+    let size = Size { depth: 1, height: side, width: side };
     render(&Renderer::Circles(circles), 0, &indices, size, Pixels::Uint8(&mut pixels), None, &runner())
         .expect("images");
     pixels

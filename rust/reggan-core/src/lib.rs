@@ -26,7 +26,10 @@ pub use components::{
 pub use error::Error;
 pub use foreground::{Foreground, PixelType, Side};
 pub use parallel::Runner;
-pub use render::{Border, Circles, Pixels, Renderer, Size, render};
+pub use render::{
+    BinaryBlobs, Blur, Border, Circles, Pixels, Polygons, Renderer, Scene, Shape, Size, Spheres,
+    gaussian_blur, render, scenes,
+};
 pub use rng::{STREAM_VERSION, Stream};
 pub use score::score;
 pub use simd::{Level, SIMD_VARIABLE};

@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 
 use ndarray::ArrayView3;
 use reggan_core::{
-    Batch, Circles, Error, Images, Options, Pixels, Renderer, Runner, Size, Stream, render, score,
+    Batch, Border, Circles, Error, Images, Options, Pixels, Renderer, Runner, Size, Stream, render, score,
 };
 
 fn circles(radius: (f64, f64), blur: (f64, f64), clustering: (f64, f64)) -> Circles {
-    Circles::new((1, 18), radius, blur, clustering).expect("served")
+    Circles::new((1, 18), radius, blur, clustering, false, Border::Paper).expect("served")
 }
 
 fn floats(circles: &Circles, seed: u64, indices: &[u64], size: Size, threads: usize) -> Vec<f32> {
@@ -27,7 +27,7 @@ fn naive(
     clustering: (f64, f64),
     seed: u64,
     index: u64,
-    Size { height, width }: Size,
+    Size { height, width, .. }: Size,
 ) -> Vec<f64> {
     let scale = height.min(width) as f64 / 64.0;
     let mut stream = Stream::new(seed, index, 0);
@@ -84,7 +84,7 @@ fn naive(
 #[test]
 fn images_are_those_of_a_naive_drawing() {
     let sizes = [(64, 64), (1, 1), (1, 40), (33, 2), (65, 130), (48, 80), (4, 2100)]
-        .map(|(height, width)| Size { height, width });
+        .map(|(height, width)| Size { depth: 1, height, width });
     let specs = [
         ((2.0, 7.0), (0.5, 2.5), (0.0, 0.0)),
         ((2.0, 7.0), (0.0, 0.0), (0.0, 1.0)),
@@ -112,7 +112,7 @@ fn images_are_those_of_a_naive_drawing() {
 #[test]
 fn long_sums_stay_exact() {
     // A disc over everything, and a blur much wider than the image is high.
-    let size = Size { height: 700, width: 40 };
+    let size = Size { depth: 1, height: 700, width: 40 };
     let (radius, blur, clustering) = ((900.0, 1000.0), (64.0, 64.0), (0.0, 0.0));
     let pixels = floats(&circles(radius, blur, clustering), 5, &[9], size, 1);
     let expected = naive(radius, blur, clustering, 5, 9, size);
@@ -123,7 +123,7 @@ fn long_sums_stay_exact() {
 
 #[test]
 fn an_image_does_not_depend_on_its_batch() {
-    let size = Size { height: 40, width: 50 };
+    let size = Size { depth: 1, height: 40, width: 50 };
     let spec = circles((2.0, 7.0), (0.5, 2.5), (0.0, 1.0));
     let indices: Vec<u64> = (0..300).collect();
     let all = floats(&spec, 3, &indices, size, 1);
@@ -138,7 +138,7 @@ fn an_image_does_not_depend_on_its_batch() {
 
 #[test]
 fn bytes_are_rounded_floats_and_scores_are_those_of_the_images() {
-    let size = Size { height: 64, width: 64 };
+    let size = Size { depth: 1, height: 64, width: 64 };
     let spec = Circles::default();
     let indices: Vec<u64> = (1000..1200).collect();
     let exact = floats(&spec, 0, &indices, size, 2);
@@ -168,7 +168,7 @@ fn bytes_are_rounded_floats_and_scores_are_those_of_the_images() {
 
 #[test]
 fn ranges_are_checked() {
-    let good = Circles::new((1, 65_536), (1e-300, 1e4), (0.0, 64.0), (-1.0, 1.0));
+    let good = Circles::new((1, 65_536), (1e-300, 1e4), (0.0, 64.0), (-1.0, 1.0), false, Border::Paper);
     assert!(good.is_ok());
     for (count, radius, blur, clustering) in [
         ((0, 3), (1.0, 2.0), (0.0, 0.0), (0.0, 0.0)),
@@ -183,14 +183,17 @@ fn ranges_are_checked() {
         ((1, 3), (1.0, 2.0), (0.0, 0.0), (0.5, 1.1)),
         ((1, 3), (1.0, 2.0), (0.0, 0.0), (-1.1, 0.0)),
     ] {
-        assert!(matches!(Circles::new(count, radius, blur, clustering), Err(Error::Invalid(_))));
+        assert!(matches!(
+            Circles::new(count, radius, blur, clustering, false, Border::Paper),
+            Err(Error::Invalid(_))
+        ));
     }
 }
 
 #[test]
 fn buffers_of_another_size_are_refused() {
     let runner = Runner::new(None, &|| false);
-    let size = Size { height: 8, width: 8 };
+    let size = Size { depth: 1, height: 8, width: 8 };
     let spec = Circles::default();
     let mut pixels = [0; 65];
     let result = render(&Renderer::Circles(spec), 0, &[1], size, Pixels::Uint8(&mut pixels), None, &runner);
@@ -205,15 +208,16 @@ fn buffers_of_another_size_are_refused() {
         &runner,
     );
     assert!(matches!(result, Err(Error::Invalid(_))));
-    let flat = Size { height: 0, width: 8 };
+    let flat = Size { depth: 1, height: 0, width: 8 };
     let result = render(&Renderer::Circles(spec), 0, &[], flat, Pixels::Uint8(&mut []), None, &runner);
     assert!(matches!(result, Err(Error::Invalid(_))));
 }
 
 #[test]
 fn a_call_ends_when_it_is_told_to() {
-    let size = Size { height: 3000, width: 3000 };
-    let spec = Circles::new((18, 18), (2.0, 7.0), (64.0, 64.0), (0.0, 0.0)).expect("served");
+    let size = Size { depth: 1, height: 3000, width: 3000 };
+    let spec =
+        Circles::new((18, 18), (2.0, 7.0), (64.0, 64.0), (0.0, 0.0), false, Border::Paper).expect("served");
     for threads in [1, 2] {
         let mut pixels = vec![0; 2 * 3000 * 3000];
         let asked = std::cell::Cell::new(0);

@@ -3,12 +3,12 @@
 use half::f16;
 use ndarray::{ArrayView4, Axis, Ix4};
 use numpy::{
-    Element, PyArrayDescrMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArray,
-    PyUntypedArrayMethods, dtype,
+    Element, PyArrayDescrMethods, PyReadonlyArray3, PyReadonlyArrayDyn, PyReadwriteArray3,
+    PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods, dtype,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use reggan_core::{Batch, BitOrder, Images, PackedBatch, Pixels, Size};
+use reggan_core::{Batch, BitOrder, Blur, Images, PackedBatch, Pixels};
 
 use crate::to_python;
 
@@ -92,7 +92,7 @@ fn volumes<'a, T: Element>(
     })
 }
 
-/// Images to write: (n, height, width), C-contiguous.
+/// Images to write, C-contiguous.
 #[derive(FromPyObject)]
 pub(crate) enum PixelArray<'py> {
     Float32(PyReadwriteArrayDyn<'py, f32>),
@@ -100,21 +100,52 @@ pub(crate) enum PixelArray<'py> {
 }
 
 impl PixelArray<'_> {
-    pub(crate) fn size(&self) -> PyResult<Size> {
-        let shape = match self {
-            Self::Float32(array) => array.shape(),
-            Self::Uint8(array) => array.shape(),
-        };
-        match *shape {
-            [_, height, width] => Ok(Size { height, width }),
-            _ => Err(PyValueError::new_err("images to write must have the shape (n, height, width)")),
-        }
-    }
-
     pub(crate) fn pixels(&mut self) -> PyResult<Pixels<'_>> {
         Ok(match self {
             Self::Float32(array) => Pixels::Float32(array.as_slice_mut()?),
             Self::Uint8(array) => Pixels::Uint8(array.as_slice_mut()?),
+        })
+    }
+}
+
+/// Images to read and images to write, both (n, height, width) and C-contiguous.
+pub(crate) enum BlurArrays<'py> {
+    Float32(PyReadonlyArray3<'py, f32>, PyReadwriteArray3<'py, f32>),
+    Uint8(PyReadonlyArray3<'py, u8>, PyReadwriteArray3<'py, u8>),
+}
+
+impl<'py> BlurArrays<'py> {
+    pub(crate) fn of(
+        images: &Bound<'py, PyUntypedArray>,
+        blurred: &Bound<'py, PyUntypedArray>,
+    ) -> PyResult<Self> {
+        Ok(if let Ok(images) = images.extract() {
+            Self::Float32(images, blurred.extract()?)
+        } else {
+            Self::Uint8(images.extract()?, blurred.extract()?)
+        })
+    }
+
+    /// Height and width.
+    pub(crate) fn size(&self) -> PyResult<(usize, usize)> {
+        let (images, blurred) = match self {
+            Self::Float32(images, blurred) => (images.as_array().dim(), blurred.as_array().dim()),
+            Self::Uint8(images, blurred) => (images.as_array().dim(), blurred.as_array().dim()),
+        };
+        if images != blurred {
+            return Err(PyValueError::new_err("what is read and what is written must have one shape"));
+        }
+        Ok((images.1, images.2))
+    }
+
+    pub(crate) fn blur(&mut self) -> PyResult<Blur<'_>> {
+        Ok(match self {
+            Self::Float32(images, blurred) => {
+                Blur::Float32 { images: images.as_slice()?, blurred: blurred.as_slice_mut()? }
+            }
+            Self::Uint8(images, blurred) => {
+                Blur::Uint8 { images: images.as_slice()?, blurred: blurred.as_slice_mut()? }
+            }
         })
     }
 }

@@ -6,14 +6,19 @@ mod columns;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-use arrays::{ImageArray, PixelArray, as_bytes};
+use arrays::{BlurArrays, ImageArray, PixelArray, as_bytes};
 use columns::Column;
-use numpy::{PyReadonlyArray1, PyReadwriteArray1, PyReadwriteArrayDyn, PyUntypedArray};
+use ndarray::{ArrayView1, s};
+use numpy::{
+    PyReadonlyArray1, PyReadwriteArray1, PyReadwriteArray2, PyReadwriteArray3, PyReadwriteArrayDyn,
+    PyUntypedArray,
+};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use reggan_core::{
-    Circles, Connectivity, Error, Fields, Foreground, Level, PixelType, Pixels, Runner, Side, Size,
+    BinaryBlobs, Border, Circles, Connectivity, Error, Fields, Foreground, Level, PixelType, Pixels,
+    Polygons, Runner, Scene, Side, Size, Spheres,
 };
 
 /// The kernels of reggan. Their callers, `reggan.scoring` and `reggan.rendering`, check and convert the
@@ -24,8 +29,8 @@ mod _core {
 
     #[pymodule_export]
     use super::{
-        Options, Renderer, analyze, label, largest_component, largest_components, remove_small, score,
-        simd_info,
+        Options, Renderer, analyze, gaussian_blur, label, largest_component, largest_components,
+        remove_small, score, simd_info,
     };
 
     #[pymodule_init]
@@ -203,35 +208,122 @@ fn remove_small(
     })
 }
 
+/// Blurs image i of `images` by `sigmas[i]` into `blurred`, of the same shape (n, height, width) and type.
+#[pyfunction]
+fn gaussian_blur(
+    py: Python<'_>,
+    images: &Bound<'_, PyUntypedArray>,
+    blurred: &Bound<'_, PyUntypedArray>,
+    sigmas: PyReadonlyArray1<'_, f64>,
+    border: &str,
+    outside: f32,
+    threads: Option<usize>,
+) -> PyResult<()> {
+    let mut arrays = BlurArrays::of(images, blurred)?;
+    let (size, sigmas, border) = (arrays.size()?, sigmas.as_slice()?, border_of(border)?);
+    let blur = arrays.blur()?;
+    run(py, checked(threads)?, |runner| {
+        reggan_core::gaussian_blur(blur, size, sigmas, border, outside, runner)
+    })
+}
+
+fn border_of(name: &str) -> PyResult<Border> {
+    match name {
+        "paper" => Ok(Border::Paper),
+        "reflect" => Ok(Border::Reflect),
+        "periodic" => Ok(Border::Periodic),
+        _ => Err(PyValueError::new_err(format!(
+            "border {name:?} is not \"paper\", \"reflect\" or \"periodic\""
+        ))),
+    }
+}
+
 /// What is drawn.
 #[pyclass(frozen, module = "reggan._core")]
 struct Renderer(reggan_core::Renderer);
 
+/// Depth, height, width.
+type Sides = (usize, usize, usize);
+
+fn size_of((depth, height, width): Sides) -> Size {
+    Size { depth, height, width }
+}
+
 #[pymethods]
 impl Renderer {
+    #[staticmethod]
+    fn binary_blobs(
+        count: (u32, u32),
+        threshold: f64,
+        dark: bool,
+        reduced: usize,
+        border: &str,
+    ) -> PyResult<Self> {
+        let blobs = BinaryBlobs::new(count, threshold, dark, reduced, border_of(border)?);
+        Ok(Self(reggan_core::Renderer::BinaryBlobs(blobs.map_err(to_python)?)))
+    }
+
     #[staticmethod]
     fn circles(
         count: (u32, u32),
         radius: (f64, f64),
         blur: (f64, f64),
         clustering: (f64, f64),
+        antialias: bool,
+        border: &str,
     ) -> PyResult<Self> {
-        let circles = Circles::new(count, radius, blur, clustering).map_err(to_python)?;
-        Ok(Self(reggan_core::Renderer::Circles(circles)))
+        let circles = Circles::new(count, radius, blur, clustering, antialias, border_of(border)?);
+        Ok(Self(reggan_core::Renderer::Circles(circles.map_err(to_python)?)))
+    }
+
+    #[staticmethod]
+    #[expect(clippy::too_many_arguments, reason = "one for each field of the spec")]
+    fn polygons(
+        count: (u32, u32),
+        irregularity: f64,
+        vertices: u32,
+        smoothing: f64,
+        boxes: f64,
+        distance: f64,
+        margin: f64,
+        color: bool,
+    ) -> PyResult<Self> {
+        let polygons =
+            Polygons::new(count, irregularity, vertices, smoothing, boxes, distance, margin, color);
+        Ok(Self(reggan_core::Renderer::Polygons(polygons.map_err(to_python)?)))
+    }
+
+    #[staticmethod]
+    fn spheres(count: (u32, u32), radius: (f64, f64), blur: (f64, f64), border: &str) -> PyResult<Self> {
+        let spheres = Spheres::new(count, radius, blur, border_of(border)?).map_err(to_python)?;
+        Ok(Self(reggan_core::Renderer::Spheres(spheres)))
+    }
+
+    /// Planes of an image: 1, or 3 if it is RGB.
+    #[getter]
+    fn planes(&self) -> usize {
+        self.0.planes()
+    }
+
+    /// The most shapes that an image has.
+    fn most_shapes(&self, size: Sides) -> usize {
+        self.0.most_shapes(size_of(size))
     }
 
     /// Draws the images `indices` of `seed` into `images`, an array of uint8 or float32, and their scores into
     /// `scores`.
+    #[expect(clippy::too_many_arguments, reason = "which images, and where they and their scores go")]
     fn render(
         &self,
         py: Python<'_>,
         seed: u64,
         indices: PyReadonlyArray1<'_, u64>,
+        size: Sides,
         mut images: PixelArray<'_>,
         mut scores: Option<PyReadwriteArray1<'_, f32>>,
         threads: Option<usize>,
     ) -> PyResult<()> {
-        let (indices, size) = (indices.as_slice()?, images.size()?);
+        let (indices, size) = (indices.as_slice()?, size_of(size));
         let pixels = images.pixels()?;
         let scores = scores.as_mut().map(|scores| scores.as_slice_mut()).transpose()?;
         run(py, checked(threads)?, |runner| {
@@ -239,24 +331,62 @@ impl Renderer {
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "which images, and where their scores go")]
     /// Writes the scores that the images `indices` of `seed` have as uint8 or as float32; the images are not kept.
+    #[expect(clippy::too_many_arguments, reason = "which images, and where their scores go")]
     fn scores(
         &self,
         py: Python<'_>,
         seed: u64,
         indices: PyReadonlyArray1<'_, u64>,
-        size: (usize, usize),
+        size: Sides,
         float32: bool,
         mut scores: PyReadwriteArray1<'_, f32>,
         threads: Option<usize>,
     ) -> PyResult<()> {
-        let (indices, size) = (indices.as_slice()?, Size { height: size.0, width: size.1 });
+        let (indices, size) = (indices.as_slice()?, size_of(size));
         let pixels = if float32 { Pixels::NoFloat32 } else { Pixels::NoUint8 };
         let scores = Some(scores.as_slice_mut()?);
         run(py, checked(threads)?, |runner| {
             reggan_core::render(&self.0, seed, indices, size, pixels, scores, runner)
         })
+    }
+
+    /// Writes what the images `indices` of `seed` are drawn from: for each its number of shapes and its sigma, and for
+    /// each of at most as many shapes as there is room for its centre, its radius and its colour. What lies beyond the
+    /// number of shapes is left as it is.
+    #[expect(clippy::too_many_arguments, reason = "which images, and where the parts of their scenes go")]
+    fn scenes(
+        &self,
+        py: Python<'_>,
+        seed: u64,
+        indices: PyReadonlyArray1<'_, u64>,
+        size: Sides,
+        mut counts: PyReadwriteArray1<'_, i64>,
+        mut sigmas: PyReadwriteArray1<'_, f64>,
+        mut centers: PyReadwriteArray3<'_, f64>,
+        mut radii: PyReadwriteArray2<'_, f64>,
+        mut colors: PyReadwriteArray3<'_, f32>,
+        threads: Option<usize>,
+    ) -> PyResult<()> {
+        let indices = indices.as_slice()?;
+        let mut scenes = vec![Scene::default(); indices.len()];
+        run(py, checked(threads)?, |runner| {
+            reggan_core::scenes(&self.0, seed, indices, size_of(size), &mut scenes, runner)
+        })?;
+        let (mut counts, mut sigmas) = (counts.as_array_mut(), sigmas.as_array_mut());
+        let (mut centers, mut radii) = (centers.as_array_mut(), radii.as_array_mut());
+        let mut colors = colors.as_array_mut();
+        for (image, scene) in scenes.iter().enumerate() {
+            counts[image] = i64::try_from(scene.shapes.len())?;
+            sigmas[image] = scene.sigma;
+            for (number, shape) in scene.shapes.iter().enumerate() {
+                let place = s![image, number, ..];
+                centers.slice_mut(place).assign(&ArrayView1::from(&shape.centre));
+                colors.slice_mut(place).assign(&ArrayView1::from(&shape.color));
+                radii[[image, number]] = shape.radius;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,8 @@ use crate::simd::Simd;
 
 /// Lines are as wide as a multiple of this, which every instruction set's number of floats divides.
 pub(super) const LANES: usize = 16;
+/// Pixels of a slice that are blurred at once through all slices.
+const PART_OF_SLICE: usize = 256;
 /// Rows that a group of sums may read beyond the last that it needs.
 const SPARE_ROWS: usize = 4;
 
@@ -83,7 +85,7 @@ impl Lines {
 
     /// Gives the filtered columns to `target`, all rows of a few columns after the other.
     #[inline(always)]
-    fn filter<S: Simd>(
+    pub(super) fn filter<S: Simd>(
         &mut self,
         simd: S,
         gaussian: &Gaussian,
@@ -283,13 +285,14 @@ impl Lines {
 pub(super) struct InkBlur {
     gaussian: Gaussian,
     bits: BitBlur,
+    gray: GrayBlur,
     lines: Lines,
 }
 
 impl InkBlur {
-    /// Writes the gray values of blurred ink.
+    /// Writes the values of blurred ink.
     #[inline(always)]
-    pub(super) fn write<S: Simd, T: Gray>(
+    pub(super) fn write<S: Simd, T: FromInk>(
         &mut self,
         simd: S,
         ink: &BitRows,
@@ -298,7 +301,7 @@ impl InkBlur {
         image: &mut [T],
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let Self { gaussian, bits, lines } = self;
+        let Self { gaussian, bits, lines, .. } = self;
         gaussian.set(sigma);
         for columns in gaussian.tiles(ink.width()) {
             bits.along_rows(simd, ink, columns.clone(), gaussian, border, lines, watch)?;
@@ -307,10 +310,64 @@ impl InkBlur {
         }
         Ok(())
     }
+
+    /// The same for ink from 0 to 1.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what is read, how it is blurred, and where it goes")]
+    pub(super) fn write_soft<S: Simd, T: FromInk>(
+        &mut self,
+        simd: S,
+        ink: &[f32],
+        width: usize,
+        sigma: f64,
+        border: Border,
+        image: &mut [T],
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let Self { gaussian, gray, lines, .. } = self;
+        gaussian.set(sigma);
+        for columns in gaussian.tiles(width) {
+            let read = |y: usize, columns: Range<usize>, floats: &mut [f32]| {
+                floats.copy_from_slice(&ink[y * width..][columns]);
+            };
+            lines.start(ink.len() / width, columns.len(), gaussian);
+            gray.along_rows(simd, width, columns.clone(), gaussian, (border, 0.0), read, lines, watch)?;
+            let target = Grays { pixels: &mut *image, width, columns };
+            lines.filter(simd, gaussian, (border, 0.0), watch, target)?;
+        }
+        Ok(())
+    }
+
+    /// Blurs a volume whose slices have been blurred: through the slices.
+    #[inline(always)]
+    pub(super) fn write_through<S: Simd, T: FromInk>(
+        &mut self,
+        simd: S,
+        slices: &[Ink],
+        depth: usize,
+        border: Border,
+        volume: &mut [T],
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let Self { gaussian, lines, .. } = self;
+        let width = slices.len() / depth;
+        for start in (0..width).step_by(PART_OF_SLICE) {
+            let columns = start..width.min(start + PART_OF_SLICE);
+            lines.start(depth, columns.len(), gaussian);
+            for (z, slice) in slices.chunks_exact(width).enumerate() {
+                for (float, ink) in lines.row_mut(z).iter_mut().zip(&slice[columns.clone()]) {
+                    *float = ink.0;
+                }
+            }
+            let target = Grays { pixels: &mut *volume, width, columns };
+            lines.filter(simd, gaussian, (border, 0.0), watch, target)?;
+        }
+        Ok(())
+    }
 }
 
 /// Where filtered lines go.
-trait Target {
+pub(super) trait Target {
     /// Takes row `y`, and more values than the row is wide.
     fn write(&mut self, y: usize, values: &[f32]);
 }
@@ -322,7 +379,7 @@ struct Grays<'a, T> {
     columns: Range<usize>,
 }
 
-impl<T: Gray> Target for Grays<'_, T> {
+impl<T: FromInk> Target for Grays<'_, T> {
     #[inline(always)]
     fn write(&mut self, y: usize, ink: &[f32]) {
         let row = &mut self.pixels[y * self.width..][self.columns.clone()];
@@ -342,19 +399,36 @@ impl Target for Blurred<'_> {
     }
 }
 
-/// A gray value made from ink, which is 0 to 1 up to rounding.
-pub(crate) trait Gray: Thresholded {
+/// What is made from ink, which is 0 to 1 up to rounding.
+pub(crate) trait FromInk: Copy {
     fn from_ink(ink: f32) -> Self;
 }
 
-impl Gray for f32 {
+/// Ink as it is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Ink(f32);
+
+impl FromInk for Ink {
+    #[inline(always)]
+    fn from_ink(ink: f32) -> Self {
+        Self(ink)
+    }
+}
+
+/// A gray value.
+pub(crate) trait Gray: FromInk + Thresholded + PartialOrd {}
+
+impl Gray for f32 {}
+impl Gray for u8 {}
+
+impl FromInk for f32 {
     #[inline(always)]
     fn from_ink(ink: f32) -> Self {
         (1.0 - ink).clamp(0.0, 1.0)
     }
 }
 
-impl Gray for u8 {
+impl FromInk for u8 {
     #[inline(always)]
     fn from_ink(ink: f32) -> Self {
         floor_to_byte((-255.0_f32).mul_add(ink, 255.5))
@@ -363,12 +437,19 @@ impl Gray for u8 {
 
 /// `value as u8` for 0 <= value < 256. Compilers vectorise this, and not the cast, where only SSE2 is sure.
 #[inline(always)]
-fn floor_to_byte(value: f32) -> u8 {
+pub(super) fn floor_to_byte(value: f32) -> u8 {
     // Floats from here on have whole numbers in their lowest bits.
     const WHOLE: f32 = (1 << 23) as f32;
     let nearest = value + WHOLE;
     let too_high = nearest - WHOLE > value;
     (nearest.to_bits() - u32::from(too_high)) as u8
+}
+
+/// `value as u32` for whole values from 0 to 2^22, as compilers vectorise it.
+#[inline(always)]
+pub(super) fn whole(value: f32) -> u32 {
+    const WHOLE: f32 = (1 << 23) as f32;
+    (value + WHOLE).to_bits() ^ WHOLE.to_bits()
 }
 
 /// Blurs rows of bits along the rows.
@@ -433,6 +514,7 @@ impl BitBlur {
         let width = bits.width();
         for (y, row) in bits.rows().enumerate() {
             let line = lines.row_mut(y);
+            let columns = line.len();
             if row.iter().all(|&word| word == 0) {
                 if !add {
                     line.fill(0.0);
@@ -442,7 +524,7 @@ impl BitBlur {
             self.shifted.resize(line.len() / 64 + 2, 0);
             shift(row, offset, &mut self.shifted);
             if border != Border::Paper {
-                outside_too(row, width, offset, border, &mut self.shifted);
+                outside_too(row, width, offset, border, columns + 4 * N, &mut self.shifted);
             }
             for (words, line) in self.shifted.windows(2).zip(line.chunks_mut(64)) {
                 for at in (0..line.len()).step_by(S::FLOATS) {
@@ -469,15 +551,13 @@ fn shift(row: &[u64], offset: isize, shifted: &mut [u64]) {
     }
 }
 
-/// Sets the bits of what is outside of the row.
-fn outside_too(row: &[u64], width: usize, offset: isize, border: Border, shifted: &mut [u64]) {
-    for place in 0..64 * shifted.len() {
-        let x = place as isize + offset;
-        if (0..width as isize).contains(&x) {
-            continue;
-        }
-        if let Some(x) = border.inside(x, width) {
-            shifted[place / 64] |= (row[x / 64] >> (x % 64) & 1) << (place % 64);
+/// Sets those of the first bits that are outside of the row.
+fn outside_too(row: &[u64], width: usize, offset: isize, border: Border, places: usize, shifted: &mut [u64]) {
+    let places = places as isize;
+    let (before, after) = ((-offset).clamp(0, places), (width as isize - offset).clamp(0, places));
+    for place in (0..before).chain(after..places) {
+        if let Some(x) = border.inside(place + offset, width) {
+            shifted[place as usize / 64] |= (row[x / 64] >> (x % 64) & 1) << (place % 64);
         }
     }
 }
@@ -541,6 +621,7 @@ impl GrayBlur {
                     let x = (columns.start + place) as isize - margin as isize;
                     match border.inside(x, width) {
                         None => row[place] = outside,
+                        Some(x) if inner.contains(&x) => row[place] = row[before + x - inner.start],
                         Some(x) => read(y, x..x + 1, &mut row[place..place + 1]),
                     }
                 }

@@ -27,6 +27,28 @@ impl Border {
         };
         (0..length).contains(&inside).then_some(inside as usize)
     }
+
+    /// All places from -reach to length + reach where what is at `place` is found.
+    pub(super) fn places(self, place: usize, reach: usize, length: usize) -> impl Iterator<Item = isize> {
+        let (place, reach, length) = (place as isize, reach as isize, length as isize);
+        let (period, mirrored) = match self {
+            Self::Paper => (None, None),
+            Self::Reflect => (Some(2 * length), Some(-1 - place)),
+            Self::Periodic => (Some(length), None),
+        };
+        let copies = move |start: isize| {
+            let (from, to) = (-reach - start, length + reach - start);
+            let numbers = match period {
+                None => 0..1,
+                Some(period) => {
+                    from.div_euclid(period) + isize::from(from.rem_euclid(period) > 0)
+                        ..to.div_euclid(period) + 1
+                }
+            };
+            numbers.map(move |number| start + number * period.unwrap_or(0))
+        };
+        copies(place).chain(mirrored.into_iter().flat_map(copies))
+    }
 }
 
 #[cfg(test)]
@@ -40,6 +62,15 @@ mod tests {
         assert!(inside(Border::Periodic).eq(all([2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0])));
         assert!(inside(Border::Reflect).eq(all([2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0])));
         let paper = inside(Border::Paper).collect::<Vec<_>>();
+        for border in [Border::Paper, Border::Reflect, Border::Periodic] {
+            for (place, reach) in [(0, 0), (0, 2), (1, 4), (2, 11)] {
+                let mut found: Vec<_> = border.places(place, reach, 3).collect();
+                found.sort_unstable();
+                let (first, end) = (-(reach as isize), 3 + reach as isize + 1);
+                let expected = (first..end).filter(|&at| border.inside(at, 3) == Some(place));
+                assert!(found.iter().copied().eq(expected), "{border:?} {place} {reach} {found:?}");
+            }
+        }
         assert_eq!(paper, [None, None, None, None, Some(0), Some(1), Some(2), None, None, None, None]);
     }
 }

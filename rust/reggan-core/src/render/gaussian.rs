@@ -39,15 +39,8 @@ impl Gaussian {
         if self.sigma == sigma && !self.exact.is_empty() {
             return;
         }
-        self.sigma = sigma;
-        let radius = (TRUNCATE * sigma + 0.5) as usize;
-        self.exact.clear();
-        self.exact.push(1.0);
-        let factor = -0.5 / (sigma * sigma);
-        self.exact.extend((1..=radius).map(|offset| libm::exp(factor * (offset * offset) as f64)));
-        let sum = 1.0 + 2.0 * self.exact[1..].iter().rev().sum::<f64>();
-        self.exact.iter_mut().for_each(|weight| *weight /= sum);
-
+        self.set_exact(sigma);
+        let radius = self.radius();
         self.weights.clear();
         self.tables.clear();
         self.series = None;
@@ -57,6 +50,18 @@ impl Gaussian {
             self.weights.extend(self.exact.iter().map(|&weight| weight as f32));
             self.set_tables();
         }
+    }
+
+    /// Sets nothing but what [`Gaussian::exact`] gives.
+    pub(super) fn set_exact(&mut self, sigma: f64) {
+        self.sigma = sigma;
+        let radius = radius(sigma);
+        self.exact.clear();
+        self.exact.push(1.0);
+        let factor = -0.5 / (sigma * sigma);
+        self.exact.extend((1..=radius).map(|offset| libm::exp(factor * (offset * offset) as f64)));
+        let sum = 1.0 + 2.0 * self.exact[1..].iter().rev().sum::<f64>();
+        self.exact.iter_mut().for_each(|weight| *weight /= sum);
     }
 
     pub(super) fn radius(&self) -> usize {
@@ -74,8 +79,13 @@ impl Gaussian {
     /// The columns of an image in the parts that are best blurred one after the other. A series starts at the first
     /// column, so for it they are one part.
     pub(super) fn tiles(&self, width: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let tile = if self.series.is_some() || width < 2 * TILE { width } else { TILE };
+        let tile = tile(self.sigma, width);
         (0..width).step_by(tile).map(move |start| start..width.min(start + tile))
+    }
+
+    /// The weights of the offsets 0 to the radius.
+    pub(super) fn exact(&self) -> &[f64] {
+        &self.exact
     }
 
     /// Table t has, for the 16 values of the bits at the offsets 4 t - radius to 4 t + 3 - radius, the lowest first,
@@ -95,6 +105,15 @@ impl Gaussian {
             }));
         }
     }
+}
+
+fn radius(sigma: f64) -> usize {
+    (TRUNCATE * sigma + 0.5) as usize
+}
+
+/// The columns of a part in which an image is blurred; the last may have fewer.
+pub(super) fn tile(sigma: f64, width: usize) -> usize {
+    if radius(sigma) > MAX_SUMMED_RADIUS || width < 2 * TILE { width } else { TILE }
 }
 
 /// A sum of cosines, which a window that slides along a line yields with a few operations a pixel, whatever its

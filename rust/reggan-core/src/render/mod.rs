@@ -1,40 +1,91 @@
 //! Rendering: each renderer is a family of random images, each a pure function of a seed, its index and its size.
 
+mod binary_blobs;
 mod blur;
 mod border;
 mod circles;
+mod discs;
+mod filter;
 mod gaussian;
+mod polygons;
+mod spheres;
 
+pub use binary_blobs::BinaryBlobs;
 pub use border::Border;
 pub use circles::Circles;
+pub use filter::{Blur, gaussian_blur};
+pub use polygons::Polygons;
+pub use spheres::Spheres;
 
 use crate::Error;
 use crate::batch::{check_length, check_sides};
-use crate::components::TallyScratch;
+use crate::components::{Connectivity, Scratch as VolumeScratch, TallyScratch};
 use crate::foreground::Foreground;
-use crate::packing::Threshold;
+use crate::packing::{Packing, Threshold};
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::score::ratio;
 use crate::simd::{Kernel, Level, Simd};
 use blur::Gray;
 
-/// Height and width in pixels.
+/// Sides in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
+    /// Slices of a volume; 1 for an image.
+    pub depth: usize,
     /// Rows.
     pub height: usize,
     /// Columns.
     pub width: usize,
 }
 
-/// What is drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Renderer {
-    /// Discs under a blur.
-    Circles(Circles),
+impl Size {
+    fn pixels(self) -> usize {
+        self.depth * self.height * self.width
+    }
+
+    fn shorter_side(self) -> f64 {
+        self.height.min(self.width) as f64
+    }
 }
 
-/// Where images are written, one after the other without gaps.
+/// What is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Renderer {
+    /// Thresholded noise.
+    BinaryBlobs(BinaryBlobs),
+    /// Discs under a blur.
+    Circles(Circles),
+    /// Irregular blobs that keep a distance.
+    Polygons(Polygons),
+    /// Volumes with balls under a blur.
+    Spheres(Spheres),
+}
+
+/// Does the same with every kind of renderer.
+macro_rules! with_painter {
+    ($renderer:expr, $painter:ident => $body:expr) => {
+        match $renderer {
+            Renderer::BinaryBlobs($painter) => $body,
+            Renderer::Circles($painter) => $body,
+            Renderer::Polygons($painter) => $body,
+            Renderer::Spheres($painter) => $body,
+        }
+    };
+}
+
+impl Renderer {
+    /// Planes of an image: 1, or 3 if it is RGB.
+    pub fn planes(&self) -> usize {
+        with_painter!(self, painter => painter.planes())
+    }
+
+    /// The most shapes that an image of this size has.
+    pub fn most_shapes(&self, size: Size) -> usize {
+        with_painter!(self, painter => painter.most_shapes(size))
+    }
+}
+
+/// Where images are written, one after the other without gaps, each plane after plane.
 pub enum Pixels<'a> {
     /// Gray values, 1.0 is white.
     Float32(&'a mut [f32]),
@@ -47,7 +98,7 @@ pub enum Pixels<'a> {
 }
 
 /// Writes the images `indices` of a seed and, if asked, their scores as [`score`](crate::score) gives them by
-/// default.
+/// default: of RGB images those of the darkest plane of each pixel, of volumes with the connectivity 6.
 pub fn render(
     renderer: &Renderer,
     seed: u64,
@@ -58,9 +109,53 @@ pub fn render(
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
     let order = Order { seed, indices, size, runner };
-    match renderer {
-        Renderer::Circles(circles) => order.fill(circles, pixels, scores),
-    }
+    with_painter!(renderer, painter => order.fill(painter, pixels, scores))
+}
+
+/// What an image is drawn from.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    /// Standard deviation of the blur in pixels; NaN if there is none.
+    pub sigma: f64,
+    /// In the order in which they are drawn.
+    pub shapes: Vec<Shape>,
+}
+
+/// A part of a [`Scene`].
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Slice, row and column; the first pixel has its centre at 0.5 of each.
+    pub centre: [f64; 3],
+    /// In pixels; NaN if it has none.
+    pub radius: f64,
+    /// Red, green and blue, 0 to 1.
+    pub color: [f32; 3],
+}
+
+const BLACK: [f32; 3] = [0.0; 3];
+
+/// Writes what the images `indices` of a seed are drawn from.
+pub fn scenes(
+    renderer: &Renderer,
+    seed: u64,
+    indices: &[u64],
+    size: Size,
+    scenes: &mut [Scene],
+    runner: &Runner<'_>,
+) -> Result<(), Error> {
+    check_sides(size.depth, size.height, size.width)?;
+    check_length("scenes", scenes.len(), indices.len())?;
+    with_painter!(renderer, painter => {
+        painter.check(size)?;
+        let tasks = indices.chunks(SCENES_PER_TASK).zip(scenes.chunks_mut(SCENES_PER_TASK));
+        runner.run(tasks, || (), |(), (indices, scenes), watch| {
+            for (&index, scene) in indices.iter().zip(scenes) {
+                painter.scene(Image { seed, index, size }, scene, watch)?;
+                watch.worked(UNITS_PER_IMAGE)?;
+            }
+            Ok(())
+        })
+    })
 }
 
 /// One image of a seed.
@@ -76,7 +171,23 @@ pub(crate) trait Paint: Sync {
     /// Memory that a thread keeps from one image to the next.
     type Scratch: Default;
 
-    /// Writes the gray values of an image.
+    /// Planes of an image: 1, or 3 if it is RGB.
+    fn planes(&self) -> usize {
+        1
+    }
+
+    /// Whether images of this size, which has been checked against what is served at all, can be drawn.
+    fn check(&self, size: Size) -> Result<(), Error> {
+        flat(size)
+    }
+
+    /// The most shapes that a scene of this size has.
+    fn most_shapes(&self, size: Size) -> usize;
+
+    /// What an image is drawn from.
+    fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error>;
+
+    /// Writes the values of an image, plane after plane.
     fn paint<S: Simd, T: Gray>(
         &self,
         simd: S,
@@ -87,10 +198,35 @@ pub(crate) trait Paint: Sync {
     ) -> Result<(), Error>;
 }
 
+/// Whether this is the size of an image, and not of a volume.
+fn flat(size: Size) -> Result<(), Error> {
+    if size.depth == 1 {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("the depth is {}, but images have the depth 1", size.depth)))
+}
+
+/// Checks the range of an option.
+fn check_range(name: &str, (low, high): (f64, f64), allowed: (f64, f64)) -> Result<(), Error> {
+    if low >= allowed.0 && low <= high && high <= allowed.1 {
+        return Ok(());
+    }
+    let (least, most) = allowed;
+    Err(Error::invalid(format!(
+        "{name} is ({low}, {high}), but must be (low, high) with {least} <= low <= high <= {most}"
+    )))
+}
+
+/// The same for counts.
+fn check_counts(name: &str, (low, high): (u32, u32), most: u32) -> Result<(), Error> {
+    check_range(name, (low.into(), high.into()), (1.0, most.into()))
+}
+
 /// The cost of rendering a pixel, compared with scoring it.
 const UNITS_PER_PIXEL: usize = 8;
 /// The cost of an image beyond its pixels.
 const UNITS_PER_IMAGE: usize = 4096;
+const SCENES_PER_TASK: usize = 64;
 
 /// Which images are wanted.
 struct Order<'a> {
@@ -124,10 +260,10 @@ impl Order<'_> {
         packing: Threshold<T>,
     ) -> Result<(), Error> {
         let &Self { seed, indices, size, runner } = self;
-        let Size { height, width } = size;
-        check_sides(1, height, width)?;
+        check_sides(size.depth, size.height, size.width)?;
+        painter.check(size)?;
         let level = Level::chosen()?;
-        let per_image = height * width;
+        let per_image = painter.planes() * size.pixels();
         if let Some(pixels) = &pixels {
             check_length("pixels", pixels.len(), indices.len().saturating_mul(per_image))?;
         }
@@ -153,14 +289,14 @@ impl Order<'_> {
 /// What a thread keeps from one image to the next.
 struct Canvas<P: Paint, T> {
     painter: P::Scratch,
-    scoring: TallyScratch,
+    scorer: Scorer<T>,
     /// The image, if it is not kept.
     image: Vec<T>,
 }
 
-impl<P: Paint, T> Default for Canvas<P, T> {
+impl<P: Paint, T: Gray> Default for Canvas<P, T> {
     fn default() -> Self {
-        Self { painter: P::Scratch::default(), scoring: TallyScratch::default(), image: Vec::new() }
+        Self { painter: P::Scratch::default(), scorer: Scorer::default(), image: Vec::new() }
     }
 }
 
@@ -185,7 +321,7 @@ impl<P: Paint, T: Gray> Kernel for Task<'_, '_, P, T> {
     fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
         let Self { painter, seed, indices, size, level, packing, mut pixels, mut scores, canvas, watch } =
             self;
-        let per_image = size.height * size.width;
+        let per_image = painter.planes() * size.pixels();
         for (position, &index) in indices.iter().enumerate() {
             let image = match &mut pixels {
                 Some(pixels) => &mut pixels[position * per_image..][..per_image],
@@ -196,11 +332,60 @@ impl<P: Paint, T: Gray> Kernel for Task<'_, '_, P, T> {
             };
             painter.paint(simd, Image { seed, index, size }, &mut canvas.painter, image, watch)?;
             if let Some(scores) = &mut scores {
-                let tally = canvas.scoring.tally(level, image, size.width, packing, watch)?;
-                scores[position] = ratio(tally.largest_area, tally.area);
+                scores[position] = canvas.scorer.score(simd, level, image, size, packing, watch)?;
             }
             watch.worked(UNITS_PER_IMAGE)?;
         }
         Ok(())
+    }
+}
+
+/// Scores images that are in the cache.
+struct Scorer<T> {
+    images: TallyScratch,
+    volumes: Option<VolumeScratch>,
+    /// The darkest plane of each pixel.
+    gray: Vec<T>,
+}
+
+impl<T> Default for Scorer<T> {
+    fn default() -> Self {
+        Self { images: TallyScratch::default(), volumes: None, gray: Vec::new() }
+    }
+}
+
+impl<T: Gray> Scorer<T> {
+    #[inline(always)]
+    fn score<S: Simd>(
+        &mut self,
+        simd: S,
+        level: Level,
+        image: &[T],
+        size: Size,
+        packing: Threshold<T>,
+        watch: &mut Watch<'_>,
+    ) -> Result<f32, Error> {
+        let Self { images, volumes, gray } = self;
+        let Size { depth, height, width } = size;
+        let tally = if depth > 1 {
+            let volume = volumes.get_or_insert_with(|| VolumeScratch::new(depth, height, width));
+            for (row, words) in image.chunks_exact(width).zip(volume.bits.rows_mut()) {
+                packing.pack(simd, row, width, |position, bits| words[position] = bits);
+            }
+            volume.tally(Connectivity::Six, watch)?
+        } else if image.len() > size.pixels() {
+            let (first, others) = image.split_at(size.pixels());
+            gray.clear();
+            gray.extend_from_slice(first);
+            for plane in others.chunks_exact(first.len()) {
+                for (darkest, &value) in gray.iter_mut().zip(plane) {
+                    *darkest = if value < *darkest { value } else { *darkest };
+                }
+            }
+            images.tally(level, gray, width, packing, watch)?
+        } else {
+            images.tally(level, image, width, packing, watch)?
+        };
+        Ok(ratio(tally.largest_area, tally.area))
     }
 }

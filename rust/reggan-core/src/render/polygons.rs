@@ -1,0 +1,566 @@
+//! Polygons: irregular blobs that keep a distance from each other, as a DCGAN was trained on to count them ("Blob
+//! GAN", 2021). Each pixel has the exact share of its area that a blob covers.
+//!
+//! What is drawn, and in which order, is part of the stream version. All is measured in boxes, of which `boxes` are
+//! as long as the shorter side of the image. The number of blobs is `low + index mod (high - low + 1)`: the same
+//! number of images for each. The image's stream (object 0) gives for one blob after the other the centre `x =
+//! uniform(margin, width - margin)`, `y = uniform(margin, height - margin)`, again, at most 1000 times, while it is at
+//! most `distance` away from that of an earlier blob; and then, drawn in any case, the colour `integer(0, 6)`.
+//!
+//! The outline of blob i has `vertices` corners at even angles, corner k at `angle = 2 pi k / vertices`, with the
+//! distance `1 + irregularity * normal` from the centre; the normals are those of object 1 + i. x and y of the corners are
+//! smoothed around the outline by a Gaussian of `smoothing` corners, cut off at four times that. Then both are
+//! stretched so that the outline fills a box of one by one around the centre.
+//!
+//! A pixel's coverage is the sum of its parts of the outline's area, with the sign by which the outline goes around
+//! them, without the sign, and at most 1. A blob of the colour c takes a pixel from v to v - coverage * (1 - c) * v.
+
+use std::f64::consts::TAU;
+
+use super::blur::{Gray, whole};
+use super::gaussian::Gaussian;
+use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range};
+use crate::parallel::Watch;
+use crate::rng::normal;
+use crate::simd::Simd;
+use crate::{Error, Stream};
+
+const TRIES: usize = 1000;
+/// Corners that are computed at once.
+const LANES: usize = 16;
+/// Less than this is covered only by the rounding of sums.
+const ROUNDING: f32 = 1e-6;
+/// The colours of blobs: all but white of which each part is 0 or 1.
+const COLORS: [[f32; 3]; 7] = [
+    BLACK,
+    [1.0, 0.0, 0.0],
+    [0.0, 1.0, 0.0],
+    [0.0, 0.0, 1.0],
+    [0.0, 1.0, 1.0],
+    [1.0, 0.0, 1.0],
+    [1.0, 1.0, 0.0],
+];
+
+/// What polygons are drawn from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Polygons {
+    count: (u32, u32),
+    irregularity: f32,
+    distance: f64,
+    margin: f64,
+    boxes: f64,
+    color: bool,
+    vertices: usize,
+    /// Of the corners' angles, with those that come again before and after them.
+    cosines: Vec<f32>,
+    sines: Vec<f32>,
+    /// The weights of the offsets 0 to the radius.
+    weights: Vec<f32>,
+}
+
+impl Polygons {
+    /// `count` blobs, 1 to 1024; `irregularity` 0 to 10; `vertices` 3 to 4096; `smoothing` 0 to an eighth of them;
+    /// `boxes` 1 to 1000; `distance` 0 to `boxes`, `margin` 0 to half of it.
+    #[expect(clippy::too_many_arguments, reason = "one for each field of a spec")]
+    pub fn new(
+        count: (u32, u32),
+        irregularity: f64,
+        vertices: u32,
+        smoothing: f64,
+        boxes: f64,
+        distance: f64,
+        margin: f64,
+        color: bool,
+    ) -> Result<Self, Error> {
+        let check = |name, value, most| check_range(name, (value, value), (0.0, most));
+        check_counts("count", count, 1024)?;
+        check("irregularity", irregularity, 10.0)?;
+        check_range("vertices", (vertices.into(), vertices.into()), (3.0, 4096.0))?;
+        check("smoothing", smoothing, f64::from(vertices) / 8.0)?;
+        check_range("boxes", (boxes, boxes), (1.0, 1000.0))?;
+        check("distance", distance, boxes)?;
+        check("margin", margin, boxes / 2.0)?;
+        let mut gaussian = Gaussian::default();
+        gaussian.set_exact(smoothing);
+        let weights: Vec<_> = gaussian.exact().iter().map(|&weight| weight as f32).collect();
+        let (vertices, radius) = (vertices as usize, weights.len() - 1);
+        let places = (vertices + 1).next_multiple_of(LANES) + 2 * radius;
+        let corner = |place: usize| (place + vertices * radius - radius) % vertices;
+        let angles = (0..places).map(|place| TAU * corner(place) as f64 / vertices as f64);
+        Ok(Self {
+            count,
+            irregularity: irregularity as f32,
+            distance,
+            margin,
+            boxes,
+            color,
+            vertices,
+            cosines: angles.clone().map(|angle| libm::cos(angle) as f32).collect(),
+            sines: angles.map(|angle| libm::sin(angle) as f32).collect(),
+            weights,
+        })
+    }
+
+    /// Gives the blobs of an image.
+    #[inline(always)]
+    fn place(
+        &self,
+        Image { seed, index, size }: Image,
+        blobs: &mut Vec<Shape>,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let side = size.shorter_side() / self.boxes;
+        let (low, high) = self.count;
+        let count = low + (index % u64::from(high - low + 1)) as u32;
+        let within = |length: usize| (self.margin * side, length as f64 - self.margin * side);
+        let apart = (self.distance * side) * (self.distance * side);
+        let mut stream = Stream::new(seed, index, 0);
+        blobs.clear();
+        for _ in 0..count {
+            let mut centre = [0.0; 2];
+            for _ in 0..TRIES {
+                let x = stream.uniform(within(size.width));
+                centre = [stream.uniform(within(size.height)), x];
+                watch.worked(blobs.len())?;
+                let near = |blob: &Shape| {
+                    let (dy, dx) = (centre[0] - blob.centre[1], centre[1] - blob.centre[2]);
+                    dx * dx + dy * dy <= apart
+                };
+                if !blobs.iter().any(near) {
+                    break;
+                }
+            }
+            let color = COLORS[stream.integer((0, 6)) as usize];
+            let [y, x] = centre;
+            let color = if self.color { color } else { BLACK };
+            blobs.push(Shape { centre: [0.5, y, x], radius: side / 2.0, color });
+        }
+        Ok(())
+    }
+}
+
+/// Memory that is kept from one image to the next.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    blobs: Vec<Shape>,
+    words: Vec<u32>,
+    /// Distances of the corners from the centre.
+    distances: Vec<f32>,
+    /// Corners before they are smoothed, with those that come again before and after them.
+    rough: Vec<f32>,
+    x: Vec<f32>,
+    y: Vec<f32>,
+    area: Area,
+    /// Plane after plane, 0 is paper.
+    ink: Vec<f32>,
+}
+
+impl Paint for Polygons {
+    type Scratch = Scratch;
+
+    fn planes(&self) -> usize {
+        if self.color { 3 } else { 1 }
+    }
+
+    fn most_shapes(&self, _: Size) -> usize {
+        self.count.1 as usize
+    }
+
+    fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error> {
+        scene.sigma = f64::NAN;
+        self.place(image, &mut scene.shapes, watch)
+    }
+
+    #[inline(always)]
+    fn paint<S: Simd, T: Gray>(
+        &self,
+        _: S,
+        image: Image,
+        scratch: &mut Scratch,
+        pixels: &mut [T],
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let Scratch { blobs, words, distances, rough, x, y, area, ink } = scratch;
+        self.place(image, blobs, watch)?;
+        ink.clear();
+        ink.resize(pixels.len(), 0.0);
+        words.resize(self.vertices, 0);
+        for (object, blob) in (1..).zip(&*blobs) {
+            Stream::words(image.seed, image.index, object, words);
+            self.draw_distances(words, distances);
+            self.smooth(distances, &self.cosines, rough, x);
+            self.smooth(distances, &self.sines, rough, y);
+            area.begin(blob);
+            stretch(x, blob.centre[2] - area.left, blob.radius);
+            stretch(y, blob.centre[1] - area.top, blob.radius);
+            area.add_outline(&x[..=self.vertices], &y[..=self.vertices]);
+            area.blend(blob, image.size, &mut ink[..]);
+            watch.worked(area.changes.len() + 4 * self.vertices)?;
+        }
+        for (pixel, &ink) in pixels.iter_mut().zip(&*ink) {
+            *pixel = T::from_ink(ink);
+        }
+        Ok(())
+    }
+}
+
+impl Polygons {
+    /// The distances of the corners, with those that come again before and after them.
+    #[inline(always)]
+    fn draw_distances(&self, words: &[u32], distances: &mut Vec<f32>) {
+        let radius = self.weights.len() - 1;
+        distances.resize(self.cosines.len(), 0.0);
+        let own = &mut distances[radius..][..words.len()];
+        for (distance, &word) in own.iter_mut().zip(words) {
+            *distance = 1.0 + self.irregularity * normal(word);
+        }
+        // The radius may be more than there are corners on one side of it, so they are copied one by one.
+        for place in (0..radius).rev() {
+            distances[place] = distances[place + self.vertices];
+        }
+        for place in radius + self.vertices..distances.len() {
+            distances[place] = distances[place - self.vertices];
+        }
+    }
+
+    /// One coordinate of the corners, smoothed, and at least the first one again after them.
+    #[inline(always)]
+    fn smooth(&self, distances: &[f32], directions: &[f32], rough: &mut Vec<f32>, smooth: &mut Vec<f32>) {
+        let radius = self.weights.len() - 1;
+        rough.resize(distances.len(), 0.0);
+        for (rough, (&distance, &direction)) in rough.iter_mut().zip(distances.iter().zip(directions)) {
+            *rough = distance * direction;
+        }
+        smooth.resize(distances.len() - 2 * radius, 0.0);
+        for (start, smooth) in (0..).step_by(LANES).zip(smooth.as_chunks_mut::<LANES>().0) {
+            let window = &rough[start..][..LANES + 2 * radius];
+            let mut sums = [0.0; LANES];
+            for lane in 0..LANES {
+                sums[lane] = self.weights[0] * window[radius + lane];
+            }
+            for (offset, &weight) in self.weights.iter().enumerate().skip(1) {
+                let (before, after) =
+                    (&window[radius - offset..][..LANES], &window[radius + offset..][..LANES]);
+                for lane in 0..LANES {
+                    sums[lane] += weight * (before[lane] + after[lane]);
+                }
+            }
+            *smooth = sums;
+        }
+    }
+}
+
+/// Makes coordinates reach from centre - radius to centre + radius.
+#[inline(always)]
+fn stretch(places: &mut [f32], centre: f64, radius: f64) {
+    let (mut least, mut most) = ([f32::MAX; LANES], [f32::MIN; LANES]);
+    for places in places.as_chunks::<LANES>().0 {
+        for lane in 0..LANES {
+            let place = places[lane];
+            least[lane] = if place < least[lane] { place } else { least[lane] };
+            most[lane] = if place > most[lane] { place } else { most[lane] };
+        }
+    }
+    let (least, most) =
+        (least.into_iter().fold(f32::MAX, f32::min), most.into_iter().fold(f32::MIN, f32::max));
+    let (centre, radius) = (centre as f32, radius as f32);
+    let middle = 0.5 * (least + most);
+    // An outline without any extent stays at its centre.
+    let factor = if most > least { 2.0 * radius / (most - least) } else { 0.0 };
+    let (from, to) = ((centre - radius).max(0.0), centre + radius);
+    for place in places {
+        *place = (centre + factor * (*place - middle)).clamp(from, to);
+    }
+}
+
+/// The pixels of a box, and how much of each lies below an outline.
+#[derive(Default)]
+struct Area {
+    /// Of the first row and the first column, in the image.
+    top: f64,
+    left: f64,
+    rows: usize,
+    /// A multiple of [`LANES`].
+    stride: usize,
+    /// The change from each pixel to the next in its column; with the rows to which edges at the end add.
+    changes: Vec<f32>,
+}
+
+impl Area {
+    /// Becomes the empty box of a blob.
+    #[inline(always)]
+    fn begin(&mut self, blob: &Shape) {
+        let Shape { centre: [_, y, x], radius, .. } = *blob;
+        (self.top, self.left) = ((y - radius).floor(), (x - radius).floor());
+        self.rows = (y + radius - self.top).ceil() as usize + 1;
+        self.stride = ((x + radius - self.left).ceil() as usize + 1).next_multiple_of(LANES);
+        self.changes.clear();
+        self.changes.resize((self.rows + 2) * self.stride, 0.0);
+    }
+
+    /// Adds the edges of a closed outline, whose first corner comes again as its last.
+    #[inline(always)]
+    fn add_outline(&mut self, x: &[f32], y: &[f32]) {
+        let count = x.len() - 1;
+        // Edges that are added together are far from each other, so that their sums need not wait for each other.
+        let apart = count.div_ceil(LANES);
+        for first in 0..apart {
+            let mut edges = Edges { from: [[0.0; LANES]; 2], to: [[0.0; LANES]; 2] };
+            for lane in 0..LANES {
+                // What is beyond the last edge has no length.
+                let from = (lane * apart + first).min(count);
+                let to = (from + 1).min(count);
+                (edges.from[0][lane], edges.from[1][lane]) = (x[from], y[from]);
+                (edges.to[0][lane], edges.to[1][lane]) = (x[to], y[to]);
+            }
+            self.add_edges(&edges);
+        }
+    }
+
+    #[inline(always)]
+    fn add_edges(&mut self, edges: &Edges) {
+        let (halves, long) = edges.halves(self.stride);
+        let changes = &mut self.changes[..];
+        for half in &halves {
+            for lane in 0..LANES {
+                let first = half.first[lane] as usize;
+                for (row, amounts) in half.amounts.iter().enumerate() {
+                    changes[first + row * self.stride] += amounts[lane];
+                }
+            }
+        }
+        if long.contains(&true) {
+            for lane in (0..LANES).filter(|&lane| long[lane]) {
+                let corner = |corners: &[[f32; LANES]; 2]| (corners[0][lane], corners[1][lane]);
+                self.add_long_edge(corner(&edges.from), corner(&edges.to));
+            }
+        }
+    }
+
+    /// Adds an edge column by column, and in each column pixel by pixel.
+    fn add_long_edge(&mut self, from: (f32, f32), to: (f32, f32)) {
+        let rightwards = from.0 < to.0;
+        let (start, end) = if rightwards { (from, to) } else { (to, from) };
+        let slope = (end.1 - start.1) / (end.0 - start.0);
+        let (above, below) = if start.1 < end.1 { (start.1, end.1) } else { (end.1, start.1) };
+        let (mut x, mut y) = start;
+        while x < end.0 {
+            let column = x.floor();
+            let next_x = end.0.min(column + 1.0);
+            let next_y = if next_x < end.0 { (y + slope * (next_x - x)).clamp(above, below) } else { end.1 };
+            let width = if rightwards { next_x - x } else { x - next_x };
+            self.add_in_column(column as usize, (y, next_y), width);
+            (x, y) = (next_x, next_y);
+        }
+    }
+
+    fn add_in_column(&mut self, column: usize, (from, to): (f32, f32), width: f32) {
+        let (start, end) = if from < to { (from, to) } else { (to, from) };
+        let per_row = width / (end - start);
+        let mut y = start;
+        loop {
+            let row = y.floor();
+            let next = end.min(row + 1.0);
+            // An edge straight across has no rows to share its width between.
+            let part = if next - y < end - start { per_row * (next - y) } else { width };
+            let beyond = part * (0.5 * (y + next) - row);
+            let place = row as usize * self.stride + column;
+            self.changes[place] += part - beyond;
+            self.changes[place + self.stride] += beyond;
+            y = next;
+            if y >= end {
+                break;
+            }
+        }
+    }
+
+    /// Lays the blob over the ink.
+    #[inline(always)]
+    fn blend(&mut self, blob: &Shape, size: Size, ink: &mut [f32]) {
+        let Self { top, left, rows, stride, ref mut changes } = *self;
+        for first in (0..stride).step_by(LANES) {
+            let mut sums = [0.0; LANES];
+            for row in 0..rows {
+                let Some(changes) = changes[row * stride + first..].first_chunk_mut::<LANES>() else {
+                    return;
+                };
+                for lane in 0..LANES {
+                    sums[lane] += changes[lane];
+                    let covered = f32::abs(sums[lane]);
+                    let covered = if covered < 1.0 { covered } else { 1.0 };
+                    changes[lane] = if covered < ROUNDING { 0.0 } else { covered };
+                }
+            }
+        }
+        let (top, left) = (top as isize, left as isize);
+        let inside_rows = (-top).max(0)..(size.height as isize - top).min(rows as isize);
+        let inside = (-left).max(0)..(size.width as isize - left).min(stride as isize);
+        if inside.is_empty() {
+            return;
+        }
+        for (plane, color) in ink.chunks_exact_mut(size.pixels()).zip(blob.color) {
+            if color == 1.0 {
+                continue;
+            }
+            for row in inside_rows.clone() {
+                let covered = &changes[row as usize * stride..][inside.start as usize..inside.end as usize];
+                let start = (top + row) as usize * size.width + (left + inside.start) as usize;
+                for (ink, &covered) in plane[start..].iter_mut().zip(covered) {
+                    *ink += covered * (1.0 - color) * (1.0 - *ink);
+                }
+            }
+        }
+    }
+}
+
+/// Edges of an outline: the x, and the y, where each starts and where it ends.
+struct Edges {
+    from: [[f32; LANES]; 2],
+    to: [[f32; LANES]; 2],
+}
+
+/// What a part of each edge, which is within a column, adds to a pixel and the two below it.
+struct Half {
+    first: [u32; LANES],
+    amounts: [[f32; LANES]; 3],
+}
+
+impl Edges {
+    /// What the parts of each edge in the column of its start and in the column of its end add, where the second is empty
+    /// if they are the same; and which edges are too long for that, so that they reach beyond the next column or row, and
+    /// add nothing yet.
+    #[inline(always)]
+    fn halves(&self, stride: usize) -> ([Half; 2], [bool; LANES]) {
+        let empty = || Half { first: [0; LANES], amounts: [[0.0; LANES]; 3] };
+        let mut halves = [empty(), empty()];
+        let mut long = [false; LANES];
+        for (lane, long) in long.iter_mut().enumerate() {
+            let (x0, y0) = (self.from[0][lane], self.from[1][lane]);
+            let (x1, y1) = (self.to[0][lane], self.to[1][lane]);
+            let (column0, column1) = (x0.floor(), x1.floor());
+            let least_row = if y0 < y1 { y0.floor() } else { y1.floor() };
+            let most_y = if y0 < y1 { y1 } else { y0 };
+            *long = (column1 - column0).abs() > 1.0 || most_y > least_row + 2.0;
+
+            // Where the edge goes from one column to the other.
+            let side = if column0 < column1 { column1 } else { column0 };
+            let crosses = column0 != column1;
+            let crossing = y0 + (y1 - y0) * ((side - x0) / (x1 - x0));
+            let (low, high) = if y0 < y1 { (y0, y1) } else { (y1, y0) };
+            let crossing = if crossing < low { low } else { crossing };
+            let crossing = if crossing > high { high } else { crossing };
+            let (middle_x, middle_y) = if crosses { (side, crossing) } else { (x1, y1) };
+            for (half, (column, (from_x, from_y), (to_x, to_y))) in halves
+                .iter_mut()
+                .zip([(column0, (x0, y0), (middle_x, middle_y)), (column1, (middle_x, middle_y), (x1, y1))])
+            {
+                let width = if *long { 0.0 } else { to_x - from_x };
+                let (above, below) = if from_y < to_y { (from_y, to_y) } else { (to_y, from_y) };
+                let row = above.floor();
+                let next = row + 1.0;
+                // The part in the first row, and the part in the next.
+                let (end, start) = if below < next { (below, below) } else { (next, next) };
+                let share = if below > next { (next - above) / (below - above) } else { 1.0 };
+                let (first, second) = (width * share, width - width * share);
+                let beyond = first * (0.5 * (above + end) - row);
+                let far = second * (0.5 * (start + below) - next);
+                half.first[lane] = whole(row).wrapping_mul(stride as u32).wrapping_add(whole(column));
+                half.amounts[0][lane] = first - beyond;
+                half.amounts[1][lane] = beyond + (second - far);
+                half.amounts[2][lane] = far;
+            }
+        }
+        (halves, long)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Coverage of the pixels of a box by an outline.
+    fn covered(outline: &[(f32, f32)], side: usize) -> Vec<f32> {
+        let radius = side as f64 / 2.0;
+        let blob = Shape { centre: [0.5, radius, radius], radius, color: BLACK };
+        let (x, y): (Vec<_>, Vec<_>) = outline.iter().chain(outline.first()).copied().unzip();
+        let mut area = Area::default();
+        area.begin(&blob);
+        area.add_outline(&x, &y);
+        let mut ink = vec![0.0; side * side];
+        area.blend(&blob, Size { depth: 1, height: side, width: side }, &mut ink);
+        ink
+    }
+
+    /// The area of an outline within a box, by cutting it along the sides of the box.
+    fn exact(outline: &[(f32, f32)], row: usize, column: usize) -> f64 {
+        let (top, left) = (row as f64, column as f64);
+        let mut corners: Vec<(f64, f64)> = outline.iter().map(|&(x, y)| (x.into(), y.into())).collect();
+        for inside in [
+            &|(x, _): (f64, f64)| x - left,
+            &|(x, _): (f64, f64)| left + 1.0 - x,
+            &|(_, y): (f64, f64)| y - top,
+            &|(_, y): (f64, f64)| top + 1.0 - y,
+        ] as [&dyn Fn((f64, f64)) -> f64; 4]
+        {
+            let mut kept = Vec::new();
+            for (place, &to) in corners.iter().enumerate() {
+                let from = corners[(place + corners.len() - 1) % corners.len()];
+                let (before, after) = (inside(from), inside(to));
+                if before * after < 0.0 {
+                    let share = before / (before - after);
+                    kept.push((from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1)));
+                }
+                if after >= 0.0 {
+                    kept.push(to);
+                }
+            }
+            corners = kept;
+            if corners.is_empty() {
+                return 0.0;
+            }
+        }
+        let twice: f64 = (0..corners.len())
+            .map(|place| {
+                let (a, b) = (corners[place], corners[(place + 1) % corners.len()]);
+                a.0 * b.1 - a.1 * b.0
+            })
+            .sum();
+        twice.abs() / 2.0
+    }
+
+    #[test]
+    fn pixels_have_the_share_that_is_covered() {
+        let mut outlines = vec![
+            vec![(1.25, 2.5), (6.5, 2.5), (6.5, 7.75), (1.25, 7.75)],
+            vec![(0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0)],
+            vec![(0.5, 8.9), (4.3, 0.1), (8.7, 8.2)],
+            vec![(0.1, 4.0), (8.9, 4.1), (8.9, 4.3), (0.1, 4.2)],
+        ];
+        let mut stream = Stream::new(0, 0, 0);
+        for corners in 3..60 {
+            // Stars around the centre do not cross themselves.
+            outlines.push(
+                (0..corners)
+                    .map(|corner| {
+                        let angle = TAU * f64::from(corner) / f64::from(corners);
+                        let distance = stream.uniform((0.2, 4.5));
+                        ((4.5 + distance * angle.cos()) as f32, (4.5 + distance * angle.sin()) as f32)
+                    })
+                    .collect(),
+            );
+        }
+        for outline in outlines {
+            for backwards in [false, true] {
+                let mut outline = outline.clone();
+                if backwards {
+                    outline.reverse();
+                }
+                let found = covered(&outline, 9);
+                for (place, &found) in found.iter().enumerate() {
+                    let expected = exact(&outline, place / 9, place % 9);
+                    assert!((f64::from(found) - expected).abs() < 1e-5, "{found} is not {expected}");
+                }
+            }
+        }
+    }
+}
