@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import math
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -332,7 +338,116 @@ def test_threads_and_batches_change_no_byte(name: str) -> None:
 
 
 # Bytes of stream version 2, on every machine and for every instruction set: uint8 and float32.
-GOLDEN: dict[str, tuple[str, str]] = {}
+GOLDEN: dict[str, tuple[str, str]] = {
+    "circles, antialiased": (
+        "7cd8a66d52e0988216e8ea198d6bf1f1",
+        "debd5a7470a69fb8a5a9c70cc3178e63",
+    ),
+    "circles, antialiased, no blur": (
+        "34f9c5b47cbe894be37e6f4228588c31",
+        "e25570f8091021081988c0bd9aed454f",
+    ),
+    "circles, reflect": (
+        "82dae450cfa0db45fcc3ceac2fecb02e",
+        "e1e36dd2d6e0fe3a2295b6e49e1ea15d",
+    ),
+    "circles, periodic": (
+        "e51531bbebd7f839548f62b5a4310425",
+        "1247ac37b912281b7265e8b25f73a235",
+    ),
+    "circles, periodic, attached": (
+        "98caf43551d79a69f91812893320322b",
+        "3c2c07756acfc6fe6f483755e37f7c59",
+    ),
+    "circles, periodic, apart": (
+        "d45dcaf65ba43a1c59bac071ce3a8f82",
+        "6e40070942e74155ae21093f464616df",
+    ),
+    "circles, periodic, large": (
+        "3b6dfcc11d2e59eac002db2c4439f4a5",
+        "dcf06972b41d59d5a1f185a72e35322b",
+    ),
+    "circles, periodic, wide": (
+        "634165c4fdd91301388222be6c49bd70",
+        "b157b141bd169e7563559bd84682282a",
+    ),
+    "binary blobs, default": (
+        "e7cf96bd1838dc4e0d3998c7092f6fdb",
+        "7c556a324ddb3ecefdf766cff19bc254",
+    ),
+    "binary blobs, dark": (
+        "4c8b2fcbb0b57523be91c5207e55f952",
+        "b18d75a023e88e82e944595a9242e790",
+    ),
+    "binary blobs, reduced": (
+        "76ece49793aaec9a764a77fd8c6f8b20",
+        "6078c5a6e28c1034bf25ea7c92938d6e",
+    ),
+    "binary blobs, paper": (
+        "2a8cd66b3586c6fd1686b5e67388ff18",
+        "10be8c1590eec5ff0ced0be3158de1ad",
+    ),
+    "binary blobs, periodic": (
+        "1382006b9b3b41bd0be145042a10a3d2",
+        "4d17ba5791ec7ee8c2d55b10756100b3",
+    ),
+    "binary blobs, few": (
+        "434b95a1a83a08f9f91588c3d91e0331",
+        "0c44b97d65175c8ee81cea7d0fdde812",
+    ),
+    "binary blobs, many": (
+        "1604b56781c55ffb9bac97223fc709b3",
+        "06f2a49eb6d9bf02717c3fd9ad806cec",
+    ),
+    "binary blobs of the notebook": (
+        "27a70bfc4edc02607b12e029b9fc1167",
+        "793bc4252d435beaf294588682187247",
+    ),
+    "polygons, default": (
+        "dfc2c58f704c37fdbcac0e57d2371710",
+        "6ee478aec74cb598211befed582bf006",
+    ),
+    "polygons, color": (
+        "907abc16164841aa255e3d519cc3600a",
+        "65681d7419cdcf3ac0a3e4dc74c8c68c",
+    ),
+    "polygons, crowded": (
+        "656c81bd12f8bab4301bc5101e3fcbac",
+        "859d38f451e586342ac9727eedaffa2b",
+    ),
+    "polygons, triangles": (
+        "4b8df01b413dd3948b066354be70d675",
+        "2ed79d6eefdc2a38a58b9a5f19b9a090",
+    ),
+    "polygons, rough": (
+        "441daaf25291f0f07f9e907af824650c",
+        "a3b42d9c66ee3c5fdd6cd130d238ea57",
+    ),
+    "polygons, large": (
+        "52e466828fa92d182d87872d2cb4b5fd",
+        "fd02ee214087ad539ce398b66b83bf70",
+    ),
+    "polygons, round": (
+        "1dc79813a69da6792ce5e40b273d20a1",
+        "9ac6cab4d044d5392faa1d4c648057b1",
+    ),
+    "spheres, default": (
+        "64c43f1da70be44f803c9e18091c429e",
+        "aaccfc2fbe2ba39d0f91be76cc545e0d",
+    ),
+    "spheres, sharp": (
+        "9bf91ee8a0d2fe56622d0b3895ad0fc9",
+        "0b0e88b1b1c001bedeb7b53756cc365a",
+    ),
+    "spheres, reflect": (
+        "4fc4cd4812cb551ac7326b6fa3490b77",
+        "e0f72f6ba362b08d32ca53fbbb13881c",
+    ),
+    "spheres, periodic": (
+        "2cefee2890ac5d573f8e610715367c4e",
+        "1fbbac1de3044265097e369bb7ebdff1",
+    ),
+}
 
 
 def digest(name: str, dtype: Any) -> str:
@@ -344,6 +459,21 @@ def digest(name: str, dtype: Any) -> str:
 @pytest.mark.parametrize("name", SPECS)
 def test_golden_bytes(name: str) -> None:
     assert (digest(name, np.uint8), digest(name, np.float32)) == GOLDEN[name]
+
+
+@pytest.mark.parametrize("level", reggan.simd_info()["available"])
+def test_golden_bytes_of_every_instruction_set(level: str) -> None:
+    code = """
+        import json, numpy as np, test_renderers as t
+        print(json.dumps({name: [t.digest(name, np.uint8), t.digest(name, np.float32)] for name in t.SPECS}))
+    """
+    environment = {**os.environ, "REGGAN_SIMD": level}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(
+        command, env=environment, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {name: tuple(digests) for name, digests in json.loads(done.stdout).items()} == GOLDEN
 
 
 # Refusals

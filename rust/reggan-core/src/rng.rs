@@ -125,7 +125,7 @@ pub(crate) fn normal(word: u32) -> f32 {
     let minus_log = -log(tail * (2.0 - tail));
 
     let near = minus_log - 2.5;
-    let mut centre = 2.810_226_4e-8;
+    let mut centre: f32 = 2.810_226_4e-8;
     for coefficient in [
         3.432_739_4e-7,
         -3.523_387_7e-6,
@@ -136,10 +136,10 @@ pub(crate) fn normal(word: u32) -> f32 {
         0.246_640_73,
         1.501_409_4,
     ] {
-        centre = centre * near + coefficient;
+        centre = centre.mul_add(near, coefficient);
     }
     let far = minus_log.sqrt() - 3.0;
-    let mut end = -0.000_200_214_26;
+    let mut end: f32 = -0.000_200_214_26;
     for coefficient in [
         0.000_100_950_56,
         0.001_349_343_2,
@@ -150,7 +150,7 @@ pub(crate) fn normal(word: u32) -> f32 {
         1.001_674,
         2.832_976_8,
     ] {
-        end = end * far + coefficient;
+        end = end.mul_add(far, coefficient);
     }
     let deviate = (1.0 - tail) * std::f32::consts::SQRT_2 * if minus_log < 5.0 { centre } else { end };
     if word < HALF { -deviate } else { deviate }
@@ -164,7 +164,7 @@ fn log(value: f32) -> f32 {
     let exponent = (value.to_bits() - ROOT) as i32 >> 23;
     let x = f32::from_bits(value.to_bits() - (exponent << 23) as u32) - 1.0;
     let exponent = exponent as f32;
-    let mut series = 7.037_683_6e-2;
+    let mut series: f32 = 7.037_683_6e-2;
     for coefficient in [
         -0.115_146_1,
         0.116_769_987,
@@ -175,7 +175,7 @@ fn log(value: f32) -> f32 {
         -0.249_999_94,
         0.333_333_3,
     ] {
-        series = series * x + coefficient;
+        series = series.mul_add(x, coefficient);
     }
     let square = x * x;
     let low = series * x * square - 2.121_944_4e-4 * exponent - 0.5 * square;

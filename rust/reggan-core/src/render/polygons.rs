@@ -84,7 +84,7 @@ impl Polygons {
         gaussian.set_exact(smoothing);
         let weights: Vec<_> = gaussian.exact().iter().map(|&weight| weight as f32).collect();
         let (vertices, radius) = (vertices as usize, weights.len() - 1);
-        let places = (vertices + 1).next_multiple_of(LANES) + 2 * radius;
+        let places = vertices.next_multiple_of(LANES) + 2 * radius;
         let corner = |place: usize| (place + vertices * radius - radius) % vertices;
         let angles = (0..places).map(|place| TAU * corner(place) as f64 / vertices as f64);
         Ok(Self {
@@ -193,7 +193,9 @@ impl Paint for Polygons {
             area.begin(blob);
             stretch(x, blob.centre[2] - area.left, blob.radius);
             stretch(y, blob.centre[1] - area.top, blob.radius);
-            area.add_outline(&x[..=self.vertices], &y[..=self.vertices]);
+            self.close(x);
+            self.close(y);
+            area.add_outline(x, y);
             area.blend(blob, image.size, &mut ink[..]);
             watch.worked(area.changes.len() + 4 * self.vertices)?;
         }
@@ -223,7 +225,7 @@ impl Polygons {
         }
     }
 
-    /// One coordinate of the corners, smoothed, and at least the first one again after them.
+    /// One coordinate of the corners, smoothed, and some that come again after them.
     #[inline(always)]
     fn smooth(&self, distances: &[f32], directions: &[f32], rough: &mut Vec<f32>, smooth: &mut Vec<f32>) {
         let radius = self.weights.len() - 1;
@@ -238,15 +240,28 @@ impl Polygons {
             for lane in 0..LANES {
                 sums[lane] = self.weights[0] * window[radius + lane];
             }
-            for (offset, &weight) in self.weights.iter().enumerate().skip(1) {
-                let (before, after) =
-                    (&window[radius - offset..][..LANES], &window[radius + offset..][..LANES]);
+            for offset in 1..=radius {
+                let weight = self.weights[offset];
+                let (before, after) = (&window[radius - offset..], &window[radius + offset..]);
+                let (Some(before), Some(after)) =
+                    (before.first_chunk::<LANES>(), after.first_chunk::<LANES>())
+                else {
+                    break;
+                };
                 for lane in 0..LANES {
-                    sums[lane] += weight * (before[lane] + after[lane]);
+                    sums[lane] = weight.mul_add(before[lane] + after[lane], sums[lane]);
                 }
             }
             *smooth = sums;
         }
+    }
+
+    /// The last corners are the first one: the outline is closed, and edges between them have no length.
+    #[inline(always)]
+    fn close(&self, places: &mut Vec<f32>) {
+        let first = places[0];
+        places.truncate(self.vertices);
+        places.resize(self.vertices.next_multiple_of(2 * LANES) + 1, first);
     }
 }
 
@@ -298,42 +313,44 @@ impl Area {
         self.changes.resize((self.rows + 2) * self.stride, 0.0);
     }
 
-    /// Adds the edges of a closed outline, whose first corner comes again as its last.
+    /// Adds the edges from each corner to the next; there are one more corners than a multiple of twice [`LANES`].
     #[inline(always)]
     fn add_outline(&mut self, x: &[f32], y: &[f32]) {
-        let count = x.len() - 1;
-        // Edges that are added together are far from each other, so that their sums need not wait for each other.
-        let apart = count.div_ceil(LANES);
-        for first in 0..apart {
-            let mut edges = Edges { from: [[0.0; LANES]; 2], to: [[0.0; LANES]; 2] };
+        let half = (x.len() - 1) / 2;
+        let (mut one, mut other) = (Edges::default(), Edges::default());
+        let (mut parts, mut other_parts) = (Parts::default(), Parts::default());
+        for start in (0..half).step_by(LANES) {
+            // Edges of two places take turns, so that sums in the same pixel need not wait for each other.
+            one.load(x, y, start);
+            other.load(x, y, half + start);
+            one.divide(self.stride, &mut parts);
+            other.divide(self.stride, &mut other_parts);
             for lane in 0..LANES {
-                // What is beyond the last edge has no length.
-                let from = (lane * apart + first).min(count);
-                let to = (from + 1).min(count);
-                (edges.from[0][lane], edges.from[1][lane]) = (x[from], y[from]);
-                (edges.to[0][lane], edges.to[1][lane]) = (x[to], y[to]);
+                self.add_edge(&one, &parts, lane);
+                self.add_edge(&other, &other_parts, lane);
             }
-            self.add_edges(&edges);
         }
     }
 
     #[inline(always)]
-    fn add_edges(&mut self, edges: &Edges) {
-        let (halves, long) = edges.halves(self.stride);
-        let changes = &mut self.changes[..];
-        for half in &halves {
-            for lane in 0..LANES {
-                let first = half.first[lane] as usize;
-                for (row, amounts) in half.amounts.iter().enumerate() {
-                    changes[first + row * self.stride] += amounts[lane];
-                }
+    fn add_edge(&mut self, edges: &Edges, parts: &Parts, lane: usize) {
+        match parts.kinds[lane] {
+            Kind::InColumn => self.add_half(&parts.halves[0], lane),
+            Kind::Crossing => {
+                self.add_half(&parts.halves[0], lane);
+                self.add_half(&parts.halves[1], lane);
             }
+            Kind::Long => self.add_long_edge(edges.from(lane), edges.to(lane)),
         }
-        if long.contains(&true) {
-            for lane in (0..LANES).filter(|&lane| long[lane]) {
-                let corner = |corners: &[[f32; LANES]; 2]| (corners[0][lane], corners[1][lane]);
-                self.add_long_edge(corner(&edges.from), corner(&edges.to));
-            }
+    }
+
+    #[inline(always)]
+    fn add_half(&mut self, half: &Half, lane: usize) {
+        let (first, stride) = (half.first[lane] as usize, self.stride);
+        if let Some(changes) = self.changes.get_mut(first..=first + 2 * stride) {
+            changes[0] += half.amounts[0][lane];
+            changes[stride] += half.amounts[1][lane];
+            changes[2 * stride] += half.amounts[2][lane];
         }
     }
 
@@ -413,40 +430,73 @@ impl Area {
     }
 }
 
-/// Edges of an outline: the x, and the y, where each starts and where it ends.
+/// Edges from each of some corners to the next.
+#[derive(Default)]
 struct Edges {
-    from: [[f32; LANES]; 2],
-    to: [[f32; LANES]; 2],
+    from_x: [f32; LANES],
+    from_y: [f32; LANES],
+    to_x: [f32; LANES],
+    to_y: [f32; LANES],
+}
+
+/// How edges are added.
+#[derive(Default)]
+struct Parts {
+    /// What the parts in the column where an edge starts, and in the column where it ends, add.
+    halves: [Half; 2],
+    kinds: [Kind; LANES],
 }
 
 /// What a part of each edge, which is within a column, adds to a pixel and the two below it.
+#[derive(Default)]
 struct Half {
     first: [u32; LANES],
     amounts: [[f32; LANES]; 3],
 }
 
+#[derive(Clone, Copy, Default)]
+enum Kind {
+    /// It has the first half only.
+    #[default]
+    InColumn,
+    /// It goes to the next column.
+    Crossing,
+    /// It reaches beyond the next column or row, so that there is more of it than two halves tell.
+    Long,
+}
+
 impl Edges {
-    /// What the parts of each edge in the column of its start and in the column of its end add, where the second is empty
-    /// if they are the same; and which edges are too long for that, so that they reach beyond the next column or row, and
-    /// add nothing yet.
     #[inline(always)]
-    fn halves(&self, stride: usize) -> ([Half; 2], [bool; LANES]) {
-        let empty = || Half { first: [0; LANES], amounts: [[0.0; LANES]; 3] };
-        let mut halves = [empty(), empty()];
-        let mut long = [false; LANES];
-        for (lane, long) in long.iter_mut().enumerate() {
-            let (x0, y0) = (self.from[0][lane], self.from[1][lane]);
-            let (x1, y1) = (self.to[0][lane], self.to[1][lane]);
+    fn load(&mut self, x: &[f32], y: &[f32], start: usize) {
+        self.from_x.copy_from_slice(&x[start..][..LANES]);
+        self.from_y.copy_from_slice(&y[start..][..LANES]);
+        self.to_x.copy_from_slice(&x[start + 1..][..LANES]);
+        self.to_y.copy_from_slice(&y[start + 1..][..LANES]);
+    }
+
+    fn from(&self, lane: usize) -> (f32, f32) {
+        (self.from_x[lane], self.from_y[lane])
+    }
+
+    fn to(&self, lane: usize) -> (f32, f32) {
+        (self.to_x[lane], self.to_y[lane])
+    }
+
+    #[inline(always)]
+    fn divide(&self, stride: usize, Parts { halves, kinds }: &mut Parts) {
+        for (lane, kind) in kinds.iter_mut().enumerate() {
+            let (x0, y0) = (self.from_x[lane], self.from_y[lane]);
+            let (x1, y1) = (self.to_x[lane], self.to_y[lane]);
             let (column0, column1) = (x0.floor(), x1.floor());
-            let least_row = if y0 < y1 { y0.floor() } else { y1.floor() };
-            let most_y = if y0 < y1 { y1 } else { y0 };
-            *long = (column1 - column0).abs() > 1.0 || most_y > least_row + 2.0;
+            let (low, high) = if y0 < y1 { (y0, y1) } else { (y1, y0) };
+            let crosses = column0 != column1;
+            let long = (column1 - column0).abs() > 1.0 || high > low.floor() + 2.0;
+            *kind = if crosses { Kind::Crossing } else { Kind::InColumn };
+            *kind = if long { Kind::Long } else { *kind };
 
             // Where the edge goes from one column to the other.
             let side = if column0 < column1 { column1 } else { column0 };
-            let crosses = column0 != column1;
             let crossing = y0 + (y1 - y0) * ((side - x0) / (x1 - x0));
-            let (low, high) = if y0 < y1 { (y0, y1) } else { (y1, y0) };
             let crossing = if crossing < low { low } else { crossing };
             let crossing = if crossing > high { high } else { crossing };
             let (middle_x, middle_y) = if crosses { (side, crossing) } else { (x1, y1) };
@@ -454,7 +504,7 @@ impl Edges {
                 .iter_mut()
                 .zip([(column0, (x0, y0), (middle_x, middle_y)), (column1, (middle_x, middle_y), (x1, y1))])
             {
-                let width = if *long { 0.0 } else { to_x - from_x };
+                let width = to_x - from_x;
                 let (above, below) = if from_y < to_y { (from_y, to_y) } else { (to_y, from_y) };
                 let row = above.floor();
                 let next = row + 1.0;
@@ -470,7 +520,6 @@ impl Edges {
                 half.amounts[2][lane] = far;
             }
         }
-        (halves, long)
     }
 }
 
@@ -482,7 +531,9 @@ mod tests {
     fn covered(outline: &[(f32, f32)], side: usize) -> Vec<f32> {
         let radius = side as f64 / 2.0;
         let blob = Shape { centre: [0.5, radius, radius], radius, color: BLACK };
-        let (x, y): (Vec<_>, Vec<_>) = outline.iter().chain(outline.first()).copied().unzip();
+        let mut outline = outline.to_vec();
+        outline.resize(outline.len().next_multiple_of(2 * LANES) + 1, outline[0]);
+        let (x, y): (Vec<_>, Vec<_>) = outline.into_iter().unzip();
         let mut area = Area::default();
         area.begin(&blob);
         area.add_outline(&x, &y);
