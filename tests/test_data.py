@@ -1,14 +1,24 @@
 """The balanced set: equal classes, no image that obeys the rule, the same batches for any workers."""
 
+import hashlib
 import itertools
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
-from reggan import Connected, analyze, render, score
-from reggan.data import BalancedSelection, BlobDataset, Blobs, BlobStream, load_batches
+from reggan import BinaryBlobs, Circles, Connected, Polygons, analyze, render, score
+from reggan.data import (
+    BalancedSelection,
+    Blobs,
+    CountSelection,
+    DevicePool,
+    ImageDataset,
+    ImageStream,
+    RangeSelection,
+    load_batches,
+)
 
 RULE = Connected()
 FLAT = Blobs().spec
@@ -16,14 +26,14 @@ FLAT = Blobs().spec
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_classes_are_balanced_exactly_and_no_image_is_one_piece(size):
-    images = Blobs().select(size, RULE).render(np.arange(3000))
+    images = Blobs().open(size, RULE).selection.render(np.arange(3000))
     classes = RULE.classify(score(images))
     assert np.bincount(classes, minlength=11).tolist() == [0] + [300] * 10
     assert analyze(images).count.min() > 1
 
 
 def test_every_run_of_ten_holds_each_class_once():
-    classes = RULE.classify(score(Blobs().select(32, RULE).render(np.arange(500))))
+    classes = RULE.classify(score(Blobs().open(32, RULE).selection.render(np.arange(500))))
     assert (np.sort(classes.reshape(-1, 10), axis=1) == np.arange(1, 11)).all()
 
 
@@ -49,7 +59,7 @@ def test_selection_is_what_a_plain_scan_accepts():
 
 def test_a_class_that_cannot_occur_is_said(monkeypatch):
     monkeypatch.setattr("reggan.data.selection._PATIENCE", 4096)
-    with pytest.raises(ValueError, match=r"too few images of some score class .*0: 0"):
+    with pytest.raises(ValueError, match=r"too few images of some group .*0: 0"):
         BalancedSelection(FLAT, 32, classes=(0, 5))[0:1]
 
 
@@ -60,7 +70,7 @@ def test_classes_that_the_rule_does_not_have_are_an_error(classes):
 
 
 def test_map_style_items_and_batches_agree():
-    dataset = BlobDataset(Blobs(images=130), 32, RULE)
+    dataset = ImageDataset(Blobs(images=130).open(32, RULE))
     assert len(dataset) == 130
     image, exact, class_ = dataset[17]
     assert image.shape == (1, 32, 32)
@@ -77,8 +87,8 @@ def test_map_style_items_and_batches_agree():
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_batches_are_the_same_for_any_workers(images, method):
     data = Blobs(images=images)
-    alone = list(itertools.islice(load_batches(data, 32, RULE, 16, seed=3), 5))
-    dataset = BlobStream(data, 32, RULE, 16) if images == 0 else BlobDataset(data, 32, RULE)
+    alone = list(itertools.islice(load_batches(data.open(32, RULE), 16, seed=3), 5))
+    dataset = ImageStream(data.open(32, RULE), 16) if images == 0 else ImageDataset(data.open(32, RULE))
     if images == 0:
         loader = DataLoader(dataset, batch_size=None, num_workers=2, multiprocessing_context=method)
         found = list(itertools.islice(loader, 5))
@@ -93,14 +103,14 @@ def test_batches_are_the_same_for_any_workers(images, method):
 @pytest.mark.parametrize("images", [0, 50])
 def test_loading_starts_anywhere(images):
     data = Blobs(images=images)
-    whole = list(itertools.islice(load_batches(data, 32, RULE, 16, seed=3), 8))
+    whole = list(itertools.islice(load_batches(data.open(32, RULE), 16, seed=3), 8))
     for start in (1, 3, 7):
-        first = next(load_batches(data, 32, RULE, 16, seed=3, start=start))
+        first = next(load_batches(data.open(32, RULE), 16, seed=3, start=start))
         assert all(torch.equal(a, b) for a, b in zip(first, whole[start], strict=True))
 
 
 def test_an_epoch_shows_every_image_once_and_the_next_in_another_order():
-    batches = itertools.islice(load_batches(Blobs(images=60), 32, RULE, 8, seed=1), 15)
+    batches = itertools.islice(load_batches(Blobs(images=60).open(32, RULE), 8, seed=1), 15)
     images = torch.cat([batch[0] for batch in batches]).flatten(1).numpy()
     first, second = images[:60], images[60:]
     assert len(np.unique(first, axis=0)) == 60
@@ -110,8 +120,8 @@ def test_an_epoch_shows_every_image_once_and_the_next_in_another_order():
 
 def test_loading_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    next(load_batches(Blobs(), 32, RULE, 4))
-    next(load_batches(Blobs(images=20), 32, RULE, 4))
+    next(load_batches(Blobs().open(32, RULE), 4))
+    next(load_batches(Blobs(images=20).open(32, RULE), 4))
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -119,3 +129,103 @@ def test_loading_leaves_the_global_generator_alone():
 def test_bad_fields_are_said(field, value):
     with pytest.raises(ValueError, match=f"data.{field} is {value}"):
         Blobs(**{field: value})
+
+
+# Other selections
+
+
+def test_the_indices_of_the_balanced_set_stay_what_they_are():
+    """Committed results depend on them."""
+    indices = BalancedSelection(FLAT, 32)[0:5000].astype("<u8")
+    assert hashlib.sha256(indices.tobytes()).hexdigest()[:32] == "fd1142dae6c91df310ba554fdb791da3"
+
+
+def test_equal_numbers_of_each_count():
+    selection = CountSelection(Circles(clustering=(-0.5, 1.0)), 32, counts=(2, 3, 5, 9))
+    counts = analyze(selection.render(np.arange(800))).count
+    assert (counts.reshape(-1, 4) == (2, 3, 5, 9)).all()
+    colors = CountSelection(Polygons(color=True), 32, counts=(4, 1))
+    images = colors.render(np.arange(100))
+    assert images.shape == (100, 3, 32, 32)
+    assert (analyze(images.min(axis=1)).count.reshape(-1, 2) == (4, 1)).all()
+
+
+def test_rejection_by_a_rule_and_its_acceptance():
+    selection = RangeSelection(BinaryBlobs(), 48, seed=3, low=0.7, high=0.9)
+    chosen = selection[1000:3000]
+    scores = score(render(BinaryBlobs(), chosen, seed=3, size=48))
+    assert ((scores >= 0.7) & (scores < 0.9)).all()
+    candidates = (1 << 32) + np.arange(20_000, dtype=np.uint64)
+    every = score(render(BinaryBlobs(), candidates, seed=3, size=48))
+    accepted = candidates[(every >= np.float32(0.7)) & (every < np.float32(0.9))]
+    assert (chosen[:1000] == accepted[:1000]).all()
+    searched = selection[0:1000].max() + 1
+    assert selection.acceptance() == 1000 / searched
+    both = searched + (chosen[:1000].max() - (1 << 32) + 1)
+    assert selection.acceptance(2) == 2000 / both
+    assert selection.acceptance(2) == pytest.approx(len(accepted) / 20_000, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CountSelection(FLAT, 32, counts=()), "counts is"),
+        (lambda: CountSelection(FLAT, 32, counts=(1, 1)), "counts is"),
+        (lambda: CountSelection(FLAT, 32, counts=(-1,)), "counts is"),
+        (lambda: RangeSelection(FLAT, 32, low=0.5, high=0.5), "empty range"),
+        (lambda: RangeSelection(FLAT, 32).acceptance(0), "blocks is 0"),
+    ],
+)
+def test_selections_that_are_not_allowed(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# Ranks, epochs, and the pool
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_ranks_and_workers_share_the_batches_without_a_gap(workers):
+    images = Blobs().open(32, RULE)
+    whole = list(itertools.islice(load_batches(images, 4, start=5), 12))
+    for rank in range(3):
+        stream = ImageStream(images, 4, 5, rank=rank, ranks=3)
+        own = itertools.islice(DataLoader(stream, batch_size=None, num_workers=workers), 4)
+        for found, expected in zip(own, whole[rank::3], strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_ranks_are_those_of_torch_distributed(tmp_path):
+    images = Blobs().open(32, RULE)
+    assert (ImageStream(images, 4).rank, ImageStream(images, 4).ranks) == (0, 1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        assert (ImageStream(images, 4).rank, ImageStream(images, 4).ranks) == (0, 1)
+        sampler = DistributedSampler(ImageDataset(Blobs(images=30).open(32, RULE)), 3, 1)
+        assert len(sampler) == 10
+    finally:
+        torch.distributed.destroy_process_group()
+    with pytest.raises(ValueError, match="rank is 3 of 3"):
+        ImageStream(images, 4, rank=3, ranks=3)
+
+
+def test_a_pool_gives_the_batches_of_the_loader():
+    images = Blobs(images=50).open(32, RULE)
+    pool = DevicePool(images, "cpu")
+    assert len(pool) == 50
+    loaded = load_batches(images, 16, seed=3, start=2)
+    for found, expected in itertools.islice(zip(pool.batches(16, seed=3, start=2), loaded, strict=False), 8):
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    with pytest.raises(ValueError, match="has an end"):
+        DevicePool(Blobs().open(32, RULE), "cpu")
+    assert not DevicePool.fits(images, torch.device("cpu"))
+
+
+def test_any_renderer_is_data():
+    for spec in (BinaryBlobs(), Polygons(), Circles(border="periodic")):
+        images, scores, classes = Blobs(spec=spec, classes=()).open(32, RULE).items(np.arange(6))
+        assert images.shape == (6, 1, 32, 32)
+        assert (scores.numpy() == score(images[:, 0].numpy())).all()
+        assert (classes.numpy() == RULE.classify(scores)).all()
+        assert (scores < 1).all()
+    assert Blobs(spec=Polygons(color=True), classes=()).open(32, RULE).items(np.arange(6))[0].shape == (6, 3, 32, 32)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import tyro
 from pydantic import SkipValidation, TypeAdapter, ValidationError
 
-from .data import Blobs
+from .data import Blobs, Files
 from .networks import SIZES
 from .recipes import DCGAN, RECIPES, Recipe, RegGAN
 from .rules import resolve_rule
@@ -26,8 +26,8 @@ class TrainConfig:
 
     recipe: Annotated[Recipe, tyro.conf.arg(name=""), SkipValidation]
     """The recipe's own options."""
-    data: Blobs = field(default_factory=Blobs)
-    """The training data."""
+    data: Annotated[Blobs | Files, tyro.conf.AvoidSubcommands, SkipValidation] = field(default_factory=Blobs)
+    """The training data: rendered ones, or images of your own."""
     rule: str = "connected"
     """What samples must obey: a name in reggan.RULES, or your own as package.module:attribute."""
     size: int = 32
@@ -76,6 +76,10 @@ class TrainConfig:
         ):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be from {low} to {high}")
+        if isinstance(self.data, Files) and self.data.color:
+            raise ValueError(
+                "data.color is True, but the networks make gray images; RGB images are made gray without it"
+            )
         resolve_rule(self.rule)
 
 
@@ -153,18 +157,22 @@ def config_from_json(raw: Any) -> TrainConfig:
     """
     try:
         options = dict(raw["recipe"])
-        recipe = _validate(lookup(RECIPES, options.pop("name"), "recipe"), options)
-        config = replace(_validate(TrainConfig, raw), recipe=recipe)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"configuration field {where or '(top)'}: {first['msg']}") from error
+        recipe = _validate(lookup(RECIPES, options.pop("name"), "recipe"), options, "recipe.")
+        kind: type[Blobs] | type[Files] = Files if "path" in raw["data"] else Blobs
+        data: Blobs | Files = _validate(kind, raw["data"], "data.")
+        config = replace(_validate(TrainConfig, raw), recipe=recipe, data=data)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"the configuration does not name its recipe: {error}") from error
+        raise ValueError(f"the configuration does not name its recipe or its data: {error}") from error
     if config_to_json(config) != raw:
         raise ValueError("the configuration has fields that are unknown here, or lacks some that are not")
     return config
 
 
-def _validate(kind: type[T], raw: dict[str, Any]) -> T:
-    return TypeAdapter(kind).validate_json(json.dumps(raw), strict=True)
+def _validate(kind: type[T], raw: dict[str, Any], where: str = "") -> T:
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(raw), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        # Kinds of specs are named where there is a choice of them.
+        place = where + ".".join(str(part) for part in first["loc"] if not str(part)[:1].isupper())
+        raise ValueError(f"configuration field {place or '(top)'}: {first['msg']}") from error

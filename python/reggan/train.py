@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +14,7 @@ import tyro
 
 from .cli import UsageError, execute
 from .config import TrainConfig, config_to_json, preset
+from .data import Files
 from .files import atomic_write
 from .training import Stopped, create_run, fit, open_run, resolve
 
@@ -34,6 +35,9 @@ class TrainOptions:
     """How to train."""
     preset: Literal["paper", "quick"] = "quick"
     """Where the defaults come from: minutes on a CPU, or all of arXiv 2102.04593."""
+    data: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    """Images of your own instead of rendered ones: a folder of pictures, an IDX file (MNIST), a .npy or .npz array, or
+    a set of shards. `--data PATH --help` shows what can be done with them."""
     run: Path | None = None
     """Run directory to make; by default the next free one under runs/."""
     resume: Path | None = None
@@ -55,12 +59,15 @@ def _parse(arguments: list[str]) -> TrainOptions:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--recipe", default="reggan")
     first.add_argument("--preset", default="quick")
+    first.add_argument("--data", type=Path)
     try:
         chosen, _ = first.parse_known_args(arguments)
         default = preset(chosen.preset, chosen.recipe)
+        if chosen.data is not None:
+            default = replace(default, data=Files(str(chosen.data.absolute())))
     except (ValueError, argparse.ArgumentError) as error:
         raise UsageError(str(error)) from error
-    options = TrainOptions(default, recipe=chosen.recipe, preset=chosen.preset)
+    options = TrainOptions(default, recipe=chosen.recipe, preset=chosen.preset, data=chosen.data)
     try:
         return tyro.cli(TrainOptions, args=arguments, default=options, prog="python -m reggan.train")
     except ValueError as error:
@@ -79,6 +86,8 @@ def _train(arguments: list[str]) -> None:
         if options.dry_run:
             print(json.dumps(config_to_json(config), indent=2))
             return
+        if options.data is not None and not options.data.exists():
+            raise FileNotFoundError(f"{options.data} does not exist; give a folder of pictures or a file of images")
         run = options.run or _next_free(Path("runs"), config)
         create_run(run, config)
     try:

@@ -35,7 +35,7 @@ from .checkpoint import (
     save_checkpoint,
 )
 from .config import TrainConfig, config_from_json, config_to_json
-from .data import Item, load_batches, normalize, quantize
+from .data import ImageSet, Item, load_batches, normalize, quantize
 from .drawing import highlight, sheet
 from .files import atomic_write
 from .metrics import summarize
@@ -298,9 +298,9 @@ def _append(path: Path, figures: dict[str, Any]) -> None:
         file.write(json.dumps(figures) + "\n")
 
 
-def _data_images(config: TrainConfig, rule: Rule, count: int) -> Images:
-    count = min(count, config.data.images or count)
-    return config.data.select(config.size, rule).render(np.arange(count))
+def _first(data: ImageSet, count: int) -> Images:
+    images, _, _ = data.items(np.arange(min(count, data.length or count)))
+    return images[:, 0].numpy()
 
 
 def _draw(run: Path, name: str, images: Images) -> None:
@@ -327,6 +327,7 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
         OSError: something cannot be written; the checkpoints before are still there.
     """
     config = resolve(open_run(run))
+    data = config.data.open(config.size, resolve_rule(config.rule), log=log)
     trainer = _Trainer.create(config)
     checkpoints, metrics, timings = run / "checkpoints", run / "metrics.jsonl", run / "timings.jsonl"
     done, best = 0, -math.inf
@@ -338,17 +339,15 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
         _rewind(path, done)
 
     rule, stages = trainer.rule, trainer.stages
-    reference = summarize(_data_images(config, rule, config.eval_images), rule)
-    _draw(run, "data", _data_images(config, rule, SHEET_IMAGES))
+    reference = summarize(_first(data, config.eval_images), rule)
+    _draw(run, "data", _first(data, SHEET_IMAGES))
     batches = load_batches(
-        config.data,
-        config.size,
-        rule,
+        data,
         config.batch_size * config.recipe.pool,
         seed=config.seed,
         start=done,
         workers=config.workers,
-        pin_memory=torch.device(config.device).type == "cuda",
+        device=config.device,
     )
 
     def save(kind: str, step: int, keep: int) -> None:
@@ -392,7 +391,7 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
             if stop.is_set() and step < total:
                 raise Stopped(f"stopped at step {step} of {total}")
 
-    summary = _summarize_run(run, trainer)
+    summary = _summarize_run(run, trainer, data)
     write_report(run)
     return summary
 
@@ -404,10 +403,10 @@ def _looks_like(figures: dict[str, float], data: dict[str, float]) -> bool:
     )
 
 
-def _summarize_run(run: Path, trainer: _Trainer) -> dict[str, dict[str, float]]:
+def _summarize_run(run: Path, trainer: _Trainer, data: ImageSet) -> dict[str, dict[str, float]]:
     """Write summary.json: figures and exact scores of as many data as generated images."""
     images = {
-        "data": _data_images(trainer.config, trainer.rule, SUMMARY_IMAGES),
+        "data": _first(data, SUMMARY_IMAGES),
         "generator": trainer.sample(SUMMARY_IMAGES, "summary"),
     }
     summary = {name: summarize(those, trainer.rule) for name, those in images.items()}

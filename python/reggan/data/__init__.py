@@ -9,32 +9,46 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .blobs import BlobDataset, Blobs, BlobStream, Item, load_batches
+    from .images import Files, FileSet, UnreadableImages, read_idx
+    from .loading import DevicePool, ImageDataset, ImageSet, ImageStream, Item, load_batches
     from .making import make_shards, verify_shards
     from .pixels import normalize, quantize
-    from .selection import BalancedSelection
+    from .rendered import Blobs, RenderedSet
+    from .selection import BalancedSelection, CountSelection, RangeSelection, Selection
     from .shards import Shards, open_shards
 
 __all__ = [
     "BalancedSelection",
-    "BlobDataset",
-    "BlobStream",
     "Blobs",
+    "CountSelection",
+    "DevicePool",
+    "FileSet",
+    "Files",
+    "ImageDataset",
+    "ImageSet",
+    "ImageStream",
     "Item",
+    "RangeSelection",
+    "RenderedSet",
+    "Selection",
     "Shards",
+    "UnreadableImages",
     "load_batches",
     "make_shards",
     "normalize",
     "open_shards",
     "quantize",
+    "read_idx",
     "verify_shards",
 ]
 
 _MODULES = {
-    "blobs": ("BlobDataset", "BlobStream", "Blobs", "Item", "load_batches"),
+    "images": ("FileSet", "Files", "UnreadableImages", "read_idx"),
+    "loading": ("DevicePool", "ImageDataset", "ImageSet", "ImageStream", "Item", "load_batches"),
     "making": ("make_shards", "verify_shards"),
     "pixels": ("normalize", "quantize"),
-    "selection": ("BalancedSelection",),
+    "rendered": ("Blobs", "RenderedSet"),
+    "selection": ("BalancedSelection", "CountSelection", "RangeSelection", "Selection"),
     "shards": ("Shards", "open_shards"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,47 +1,123 @@
-"""Which rendered images make a set: equal numbers of every score class, found by rejection in blocks.
+"""Which rendered images make a set, as a deterministic map from positions to the renderer's indices.
 
-Image k of the set is a pure function of (spec, seed, rule, size, k), with random access. Block b holds `QUOTA`
-images of each class; its candidates are the renderer's indices b * 2**32, b * 2**32 + 1, ..., scored in that order,
-and the first QUOTA of each class are kept. Within a block the classes take turns, so that every run of
-len(classes) images holds one of each: the set is balanced exactly, at any length that is a multiple of it.
+Image k of a set is a pure function of (selection, k), with random access. Each image belongs to a group or to none,
+and block b of the set holds `quota` images of each group; its candidates are the renderer's indices b * 2**32,
+b * 2**32 + 1, ..., in that order, and the first of each group are kept. Within a block the groups take turns, so that
+every run of len(groups) images holds one of each: the set is balanced exactly, at any length that is a multiple of it.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..rendering import render
+from ..rendering import image_shape, render
 from ..rules import Connected, Rule
-from ..specs import Circles
+from ..scoring import analyze
+from ..source import Source
+from ..specs import Spec
 
-__all__ = ["QUOTA", "BalancedSelection"]
+__all__ = ["BalancedSelection", "CountSelection", "RangeSelection", "Selection"]
 
-QUOTA = 100
-"""Images of each class in a block."""
+UInts = npt.NDArray[np.uint64]
+
 _CHUNK = 2048
 _PATIENCE = 2**22
-"""Candidates that a block may reject before the classes asked for are said not to occur."""
+"""Candidates that a block may reject before the groups asked for are said not to occur."""
 
 
 @dataclass(frozen=True)
-class BalancedSelection:
-    """An endless set of rendered images with equal numbers of each class, none with a score of `below` or more.
+class Selection(ABC):
+    """An endless set of the images of a spec and a seed at a size, in groups of equal size.
 
-    `BalancedSelection(...)[3:9]` and `.indices(array)` give the renderer's indices, uint64, to hand to `render` with
-    the same spec, seed and size.
+    `selection[3:9]` and `selection.indices(array)` give the renderer's indices, uint64, to hand to `render` with the
+    same spec, seed and size.
 
     Raises:
-        ValueError: a class that the rule does not have, no class, or, once a block is searched, a class that did
-            not occur among four million candidates.
+        ValueError: once a block is searched, a group that did not occur among four million candidates.
     """
 
-    spec: Circles
+    spec: Spec
     size: int
     seed: int = 0
+
+    @property
+    @abstractmethod
+    def groups(self) -> tuple[int, ...]:
+        """The numbers of the groups."""
+
+    @property
+    @abstractmethod
+    def quota(self) -> int:
+        """Images of each group in a block."""
+
+    @abstractmethod
+    def assign(self, candidates: UInts) -> npt.NDArray[np.int64]:
+        """The group of each candidate (N,); -1, or a number that is no group, rejects it."""
+
+    @property
+    def block_size(self) -> int:
+        """Images in a block."""
+        return self.quota * len(self.groups)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(H, W), of RGB images (3, H, W), of volumes (D, H, W)."""
+        return image_shape(self.spec, self.size)
+
+    def indices(self, positions: npt.ArrayLike) -> UInts:
+        """Renderer's indices of the set's images at these positions (N,)."""
+        blocks, offsets = np.divmod(np.asarray(positions, np.int64), self.block_size)
+        chosen = np.empty(blocks.shape, np.uint64)
+        for block in np.unique(blocks):
+            here = blocks == block
+            chosen[here] = _search(self, int(block))[0][offsets[here]]
+        return chosen
+
+    def __getitem__(self, positions: slice) -> UInts:
+        """Renderer's indices of a range of positions with an end."""
+        return self.indices(np.arange(positions.start or 0, positions.stop, positions.step))
+
+    def render(self, positions: npt.ArrayLike, threads: int | None = None) -> npt.NDArray[np.uint8]:
+        """Images (N, *image_shape), uint8, white paper 255, at these positions (N,)."""
+        images: npt.NDArray[np.uint8] = render(
+            self.spec, self.indices(positions), seed=self.seed, size=self.size, threads=threads
+        )
+        return images
+
+    def acceptance(self, blocks: int = 1) -> float:
+        """Images of the first blocks over the candidates that were looked at for them: the same for everyone.
+
+        Raises:
+            ValueError: no blocks.
+        """
+        if blocks < 1:
+            raise ValueError(f"blocks is {blocks}, but must be at least 1")
+        return blocks * self.block_size / sum(_search(self, block)[1] for block in range(blocks))
+
+    def _scores(self, rule: Rule, candidates: UInts) -> npt.NDArray[np.float32]:
+        source = Source(self.spec, self.seed, self.size)
+        if type(rule) is Connected and rule == Connected():
+            return source.scores(candidates)
+        return rule(source.render(candidates))
+
+
+@dataclass(frozen=True)
+class BalancedSelection(Selection):
+    """Equal numbers of each score class of a rule, none with a score of `below` or more.
+
+    With the classes 1 to 10 of the connected rule it is the set of RegGAN's paper: scores spread evenly, and no image
+    in one piece.
+
+    Raises:
+        ValueError: a class that the rule does not have, no class, or one twice.
+    """
+
     rule: Rule = field(default_factory=Connected)
     classes: tuple[int, ...] = tuple(range(1, 11))
     below: float = 1.0
@@ -52,46 +128,103 @@ class BalancedSelection:
             raise ValueError(f"classes is {self.classes}, must be different numbers from 0 to {self.rule.classes - 1}")
 
     @property
-    def block_size(self) -> int:
+    def groups(self) -> tuple[int, ...]:
+        """The score classes."""
+        return self.classes
+
+    @property
+    def quota(self) -> int:
+        """Images of each class in a block."""
+        return 100
+
+    def assign(self, candidates: UInts) -> npt.NDArray[np.int64]:
+        """The score class of each candidate; -1 if its score is not below the limit."""
+        scores = self._scores(self.rule, candidates)
+        return np.where(scores < self.below, self.rule.classify(scores), -1)
+
+
+@dataclass(frozen=True)
+class CountSelection(Selection):
+    """Equal numbers of images with each number of pieces: components of 4-connected ink, of volumes 6-connected.
+
+    Raises:
+        ValueError: no count, one twice, or one that is negative.
+    """
+
+    counts: tuple[int, ...] = tuple(range(1, 10))
+
+    def __post_init__(self) -> None:
+        if not self.counts or min(self.counts) < 0 or len(set(self.counts)) < len(self.counts):
+            raise ValueError(f"counts is {self.counts}, must be different numbers from 0 on")
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The numbers of pieces."""
+        return self.counts
+
+    @property
+    def quota(self) -> int:
+        """Images of each number of pieces in a block."""
+        return 100
+
+    def assign(self, candidates: UInts) -> npt.NDArray[np.int64]:
+        """The number of pieces of each candidate."""
+        source = Source(self.spec, self.seed, self.size)
+        images: npt.NDArray[Any] = source.render(candidates)
+        # Ink of an RGB image is what its darkest channel shows.
+        gray = images.min(axis=1) if source.is_color else images
+        counts: npt.NDArray[np.int64] = analyze(
+            gray, fields=("count",), connectivity=6 if source.is_volume else 4
+        ).count.astype(np.int64)
+        return counts
+
+
+@dataclass(frozen=True)
+class RangeSelection(Selection):
+    """All images whose score is at least `low` and below `high`: rejection by a rule, and nothing balanced.
+
+    Raises:
+        ValueError: an empty range.
+    """
+
+    rule: Rule = field(default_factory=Connected)
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"scores from {self.low} to below {self.high} are an empty range")
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """One."""
+        return (0,)
+
+    @property
+    def quota(self) -> int:
         """Images in a block."""
-        return QUOTA * len(self.classes)
+        return 1000
 
-    def indices(self, positions: npt.ArrayLike) -> npt.NDArray[np.uint64]:
-        """Renderer's indices of the set's images at these positions (N,)."""
-        blocks, offsets = np.divmod(np.asarray(positions, np.int64), self.block_size)
-        chosen = np.empty(blocks.shape, np.uint64)
-        for block in np.unique(blocks):
-            here = blocks == block
-            chosen[here] = _search(self, int(block))[offsets[here]]
-        return chosen
-
-    def __getitem__(self, positions: slice) -> npt.NDArray[np.uint64]:
-        """Renderer's indices of a range of positions with an end."""
-        return self.indices(np.arange(positions.start or 0, positions.stop, positions.step))
-
-    def render(self, positions: npt.ArrayLike, threads: int | None = None) -> npt.NDArray[np.uint8]:
-        """Images (N, size, size), uint8, white paper 255, at these positions (N,)."""
-        images: npt.NDArray[np.uint8] = render(
-            self.spec, self.indices(positions), seed=self.seed, size=self.size, threads=threads
-        )
-        return images
+    def assign(self, candidates: UInts) -> npt.NDArray[np.int64]:
+        """0 for each candidate whose score is in the range, and -1 for the others."""
+        scores = self._scores(self.rule, candidates)
+        return np.where((self.low <= scores) & (scores < self.high), 0, -1)
 
 
 @lru_cache(maxsize=4096)
-def _search(selection: BalancedSelection, block: int) -> npt.NDArray[np.uint64]:
-    """Indices of a block's images, (block_size,): 8 KB for ten classes."""
-    found: dict[int, list[int]] = {c: [] for c in selection.classes}
+def _search(selection: Selection, block: int) -> tuple[UInts, int]:
+    """Indices of a block's images, (block_size,), and how many candidates it took: 8 KB for a thousand images."""
+    found: dict[int, list[int]] = {group: [] for group in selection.groups}
     first = block << 32
     for start in range(first, first + _PATIENCE, _CHUNK):
-        candidates = range(start, start + _CHUNK)
-        scores = selection.rule(render(selection.spec, candidates, seed=selection.seed, size=selection.size))
-        classes = np.where(scores < selection.below, selection.rule.classify(scores), -1)
-        for c, kept in found.items():
-            kept.extend((start + np.flatnonzero(classes == c)[: QUOTA - len(kept)]).tolist())
-        if all(len(kept) == QUOTA for kept in found.values()):
-            return np.array([found[c] for c in selection.classes], np.uint64).T.ravel()
-    counts = ", ".join(f"{c}: {len(kept)}" for c, kept in found.items())
+        groups = selection.assign(np.arange(start, start + _CHUNK, dtype=np.uint64))
+        for group, kept in found.items():
+            kept.extend((start + np.flatnonzero(groups == group)[: selection.quota - len(kept)]).tolist())
+        if all(len(kept) == selection.quota for kept in found.values()):
+            chosen = np.array([found[group] for group in selection.groups], np.uint64).T.ravel()
+            return chosen, int(chosen.max()) - first + 1
+    counts = ", ".join(f"{group}: {len(kept)}" for group, kept in found.items())
     raise ValueError(
         f"{_PATIENCE:,} candidates of {selection.spec} with seed {selection.seed} at size {selection.size} hold too "
-        f"few images of some score class (class: found of {QUOTA}: {counts}); leave those out, or change the spec"
+        f"few images of some group (group: found of {selection.quota}: {counts}); leave those out, or change the spec"
     )

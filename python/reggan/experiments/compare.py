@@ -132,8 +132,8 @@ def _curves(out: Path, seeds: int, data_score: float) -> Figure:
 def _samples(out: Path) -> dict[str, Images]:
     """As many images of the data set and of each recipe's first seed."""
     config = open_run(_directory(out, RECIPES[0], 0))
-    chosen = config.data.select(config.size, resolve_rule(config.rule))
-    images = {"data": chosen.render(np.arange(SHOWN))}
+    drawn, _, _ = config.data.open(config.size, resolve_rule(config.rule)).items(np.arange(SHOWN))
+    images = {"data": drawn[:, 0].numpy()}
     for name in RECIPES:
         config, generator = load_generator(_directory(out, name, 0))
         images[name] = generate(generator, private_latents(config.seed, "sheet", SHOWN, config.recipe.latent_dim))

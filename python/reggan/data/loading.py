@@ -1,0 +1,215 @@
+"""Torch data sets and batches over any set of images: map style, iterable, and a pool on the training device."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
+
+__all__ = ["DevicePool", "ImageDataset", "ImageSet", "ImageStream", "Item", "load_batches"]
+
+Item = tuple[Tensor, Tensor, Tensor]
+"""Image (C, H, W) uint8 with white paper 255, exact score float32, class int64; or a batch of them."""
+
+POOL_SHARE = 0.25
+"""A set that fits in this part of an accelerator's free memory is kept there."""
+_POOL_CHUNK = 4096
+
+
+class ImageSet(Protocol):
+    """Images with scores and classes: what `Blobs.open` and `Files.open` give."""
+
+    @property
+    def length(self) -> int:
+        """How many images there are; 0 for no end."""
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(channels, height, width)."""
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether an image looks different in another epoch."""
+
+    def items(self, positions: npt.NDArray[np.int64]) -> Item:
+        """Images (N, *image_shape), scores (N,), classes (N,); position length * e + k is image k in epoch e."""
+
+
+class ImageDataset(Dataset[Item]):
+    """A set with an end, map style; `__getitems__` makes a whole batch at once. For any sampler, also for ranks."""
+
+    def __init__(self, images: ImageSet) -> None:
+        if not images.length:
+            raise ValueError("this set has no end; read it as an ImageStream, or give it a number of images")
+        self.images = images
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose how augmented images look; set it before the DataLoader's workers are started."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return self.images.length
+
+    def __getitem__(self, position: int) -> Item:
+        """Image (C, H, W) uint8, score () float32, class () int64."""
+        return self.__getitems__([position])[0]
+
+    def __getitems__(self, positions: Sequence[int]) -> list[Item]:
+        """The items at these positions, made in one call."""
+        wanted = np.asarray(positions, np.int64)
+        outside = (wanted < -len(self)) | (wanted >= len(self))
+        if outside.any():
+            raise IndexError(f"position {wanted[outside][0]} is outside a set of {len(self)} images")
+        items = self.images.items(wanted % len(self) + self.epoch * len(self))
+        return list(zip(*items, strict=True))
+
+
+class ImageStream(IterableDataset[Item]):
+    """Endless batches from batch `start` on; to be read with DataLoader(stream, batch_size=None).
+
+    Of the batches in their order, rank r of R gets r, r + R, ..., and of those its worker w of W makes w, w + W, ...,
+    which a DataLoader puts back into order: no duplicate and no gap, and the same batches for any number of workers.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet,
+        batch_size: int,
+        start: int = 0,
+        *,
+        rank: int | None = None,
+        ranks: int | None = None,
+    ) -> None:
+        """`rank` and `ranks` are those of torch.distributed, if it is initialised; else 0 and 1."""
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        self.ranks = ranks if ranks is not None else torch.distributed.get_world_size() if distributed else 1
+        self.rank = rank if rank is not None else torch.distributed.get_rank() if distributed else 0
+        if not 0 <= self.rank < self.ranks:
+            raise ValueError(f"rank is {self.rank} of {self.ranks}, must be from 0 to {self.ranks - 1}")
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, must be at least 1")
+        self.images = images
+        self.batch_size = batch_size
+        self.start = start
+
+    def __iter__(self) -> Iterator[Item]:
+        """Batches (images, scores, classes)."""
+        worker = get_worker_info()
+        first, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        batch, stride = self.start + self.rank + first * self.ranks, workers * self.ranks
+        while True:
+            yield self.images.items(np.arange(batch * self.batch_size, (batch + 1) * self.batch_size))
+            batch += stride
+
+
+class DevicePool:
+    """A set with an end, kept on a device as uint8: batches are gathered there, and nothing is copied to it again."""
+
+    def __init__(self, images: ImageSet, device: torch.device | str) -> None:
+        if not images.length or images.is_augmented:
+            raise ValueError("a pool keeps a set that has an end and looks the same in every epoch")
+        self.images = torch.empty((images.length, *images.image_shape), dtype=torch.uint8, device=device)
+        self.scores = torch.empty(images.length, device=device)
+        self.classes = torch.empty(images.length, dtype=torch.int64, device=device)
+        for first in range(0, images.length, _POOL_CHUNK):
+            part = slice(first, min(first + _POOL_CHUNK, images.length))
+            items = images.items(np.arange(part.start, part.stop))
+            for kept, item in zip((self.images, self.scores, self.classes), items, strict=True):
+                kept[part] = item.to(device)
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    def batches(self, batch_size: int, *, seed: int = 0, start: int = 0) -> Iterator[Item]:
+        """Endless batches on the device, the same as those of `load_batches`."""
+        for positions in _Epochs(len(self), batch_size, seed, start):
+            wanted = torch.tensor(positions) % len(self)
+            chosen = wanted.to(self.images.device, non_blocking=True)
+            yield self.images[chosen], self.scores[chosen], self.classes[chosen]
+
+    @staticmethod
+    def fits(images: ImageSet, device: torch.device) -> bool:
+        """Whether the device is a GPU with room for this set, which must have an end and no augmentation."""
+        if device.type != "cuda" or not images.length or images.is_augmented:
+            return False
+        free, _ = torch.cuda.mem_get_info(device)
+        return images.length * int(np.prod(images.image_shape)) <= POOL_SHARE * free
+
+
+class _Epochs(Sampler[list[int]]):
+    """Endless batches of positions: each epoch is a permutation drawn from (seed, epoch), and none loses its end."""
+
+    def __init__(self, length: int, batch_size: int, seed: int, start: int) -> None:
+        self.length, self.batch_size, self.seed, self.start = length, batch_size, seed, start
+
+    def __iter__(self) -> Iterator[list[int]]:
+        epoch, skip = divmod(self.start * self.batch_size, self.length)
+        rest = np.empty(0, np.int64)
+        while True:
+            order = np.random.default_rng((self.seed, epoch)).permutation(self.length) + epoch * self.length
+            rest = np.concatenate([rest, order[skip:]])
+            epoch, skip = epoch + 1, 0
+            while len(rest) >= self.batch_size:
+                yield rest[: self.batch_size].tolist()
+                rest = rest[self.batch_size :]
+
+
+class _Positions(Dataset[Item]):
+    """Batches of a set by positions, which go on beyond its end into further epochs."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self.images = images
+
+    def __getitems__(self, positions: Sequence[int]) -> Item:
+        return self.images.items(np.asarray(positions, np.int64))
+
+
+def load_batches(
+    images: ImageSet,
+    batch_size: int,
+    *,
+    seed: int = 0,
+    start: int = 0,
+    workers: int = 0,
+    device: torch.device | str = "cpu",
+) -> Iterator[Item]:
+    """Endless batches (images (B, C, H, W) uint8, scores (B,), classes (B,)) from batch `start` on.
+
+    A function of (images, batch_size, seed, start) alone; `seed` orders the epochs of a set with an end. They are in
+    pinned memory if the device is a GPU, or on the GPU if the set fits in a quarter of its free memory.
+    """
+    target = torch.device(device)
+    if DevicePool.fits(images, target):
+        return DevicePool(images, target).batches(batch_size, seed=seed, start=start)
+    source: dict[str, Any]
+    if images.length:
+        sampler = _Epochs(images.length, batch_size, seed, start)
+        source = {"dataset": _Positions(images), "batch_sampler": sampler, "collate_fn": _as_it_is}
+    else:
+        source = {"dataset": ImageStream(images, batch_size, start, rank=0, ranks=1), "batch_size": None}
+    loader: DataLoader[Item] = DataLoader(
+        **source,
+        num_workers=workers,
+        pin_memory=target.type == "cuda",
+        worker_init_fn=_leave_interrupts_to_the_parent,
+        generator=torch.Generator(),
+    )
+    return iter(loader)
+
+
+def _as_it_is(batch: Item) -> Item:
+    return batch
+
+
+def _leave_interrupts_to_the_parent(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

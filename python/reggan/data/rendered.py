@@ -1,0 +1,91 @@
+"""Rendered images as training data: drawn by (seed, index) where they are needed, balanced over the score classes.
+
+By default the set of RegGAN's paper (arXiv 2102.04593, section 3.1): black discs with a Gaussian blur, scores spread
+evenly, and no image in one piece. Nothing is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import tyro
+from torch.utils.data import get_worker_info
+
+from ..rules import Rule
+from ..specs import BinaryBlobs, Circles, Polygons
+from .loading import Item
+from .selection import BalancedSelection, RangeSelection, Selection
+
+__all__ = ["Blobs", "RenderedSet"]
+
+
+@dataclass(frozen=True)
+class RenderedSet:
+    """The images of a selection, with their scores and classes by a rule."""
+
+    selection: Selection
+    rule: Rule
+    length: int = 0
+    """How many images there are; 0 for no end."""
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(channels, height, width), of volumes (1, depth, height, width)."""
+        shape = self.selection.image_shape
+        return shape if self.is_color else (1, *shape)
+
+    @property
+    def is_color(self) -> bool:
+        """Whether the images are RGB."""
+        return self.selection.spec.axes == 2 and len(self.selection.image_shape) == 3
+
+    def items(self, positions: npt.NDArray[np.int64]) -> Item:
+        """Images (N, *image_shape) uint8, scores (N,), classes (N,). A DataLoader worker keeps to its one thread."""
+        if self.length:
+            positions = positions % self.length
+        images = self.selection.render(positions, threads=1 if get_worker_info() else None)
+        scores = self.rule(images.min(axis=1) if self.is_color else images)
+        classes = self.rule.classify(scores)
+        tensor = torch.from_numpy(images)
+        return tensor if self.is_color else tensor[:, None], torch.from_numpy(scores), torch.from_numpy(classes)
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether an image looks different in another epoch."""
+        return False
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """Rendered images, balanced over the score classes, none of them obeying the rule."""
+
+    images: int = 0
+    """Images in the set, gone through in a new order each epoch; 0 for an endless stream that repeats nothing."""
+    spec: Annotated[Circles | BinaryBlobs | Polygons, tyro.conf.AvoidSubcommands] = field(
+        default_factory=lambda: Circles(clustering=(-0.6, 1.0))
+    )
+    """What is drawn."""
+    classes: tuple[int, ...] = tuple(range(1, 11))
+    """Score classes, in equal numbers. With at most 18 discs class 0 of the connected rule cannot occur. None for all
+    images as they come."""
+    below: float = 1.0
+    """Only images with a score under this are data."""
+    seed: int = 0
+    """Seed of the renderer: the same data for every seed of the training."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.images <= 10**8:
+            raise ValueError(f"data.images is {self.images}, must be from 0 to {10**8}")
+        if not 0 < self.below <= 1:
+            raise ValueError(f"data.below is {self.below}, must be above 0 and at most 1")
+
+    def open(self, size: int, rule: Rule, *, log: bool = False) -> RenderedSet:
+        """The set at this image size. There is nothing to read, and so to log."""
+        if not self.classes:
+            return RenderedSet(RangeSelection(self.spec, size, self.seed, rule, high=self.below), rule, self.images)
+        balanced = BalancedSelection(self.spec, size, self.seed, rule, self.classes, self.below)
+        return RenderedSet(balanced, rule, self.images)
