@@ -1,7 +1,8 @@
 //! The blur: along the rows into lines, and then down the columns of the lines.
 //!
-//! Rows of bits are blurred by looking up sums of weights, four bits at a time. Rows of gray values are turned by 90
-//! degrees, blurred down their columns, and turned back: the one filter of columns needs no unaligned access.
+//! Rows of bits are blurred by looking up sums of weights, four bits at a time; rows of gray values by a sum of weighted
+//! neighbours. Where a series stands for the weights, they are turned by 90 degrees, blurred down their columns, and
+//! turned back.
 
 use std::ops::Range;
 
@@ -15,6 +16,8 @@ use crate::simd::Simd;
 
 /// Lines are as wide as a multiple of this, which every instruction set's number of floats divides.
 pub(super) const LANES: usize = 16;
+/// Floats of the lines of a band.
+const BAND: usize = 1 << 16;
 /// Pixels of a slice that are blurred at once through all slices.
 const PART_OF_SLICE: usize = 256;
 /// Rows that a group of sums may read beyond the last that it needs.
@@ -43,6 +46,9 @@ macro_rules! unroll_few {
 pub(super) struct Lines {
     floats: Vec<f32>,
     height: usize,
+    /// A multiple of [`LANES`].
+    width: usize,
+    /// From a row to the next.
     stride: usize,
     margin: usize,
     /// The rows that have been filtered last.
@@ -54,19 +60,33 @@ impl Lines {
     #[inline(always)]
     pub(super) fn start(&mut self, height: usize, width: usize, gaussian: &Gaussian) {
         self.height = height;
-        self.stride = width.next_multiple_of(LANES);
+        self.width = width.next_multiple_of(LANES);
+        // Rows whose distance is a power of two would be in each other's way in the cache.
+        self.stride = ((self.width / LANES) | 1) * LANES;
         // A series finds what is outside by itself.
         self.margin = match gaussian.weights() {
             Weights::Each(_) => gaussian.radius(),
             Weights::None | Weights::Series(_) => 0,
         };
-        let rows = height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS;
-        self.floats.resize(rows * self.stride, 0.0);
+        self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS);
+    }
+
+    /// Room for so many rows, which is not given back.
+    fn make_room(&mut self, rows: usize) {
+        if self.floats.len() < rows * self.stride {
+            self.floats.resize(rows * self.stride, 0.0);
+        }
     }
 
     #[inline(always)]
     pub(super) fn row_mut(&mut self, y: usize) -> &mut [f32] {
-        &mut self.floats[(self.margin + y) * self.stride..][..self.stride]
+        &mut self.floats[(self.margin + y) * self.stride..][..self.width]
+    }
+
+    /// A row, counted from the first above those that are filtered.
+    #[inline(always)]
+    fn any_row_mut(&mut self, place: usize) -> &mut [f32] {
+        &mut self.floats[place * self.stride..][..self.width]
     }
 
     fn set_margins(&mut self, border: Border, outside: f32) {
@@ -169,13 +189,13 @@ impl Lines {
         mut target: impl Target,
     ) -> Result<(), Error> {
         const { assert!(WINDOW == 2 * FIRST + SUMS && SIDE == TAPS + SUMS - 1) }
-        let Self { floats, filtered, height, stride, .. } = self;
-        let (radius, height, stride) = (weights.len() - 1, *height, *stride);
+        let Self { floats, filtered, height, width, stride, .. } = self;
+        let (radius, height, width, stride) = (weights.len() - 1, *height, *width, *stride);
         let (first, further) = weights.split_at(1 + FIRST);
         let (blocks, _) = further.as_chunks::<TAPS>();
         filtered.resize(SUMS * stride, 0.0);
         for top in (0..height).step_by(SUMS) {
-            for x in (0..stride).step_by(S::FLOATS) {
+            for x in (0..width).step_by(S::FLOATS) {
                 let floats = &floats[top * stride + x..];
                 let mut sums = [simd.splat_f32(0.0); SUMS];
                 {
@@ -224,9 +244,9 @@ impl Lines {
         watch: &mut Watch<'_>,
         mut target: impl Target,
     ) -> Result<(), Error> {
-        let (height, stride) = (self.height, self.stride);
+        let (height, width, stride) = (self.height, self.width, self.stride);
         self.filtered.resize(height * stride, 0.0);
-        for x in (0..stride).step_by(LANES) {
+        for x in (0..width).step_by(LANES) {
             self.slide_down_columns(series, (border, outside), x);
             watch.worked((height + 4 * series.radius) * LANES * 4)?;
         }
@@ -572,9 +592,9 @@ fn expand(words: &[u64], columns: Range<usize>, floats: &mut [f32]) {
 /// Blurs rows of gray values along the rows.
 #[derive(Default)]
 pub(super) struct GrayBlur {
-    /// [`LANES`] rows with what is outside of them.
+    /// Rows with what is outside of them.
     rows: Vec<f32>,
-    /// The same, turned by 90 degrees, and blurred.
+    /// [`LANES`] of them turned by 90 degrees, and blurred.
     turned: Lines,
     blurred: Vec<f32>,
 }
@@ -597,41 +617,219 @@ impl GrayBlur {
     ) -> Result<(), Error> {
         let Self { rows, turned, blurred } = self;
         let count = columns.len();
-        if let Weights::None = gaussian.weights() {
-            for y in 0..lines.height {
-                read(y, columns.clone(), &mut lines.row_mut(y)[..count]);
-                watch.worked(count)?;
+        match gaussian.weights() {
+            Weights::None => {
+                for y in 0..lines.height {
+                    read(y, columns.clone(), &mut lines.row_mut(y)[..count]);
+                    watch.worked(count)?;
+                }
             }
-            return Ok(());
+            Weights::Each(weights) => {
+                let radius = weights.len() - 1;
+                let window = Window::of(&columns, radius, width);
+                rows.resize(lines.width + 2 * radius, 0.0);
+                for y in 0..lines.height {
+                    window.read(y, width, (border, outside), &read, rows);
+                    sum_along(simd, weights, rows, lines.row_mut(y));
+                    watch.worked(count * (4 + radius) / 8)?;
+                }
+            }
+            Weights::Series(_) => {
+                turned.start(count, LANES, gaussian);
+                let window = Window::of(&columns, 0, width);
+                let stride = count.next_multiple_of(LANES);
+                rows.resize(LANES * stride, 0.0);
+                turned.floats.resize((stride + SPARE_ROWS) * LANES, 0.0);
+                blurred.resize(stride * LANES, 0.0);
+                for top in (0..lines.height).step_by(LANES) {
+                    let band = LANES.min(lines.height - top);
+                    for (y, row) in (top..).zip(rows.chunks_exact_mut(stride).take(band)) {
+                        window.read(y, width, (border, outside), &read, row);
+                    }
+                    turn(simd, rows, stride, &mut turned.floats, LANES);
+                    turned.filter_with_margins(
+                        simd,
+                        gaussian,
+                        (border, outside),
+                        watch,
+                        Blurred(&mut *blurred),
+                    )?;
+                    let first = (lines.margin + top) * lines.stride;
+                    turn(simd, blurred, LANES, &mut lines.floats[first..], lines.stride);
+                }
+            }
         }
-        turned.start(count, LANES, gaussian);
-        let margin = turned.margin;
-        let inner = columns.start.saturating_sub(margin)..width.min(columns.end + margin);
-        let before = inner.start + margin - columns.start;
-        let after = before + inner.len();
-        let stride = (count + 2 * margin).next_multiple_of(LANES);
-        rows.resize(LANES * stride, 0.0);
-        turned.floats.resize((stride + SPARE_ROWS) * LANES, 0.0);
-        blurred.resize(count.next_multiple_of(LANES) * LANES, 0.0);
-        for top in (0..lines.height).step_by(LANES) {
-            let band = LANES.min(lines.height - top);
-            for (y, row) in (top..).zip(rows.chunks_exact_mut(stride).take(band)) {
-                read(y, inner.clone(), &mut row[before..after]);
-                for place in (0..before).chain(after..count + 2 * margin) {
-                    let x = (columns.start + place) as isize - margin as isize;
-                    match border.inside(x, width) {
-                        None => row[place] = outside,
-                        Some(x) if inner.contains(&x) => row[place] = row[before + x - inner.start],
-                        Some(x) => read(y, x..x + 1, &mut row[place..place + 1]),
+        Ok(())
+    }
+}
+
+/// Some columns of an image to blur, band after band of rows.
+pub(super) struct Bands<'a, R> {
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) columns: Range<usize>,
+    pub(super) border: (Border, f32),
+    /// `read(y, columns, floats)` gives the rows.
+    pub(super) read: &'a R,
+}
+
+impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
+    /// Gives the blurred rows `rows` to `target`, which counts them from 0. The weights must not be a series, as that has
+    /// to start at the first row. The lines of a band stay in the second cache.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what is read, how it is blurred, and where it goes")]
+    pub(super) fn filter<S: Simd>(
+        &self,
+        simd: S,
+        gaussian: &Gaussian,
+        weights: &[f32],
+        rows: Range<usize>,
+        lines: &mut Lines,
+        buffer: &mut Vec<f32>,
+        watch: &mut Watch<'_>,
+        target: &mut impl Target,
+    ) -> Result<(), Error> {
+        let &Self { height, width, ref columns, border: (border, outside), read } = self;
+        let radius = weights.len() - 1;
+        let window = Window::of(columns, radius, width);
+        let padded = columns.len().next_multiple_of(LANES);
+        let most = (BAND / padded).saturating_sub(2 * radius).next_multiple_of(LANES).max(LANES);
+        buffer.resize(padded + 2 * radius, 0.0);
+        for top in rows.clone().step_by(most) {
+            let count = most.min(rows.end - top);
+            lines.start(count, columns.len(), gaussian);
+            let mut known = 0;
+            if top > rows.start {
+                // What is around the end of the last band is in this one as well.
+                known = 2 * radius;
+                lines.floats.copy_within(most * lines.stride..(most + known) * lines.stride, 0);
+            }
+            for place in known..count + 2 * radius {
+                let line = lines.any_row_mut(place);
+                match border.inside((top + place) as isize - radius as isize, height) {
+                    None => line.fill(outside),
+                    Some(y) => {
+                        window.read(y, width, (border, outside), read, buffer);
+                        sum_along(simd, weights, buffer, line);
+                        watch.worked(line.len() * (4 + radius) / 8)?;
                     }
                 }
             }
-            turn(simd, rows, stride, &mut turned.floats, LANES);
-            turned.filter_with_margins(simd, gaussian, (border, outside), watch, Blurred(blurred))?;
-            let first = (lines.margin + top) * lines.stride;
-            turn(simd, blurred, LANES, &mut lines.floats[first..], lines.stride);
+            let below = Below { above: top - rows.start, target };
+            lines.filter_with_margins(simd, gaussian, (border, outside), watch, below)?;
         }
         Ok(())
+    }
+}
+
+/// A target whose first rows have been written.
+struct Below<'a, T> {
+    above: usize,
+    target: &'a mut T,
+}
+
+impl<T: Target> Target for Below<'_, T> {
+    #[inline(always)]
+    fn write(&mut self, y: usize, values: &[f32]) {
+        self.target.write(self.above + y, values);
+    }
+}
+
+/// Some columns with those that are around them, of which some are outside of the image.
+struct Window {
+    /// In the image, of the first column around them; it may be before the image.
+    start: isize,
+    /// Columns of the image.
+    inner: Range<usize>,
+    len: usize,
+}
+
+impl Window {
+    fn of(columns: &Range<usize>, radius: usize, width: usize) -> Self {
+        Self {
+            start: columns.start as isize - radius as isize,
+            inner: columns.start.saturating_sub(radius)..width.min(columns.end + radius),
+            len: columns.len() + 2 * radius,
+        }
+    }
+
+    #[inline(always)]
+    fn read(
+        &self,
+        y: usize,
+        width: usize,
+        (border, outside): (Border, f32),
+        read: &impl Fn(usize, Range<usize>, &mut [f32]),
+        row: &mut [f32],
+    ) {
+        let Self { start, ref inner, len } = *self;
+        let before = (inner.start as isize - start) as usize;
+        let after = before + inner.len();
+        read(y, inner.clone(), &mut row[before..after]);
+        if border == Border::Paper {
+            row[..before].fill(outside);
+            row[after..len].fill(outside);
+            return;
+        }
+        for place in (0..before).chain(after..len) {
+            match border.inside(start + place as isize, width) {
+                None => row[place] = outside,
+                Some(x) if inner.contains(&x) => row[place] = row[before + x - inner.start],
+                Some(x) => read(y, x..x + 1, &mut row[place..place + 1]),
+            }
+        }
+    }
+}
+
+/// Blurs a row, which starts as far before the line as the weights reach. The order of a sum is that of the distance
+/// from its centre.
+#[inline(always)]
+fn sum_along<S: Simd>(simd: S, weights: &[f32], row: &[f32], line: &mut [f32]) {
+    match (weights.len() - 1) % TAPS_ALONG {
+        0 => sum_windows::<S, 0, 1>(simd, weights, row, line),
+        1 => sum_windows::<S, 1, 3>(simd, weights, row, line),
+        2 => sum_windows::<S, 2, 5>(simd, weights, row, line),
+        3 => sum_windows::<S, 3, 7>(simd, weights, row, line),
+        4 => sum_windows::<S, 4, 9>(simd, weights, row, line),
+        5 => sum_windows::<S, 5, 11>(simd, weights, row, line),
+        6 => sum_windows::<S, 6, 13>(simd, weights, row, line),
+        _ => sum_windows::<S, 7, 15>(simd, weights, row, line),
+    }
+}
+
+/// Taps on each side of a sum along a row that are added at once.
+const TAPS_ALONG: usize = 8;
+
+/// First `FIRST` taps on both sides, then [`TAPS_ALONG`] after [`TAPS_ALONG`].
+#[inline(always)]
+fn sum_windows<S: Simd, const FIRST: usize, const WINDOW: usize>(
+    simd: S,
+    weights: &[f32],
+    row: &[f32],
+    line: &mut [f32],
+) {
+    const { assert!(WINDOW == 2 * FIRST + 1) }
+    let radius = weights.len() - 1;
+    let (first, further) = weights.split_at(1 + FIRST);
+    let (blocks, _) = further.as_chunks::<TAPS_ALONG>();
+    for x in (0..line.len()).step_by(S::FLOATS) {
+        let near: [_; WINDOW] = simd.load_strided_f32(row, x + radius - FIRST, 1);
+        let mut sum = simd.mul_f32(simd.splat_f32(first[0]), near[FIRST]);
+        unroll!(TAP < FIRST => {
+            let both = simd.add_f32(near[FIRST - 1 - TAP], near[FIRST + 1 + TAP]);
+            sum = simd.fma_f32(simd.splat_f32(first[1 + TAP]), both, sum);
+        });
+        for (block, weights) in blocks.iter().enumerate() {
+            let nearest = 1 + FIRST + block * TAPS_ALONG;
+            let before: [_; TAPS_ALONG] =
+                simd.load_strided_f32(row, x + radius + 1 - nearest - TAPS_ALONG, 1);
+            let after: [_; TAPS_ALONG] = simd.load_strided_f32(row, x + radius + nearest, 1);
+            unroll!(TAP < TAPS_ALONG => {
+                let both = simd.add_f32(before[TAPS_ALONG - 1 - TAP], after[TAP]);
+                sum = simd.fma_f32(simd.splat_f32(weights[TAP]), both, sum);
+            });
+        }
+        simd.store_f32(sum, line, x);
     }
 }
 

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis};
 
-use super::blur::{GrayBlur, Lines, Target, floor_to_byte};
+use super::blur::{Bands, GrayBlur, Lines, Target, floor_to_byte};
 use super::border::Border;
-use super::gaussian::{Gaussian, tile};
+use super::gaussian::{Gaussian, Weights, is_series};
 use super::{UNITS_PER_IMAGE, UNITS_PER_PIXEL};
 use crate::Error;
 use crate::batch::{MAX_SIDE, check_length, check_sides};
@@ -76,13 +76,18 @@ impl Work<'_> {
         for ((image, &sigma), blurred) in
             images.chunks_exact(per_image).zip(sigmas).zip(blurred.outer_iter_mut())
         {
-            let (tile, mut start) = (tile(sigma, width), 0);
+            let (rows, columns) = if is_series(sigma) { (height, width) } else { (PART_ROWS, PART_COLUMNS) };
             let mut rest = blurred;
-            while start < width {
-                let end = width.min(start + tile);
-                let (blurred, others) = rest.split_at(Axis(1), end - start);
-                parts.push(Part { image, width, sigma, columns: start..end, blurred });
-                (rest, start) = (others, end);
+            for top in (0..height).step_by(rows) {
+                let rows = top..height.min(top + rows);
+                let (mut these, others) = rest.split_at(Axis(0), rows.len());
+                rest = others;
+                for left in (0..width).step_by(columns) {
+                    let columns = left..width.min(left + columns);
+                    let (blurred, others) = these.split_at(Axis(1), columns.len());
+                    these = others;
+                    parts.push(Part { image, height, width, sigma, rows: rows.clone(), columns, blurred });
+                }
             }
         }
         let units = (per_image * UNITS_PER_PIXEL + UNITS_PER_IMAGE) * sigmas.len() / parts.len().max(1);
@@ -93,11 +98,17 @@ impl Work<'_> {
     }
 }
 
-/// Some columns of an image.
+/// Rows and columns of an image that are blurred by one thread; all of them if the weights are a series.
+const PART_ROWS: usize = 512;
+const PART_COLUMNS: usize = 1024;
+
+/// A part of an image.
 struct Part<'a, T> {
     image: &'a [T],
+    height: usize,
     width: usize,
     sigma: f64,
+    rows: Range<usize>,
     columns: Range<usize>,
     blurred: ArrayViewMut2<'a, T>,
 }
@@ -108,6 +119,7 @@ struct Scratch {
     gaussian: Gaussian,
     gray: GrayBlur,
     lines: Lines,
+    row: Vec<f32>,
 }
 
 struct Task<'s, 'p, 'w, T> {
@@ -123,18 +135,24 @@ impl<T: Value> Kernel for Task<'_, '_, '_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
         let Self { part, border: (border, outside), scratch, watch } = self;
-        let Scratch { gaussian, gray, lines } = scratch;
-        let &mut Part { image, width, sigma, ref columns, ref mut blurred } = part;
+        let Scratch { gaussian, gray, lines, row } = scratch;
+        let &mut Part { image, height, width, sigma, ref rows, ref columns, ref mut blurred } = part;
         let border = (border, outside * T::WHITE);
-        gaussian.set(sigma);
-        lines.start(image.len() / width, columns.len(), gaussian);
+        let mut target = Columns(blurred.view_mut());
         let read = |y: usize, columns: Range<usize>, floats: &mut [f32]| {
             for (float, &value) in floats.iter_mut().zip(&image[y * width..][columns]) {
                 *float = value.to_float();
             }
         };
+        gaussian.set(sigma);
+        if let Weights::Each(weights) = gaussian.weights() {
+            let bands = Bands { height, width, columns: columns.clone(), border, read: &read };
+            return bands.filter(simd, gaussian, weights, rows.clone(), lines, row, watch, &mut target);
+        }
+        let read = |y: usize, columns, floats: &mut [f32]| read(rows.start + y, columns, floats);
+        lines.start(rows.len(), columns.len(), gaussian);
         gray.along_rows(simd, width, columns.clone(), gaussian, border, read, lines, watch)?;
-        lines.filter(simd, gaussian, border, watch, Columns(blurred.view_mut()))
+        lines.filter(simd, gaussian, border, watch, target)
     }
 }
 

@@ -40,11 +40,10 @@ impl Gaussian {
             return;
         }
         self.set_exact(sigma);
-        let radius = self.radius();
         self.weights.clear();
         self.tables.clear();
         self.series = None;
-        if radius > MAX_SUMMED_RADIUS {
+        if is_series(sigma) {
             self.series = Some(Series::of(&self.exact));
         } else {
             self.weights.extend(self.exact.iter().map(|&weight| weight as f32));
@@ -79,7 +78,7 @@ impl Gaussian {
     /// The columns of an image in the parts that are best blurred one after the other. A series starts at the first
     /// column, so for it they are one part.
     pub(super) fn tiles(&self, width: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let tile = tile(self.sigma, width);
+        let tile = if self.series.is_some() || width < 2 * TILE { width } else { TILE };
         (0..width).step_by(tile).map(move |start| start..width.min(start + tile))
     }
 
@@ -111,9 +110,9 @@ fn radius(sigma: f64) -> usize {
     (TRUNCATE * sigma + 0.5) as usize
 }
 
-/// The columns of a part in which an image is blurred; the last may have fewer.
-pub(super) fn tile(sigma: f64, width: usize) -> usize {
-    if radius(sigma) > MAX_SUMMED_RADIUS || width < 2 * TILE { width } else { TILE }
+/// Whether a series stands for the weights.
+pub(super) fn is_series(sigma: f64) -> bool {
+    radius(sigma) > MAX_SUMMED_RADIUS
 }
 
 /// A sum of cosines, which a window that slides along a line yields with a few operations a pixel, whatever its
