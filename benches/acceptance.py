@@ -40,9 +40,15 @@ class Medians:
         """Our time over that of the pass that only packs and counts."""
         return 1 / self.ratio(["floor"], 64, "float32")
 
-    def two_threads(self, dtype: str) -> float:
+    def two_threads(self, dtype: str, size: int = 64, kind: str = "blobs", job: str = "score") -> float:
         """How many times as fast two threads are as one."""
-        return self.seconds("reggan", 64, dtype) / self.seconds("reggan", 64, dtype, threads=2)
+        one, two = (self.seconds("reggan", size, dtype, kind, threads, job) for threads in (1, 2))
+        return one / two
+
+    def fused(self) -> float:
+        """The time of drawing and scoring in one call over that of drawing."""
+        both = self.seconds("reggan", 64, "uint8", job="render and score")
+        return both / self.seconds("reggan", 64, "uint8", job="render")
 
     def spread(self) -> float:
         """The dearest pixel over the cheapest, from 64x64 to 2048x2048, in the worse of both dtypes."""
@@ -102,6 +108,28 @@ TARGETS = (
     Target("64x64 float32, two threads, times one", lambda medians: medians.two_threads("float32"), 1.85),
     Target("64x64 uint8, two threads, times one", lambda medians: medians.two_threads("uint8"), 1.85),
     Target("64x64 bits, two threads, times one", lambda medians: medians.two_threads("bits"), 1.85),
+    Target("render circles 64x64 uint8, times Pillow", times(["pillow"], 64, "uint8", job="render"), 40),
+    Target("render circles 64x64 float32, times OpenCV", times(["opencv"], 64, "float32", job="render"), 30),
+    Target("render polygons 64x64 uint8, times Pillow", times(["pillow"], 64, "uint8", "polygons", "render"), 40),
+    *(
+        Target(
+            f"blur {size}x{size}, sigma {sigma}, times OpenCV",
+            times(["opencv"], size, "float32", f"sigma {sigma}", "blur"),
+            1.5,
+        )
+        for size in (64, 256, 1024)
+        for sigma in (1, 3, 8)
+    ),
+    Target("render circles, two threads, times one", lambda run: run.two_threads("uint8", job="render"), 1.8),
+    Target(
+        "render polygons, two threads, times one", lambda run: run.two_threads("uint8", 64, "polygons", "render"), 1.8
+    ),
+    Target(
+        "blur 1024x1024, sigma 3, two threads, times one",
+        lambda run: run.two_threads("float32", 1024, "sigma 3", "blur"),
+        1.8,
+    ),
+    Target("render and score 64x64, time over render's", Medians.fused, 1.15, at_most=True),
     Target("cost per pixel from 64x64 to 2048x2048, most over least", Medians.spread, 2, at_most=True),
     Target("64x64 uint8, microseconds of one call beyond the kernel", Medians.overhead, 5, at_most=True),
 )

@@ -1,0 +1,55 @@
+"""Make 1.35 million polygons on disk, and search 50 million circles: seconds and memory, as docs/bench-data.json.
+
+Each runs as the command that users give, in a process of its own, on two threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent.parent / "docs"
+IMAGES = 1_350_000
+SEARCHED = 50_000_000
+
+
+def run(arguments: list[str], images: int) -> dict[str, Any]:
+    """Seconds and peak memory of a data command, and the images a second that it comes to."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "reggan.data", *arguments], check=True)
+    seconds = time.perf_counter() - start
+    # The largest process waited for so far, which is why the smaller set comes first.
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return {
+        "command": "python -m reggan.data " + " ".join(arguments),
+        "images": images,
+        "seconds": round(seconds, 2),
+        "images_per_s": round(images / seconds),
+        "peak_bytes_at_most": peak,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=DOCS / "bench-data.json")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        limit = f"--limit={SEARCHED}"
+        find = ["find", "--size=32", "--count=1000000", limit, "--threads=2", "--out=found.json"]
+        make = ["make", "polygons", "--renderer=polygons", f"--images={IMAGES}", "--threads=2"]
+        found, made = run(find, SEARCHED), run(make, IMAGES)
+    options.out.write_text(json.dumps({"find": found, "make": made}, indent=1) + "\n")
+    print(options.out.read_text())
+
+
+if __name__ == "__main__":
+    main()
