@@ -148,8 +148,8 @@ def pillow_polygons(truth: reggan.GroundTruth) -> Images:
             rough = random.normal(1, POLYGONS.irregularity, POLYGONS.vertices) * DIRECTIONS
             smooth = ndimage.gaussian_filter1d(rough, POLYGONS.smoothing, mode="wrap")
             low, high = smooth.min(axis=1, keepdims=True), smooth.max(axis=1, keepdims=True)
-            # Pillow draws the outline as well, and counts from the middle of the first pixel.
-            places = ((smooth - low) / (high - low) - 0.5) * (side - 1) + [[x - 0.5], [y - 0.5]]
+            # Pillow draws the outline as well, about three quarters of a pixel, and counts from a pixel's middle.
+            places = ((smooth - low) / (high - low) - 0.5) * (side - 1.5) + [[x - 0.5], [y - 0.5]]
             draw.polygon(places.T.ravel().tolist(), fill=0)
         out[:] = image
     return images
