@@ -32,6 +32,13 @@ def test_classes_are_balanced_exactly_and_no_image_is_one_piece(size):
     assert analyze(images).count.min() > 1
 
 
+def test_the_papers_set_of_a_hundred_thousand():
+    images = Blobs().open(32, RULE).selection.render(np.arange(100_000))
+    pieces = analyze(images, fields=("count", "score"))
+    assert np.bincount(RULE.classify(pieces.score), minlength=11).tolist() == [0] + [10_000] * 10
+    assert pieces.count.min() > 1
+
+
 def test_every_run_of_ten_holds_each_class_once():
     classes = RULE.classify(score(Blobs().open(32, RULE).selection.render(np.arange(500))))
     assert (np.sort(classes.reshape(-1, 10), axis=1) == np.arange(1, 11)).all()
