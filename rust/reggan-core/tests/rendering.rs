@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 
 use ndarray::ArrayView3;
 use reggan_core::{
-    Batch, Border, Circles, Error, Images, Options, Pixels, Renderer, Runner, Size, Stream, render, score,
+    Batch, BinaryBlobs, Border, Circles, Error, Images, Options, Pixels, Polygons, Renderer, Runner, Size,
+    Spheres, Stream, render, score,
 };
 
 fn circles(radius: (f64, f64), blur: (f64, f64), clustering: (f64, f64)) -> Circles {
@@ -231,4 +232,57 @@ fn a_call_ends_when_it_is_told_to() {
         assert_eq!(result, Err(Error::Interrupted));
         assert_eq!(asked.get(), 2);
     }
+}
+
+/// FNV-1a.
+fn digest(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes
+        .into_iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The same bytes on every machine. For every instruction set of one machine the Python tests see to it.
+#[test]
+fn golden_bytes_of_every_renderer() {
+    let (image, volume) =
+        (Size { depth: 1, height: 48, width: 70 }, Size { depth: 20, height: 24, width: 70 });
+    let (blur, still) = ((0.5, 2.5), (0.0, 0.0));
+    let circles = |antialias, border| {
+        Circles::new((11, 18), (2.0, 7.0), blur, (-0.5, 1.0), antialias, border).expect("served")
+    };
+    let polygons =
+        |color| Polygons::new((1, 9), 0.5, 200, 3.0, 7.0, 1.0, 1.0, color).expect("options that are served");
+    let blobs = BinaryBlobs::new((11, 18), 0.6, false, 3, Border::Reflect).expect("served");
+    let spheres = Spheres::new((11, 18), (6.0, 14.0), blur, Border::Paper).expect("served");
+    let wide = Circles::new((11, 18), (2.0, 7.0), (30.0, 64.0), still, false, Border::Periodic);
+    let cases = [
+        (Renderer::Circles(circles(false, Border::Paper)), image),
+        (Renderer::Circles(circles(true, Border::Reflect)), image),
+        (Renderer::Circles(circles(false, Border::Periodic)), image),
+        (Renderer::Circles(wide.expect("served")), image),
+        (Renderer::BinaryBlobs(blobs), image),
+        (Renderer::Polygons(polygons(false)), image),
+        (Renderer::Polygons(polygons(true)), image),
+        (Renderer::Spheres(spheres), volume),
+    ];
+    let found = cases.map(|(renderer, size)| {
+        let length = 9 * renderer.planes() * size.depth * size.height * size.width;
+        let indices: Vec<u64> = (0..9).collect();
+        let runner = Runner::new(None, &|| false);
+        let (mut floats, mut bytes) = (vec![0.0_f32; length], vec![0; length]);
+        render(&renderer, 5, &indices, size, Pixels::Float32(&mut floats), None, &runner).expect("images");
+        render(&renderer, 5, &indices, size, Pixels::Uint8(&mut bytes), None, &runner).expect("images");
+        digest(floats.iter().flat_map(|value| value.to_bits().to_le_bytes()).chain(bytes))
+    });
+    let expected: [u64; 8] = [
+        0x4748_503e_1e06_4b2c,
+        0x62ab_e116_cdfb_d2fe,
+        0x7e28_a3d4_8060_946e,
+        0x5de2_b816_ba30_a222,
+        0x9ed1_493a_a8d3_59b6,
+        0x6c5f_5edd_ff0d_d94e,
+        0x3e42_6f67_06f2_d21d,
+        0x812a_229c_5a14_dd9b,
+    ];
+    assert!(found == expected, "{found:#018x?}");
 }
