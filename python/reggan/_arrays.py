@@ -205,7 +205,7 @@ def allocate(shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any]) ->
 
 def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Raise a MemoryError if an array is larger than the machine's memory."""
-    asked, memory = prod(shape) * dtype.itemsize, _machine_memory()
+    asked, memory = prod(shape) * dtype.itemsize, machine_memory()
     if asked > memory:
         raise MemoryError(
             f"an array of shape {shape} and dtype {dtype} needs {asked / 2**30:.1f} GiB, "
@@ -270,7 +270,8 @@ def _readable(array: NDArray[Any]) -> NDArray[Any]:
 
 
 @cache
-def _machine_memory() -> int:
+def machine_memory() -> int:
+    """Bytes of memory that the machine has."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):

@@ -23,6 +23,7 @@ import torch
 import tyro
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from .._arrays import machine_memory
 from ..progress import Progress
 from ..rules import Rule
 from .loading import Item
@@ -101,8 +102,7 @@ class FileSet:
     def __init__(self, files: Files, size: int, rule: Rule, *, log: bool = False) -> None:
         self.files, self.size, self.rule = files, size, rule
         self._source = _open(Path(files.path))
-        room = int(MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-        kept, chosen, reasons = _scan(self, room, log)
+        kept, chosen, reasons = _scan(self, int(MEMORY_SHARE * machine_memory()), log)
         if reasons and not files.skip_unreadable:
             raise UnreadableImages(reasons, len(self._source))
         if not chosen:
@@ -150,8 +150,9 @@ class FileSet:
         return square
 
     def _read(self, number: int) -> Picture:
-        """(C, H, W) with the shorter side of the right size."""
-        return _resized(self._source.read(number), self.size, self.files)
+        """(C, H, W) with the shorter side of the right size; already its middle square if no other is asked for."""
+        picture = _resized(self._source.read(number), self.size, self.files)
+        return picture if self.files.crop == "random" else _square(picture, self.size, 0.5).copy()
 
 
 def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, list[int], dict[str, str]]:
