@@ -161,8 +161,8 @@ pub(crate) fn normal(word: u32) -> f32 {
 fn log(value: f32) -> f32 {
     // The exponent for which the rest is from sqrt(1/2) to sqrt(2).
     const ROOT: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
-    let exponent = (value.to_bits() - ROOT) as i32 >> 23;
-    let x = f32::from_bits(value.to_bits() - (exponent << 23) as u32) - 1.0;
+    let exponent = value.to_bits().wrapping_sub(ROOT) as i32 >> 23;
+    let x = f32::from_bits(value.to_bits().wrapping_sub((exponent << 23) as u32)) - 1.0;
     let exponent = exponent as f32;
     let mut series: f32 = 7.037_683_6e-2;
     for coefficient in [
