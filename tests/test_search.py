@@ -340,5 +340,7 @@ def test_the_oracles_are_the_first_images_in_one_piece(size):
 
 
 def test_an_oracle_that_is_not_there():
-    with pytest.raises(ValueError, match="there is no oracle connected-48; there are connected-32, connected-64"):
+    with pytest.raises(
+        ValueError, match="there is no oracle of connected at 48; there are connected at 32, connected at 64"
+    ):
         oracle(size=48)

@@ -27,7 +27,7 @@ from .rules import RULES, Connected, Rule
 from .source import Source, differences
 from .specs import Spec
 
-__all__ = ["Accept", "Found", "find", "oracle"]
+__all__ = ["Accept", "Found", "find", "oracle", "oracles"]
 
 Indices = npt.NDArray[np.uint64]
 Accept: TypeAlias = Rule | Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]
@@ -268,8 +268,14 @@ def oracle(rule: str = "connected", size: int = 64) -> Found:
     Raises:
         ValueError: There is no oracle of this rule and size; `find` can search for one.
     """
+    if (rule, size) not in oracles():
+        known = ", ".join(f"{name} at {side}" for name, side in oracles())
+        raise ValueError(f"there is no oracle of {rule} at {size}; there are {known}, and reggan.find finds others")
     path = _ORACLES / f"{rule}-{size}.json"
-    known = sorted(file.stem for file in _ORACLES.glob("*.json"))
-    if path.stem not in known:
-        raise ValueError(f"there is no oracle {path.stem}; there are {', '.join(known)}, and reggan.find finds others")
     return Found.load(path)
+
+
+def oracles() -> list[tuple[str, int]]:
+    """The rules and sizes that `oracle` knows."""
+    names = (file.stem.rpartition("-") for file in _ORACLES.glob("*.json"))
+    return sorted((rule, int(size)) for rule, _, size in names)

@@ -1,0 +1,163 @@
+"""`python -m reggan.evaluate RUN`: what a trained generator's images are worth, against images that obey the rule."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tyro
+
+from .cli import UsageError, execute
+from .config import TrainConfig
+from .data import Blobs, ImageSet
+from .files import atomic_write
+from .metrics import compare, copies, memorizes, summarize
+from .rendering import render
+from .rules import Rule, resolve_rule
+from .scoring import analyze
+from .search import oracle, oracles
+from .specs import Circles
+from .training import Images, generate, load_generator, private_latents
+
+__all__ = ["evaluate", "held_out_images", "main", "reference_images"]
+
+_TRAINING = 10_000
+"""Training images that copies are looked for among, and that references are taken from where there is no oracle."""
+_BEYOND = 10**9
+"""Images of an endless stream that are taken for trained on."""
+_FEWEST = 100
+"""So many references are needed; where fewer images of the data obey the rule, the best tenth stands for them."""
+_BINS = 20
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Compare a trained generator's images with images that obey the rule; write evaluation.json and evaluation.md."""
+
+    run: tyro.conf.Positional[Path]
+    """Run directory of `python -m reggan.train`."""
+    n: int = 2000
+    """Number of images that are generated, and at most so many references."""
+    seed: int = 0
+    """Seed of the latents."""
+    checkpoint: Literal["best", "last"] = "last"
+    """Which checkpoint's generator."""
+
+    def __post_init__(self) -> None:
+        if not _FEWEST <= self.n <= 100_000:
+            raise UsageError(f"n is {self.n}, must be from {_FEWEST} to 100000")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
+
+
+def reference_images(config: TrainConfig, data: ImageSet, count: int) -> tuple[Images, str]:
+    """Up to `count` images that show what obeying the rule looks like, (N, H, W), and what they are.
+
+    Of circles the oracle: images that were found to obey the rule, and are never trained on. Of other data those that
+    obey it; where they are fewer than 100, the best tenth by score.
+    """
+    circles = isinstance(config.data, Blobs) and isinstance(config.data.spec, Circles)
+    if circles and (config.rule, config.size) in oracles():
+        found = oracle(config.rule, config.size)
+        images = render(found.spec, found.indices[:count], seed=found.seed, size=found.size, dtype=np.uint8)
+        return images, f"oracle: {len(images)} of the default circles that obey {config.rule!r}"
+    images, scores = _training(data)
+    obeying = images[scores >= 1]
+    if len(obeying) >= _FEWEST:
+        return obeying[:count], f"data: {min(len(obeying), count)} images that obey {config.rule!r}"
+    best = np.argsort(-scores, kind="stable")[: min(count, max(_FEWEST, len(images) // 10))]
+    least = scores[best].min()
+    return images[best], f"data: the best {len(best)} images by {config.rule!r}, with scores of {least:.3f} and more"
+
+
+def _training(data: ImageSet) -> tuple[Images, Any]:
+    images, scores, _ = data.items(np.arange(min(data.length or _TRAINING, _TRAINING)))
+    return images[:, 0].numpy(), scores.numpy()
+
+
+def held_out_images(config: TrainConfig) -> Images | None:
+    """Images like the data that are not among them, (N, H, W); None where there are no others."""
+    if not isinstance(config.data, Blobs):
+        return None
+    endless = replace(config.data, images=0).open(config.size, resolve_rule(config.rule))
+    start = config.data.images or _BEYOND
+    return endless.items(np.arange(start, start + _TRAINING))[0][:, 0].numpy()
+
+
+def evaluate(
+    images: Images, reference: Images, training: Images, held_out: Images | None, rule: Rule
+) -> dict[str, Any]:
+    """Every figure of images (N, H, W): by themselves, against references, and, where some were held out, as copies."""
+    counts = np.bincount(analyze(images, fields=("count",)).count)
+    scores, edges = np.histogram(rule(images), bins=_BINS, range=(0, 1))
+    memory: dict[str, Any] = {}
+    if held_out is not None:
+        figure, error = copies(images, training, held_out)
+        memory = {"copies": figure, "copies_error": error, "memorizes": memorizes(figure, error)}
+    return {
+        **summarize(images, rule),
+        "obeying": float((rule(images) >= 1).mean()),
+        **compare(images, reference),
+        **memory,
+        "histograms": {
+            "components": counts.tolist(),
+            "score": scores.tolist(),
+            "score_edges": [round(float(edge), 6) for edge in edges],
+        },
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return execute(lambda: _evaluate(arguments))
+
+
+def _evaluate(arguments: list[str]) -> None:
+    options = tyro.cli(EvaluateOptions, args=arguments, prog="python -m reggan.evaluate")
+    config, module = load_generator(options.run, options.checkpoint)
+    rule = resolve_rule(config.rule)
+    data = config.data.open(config.size, rule)
+    reference, about = reference_images(config, data, options.n)
+    training, _ = _training(data)
+    generated = generate(module, private_latents(options.seed, "evaluate", options.n, config.recipe.latent_dim))
+    held_out = held_out_images(config)
+    columns = {
+        "data": evaluate(training[: options.n], reference, training, held_out, rule),
+        "generator": evaluate(generated, reference, training, held_out, rule),
+    }
+    if held_out is None:
+        about += "; no image of these data was held out, so that copies cannot be told"
+    described = {
+        "reference": about,
+        "images": options.n,
+        "seed": options.seed,
+        "checkpoint": options.checkpoint,
+        **columns,
+    }
+    table = _table(columns, about)
+    atomic_write(options.run / "evaluation.json", json.dumps(described, indent=1) + "\n")
+    atomic_write(options.run / "evaluation.md", table)
+    print(table, end="")
+
+
+def _table(columns: dict[str, dict[str, Any]], about: str) -> str:
+    lines = [f"Reference: {about}.", "", "| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for key, first in next(iter(columns.values())).items():
+        if isinstance(first, dict):
+            continue
+        cells = [
+            ("yes" if column[key] else "no") if isinstance(first, bool) else f"{column[key]:.3f}"
+            for column in columns.values()
+        ]
+        lines.append(f"| {key.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

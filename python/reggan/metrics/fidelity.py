@@ -1,0 +1,95 @@
+"""How near images are to reference images, in the features of `features.py`: each a function of both sets."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
+
+from .features import Featured, standardize
+
+__all__ = ["NEIGHBOURS", "coverage", "density", "frechet", "kernel", "precision", "recall", "vendi"]
+
+NEIGHBOURS = 5
+"""The k of precision, recall, density and coverage, as in arXiv 2002.09797."""
+_KERNEL_SUBSETS = 100
+_KERNEL_SUBSET = 500
+
+
+class _Given(nn.Identity):
+    """Stands where torchmetrics has its own network: the features are given."""
+
+    def __init__(self, features: Tensor) -> None:
+        super().__init__()
+        self.num_features = features.shape[1]
+
+
+def frechet(images: Featured, reference: Featured) -> float:
+    """Frechet distance between the Gaussians of both sets (Heusel et al., arXiv 1706.08500), at least 0."""
+    found, wanted = standardize(images, reference)
+    metric = FrechetInceptionDistance(feature=_Given(wanted)).set_dtype(torch.float64)
+    metric.update(wanted, real=True)
+    metric.update(found, real=False)
+    return max(float(metric.compute()), 0.0)
+
+
+def kernel(images: Featured, reference: Featured) -> float:
+    """Squared maximum mean discrepancy under a cubic kernel (Binkowski et al., arXiv 1801.01401); about 0 at best."""
+    found, wanted = standardize(images, reference)
+    size = min(_KERNEL_SUBSET, len(found), len(wanted))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*save all extracted features in buffer")
+        metric = KernelInceptionDistance(feature=_Given(wanted), subsets=_KERNEL_SUBSETS, subset_size=size)
+    metric.update(wanted, real=True)
+    metric.update(found, real=False)
+    # It draws its subsets from the global state.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return float(metric.compute()[0])
+
+
+def _radii(features: Tensor) -> Tensor:
+    """Distance of each to its k-th nearest neighbour, itself not counted."""
+    return torch.cdist(features, features).kthvalue(NEIGHBOURS + 1, dim=1).values
+
+
+def precision(images: Featured, reference: Featured) -> float:
+    """Share of images within the k-th neighbour's distance of a reference (Kynkaanniemi et al., arXiv 1904.06991)."""
+    found, wanted = standardize(images, reference)
+    return float((torch.cdist(found, wanted) <= _radii(wanted)).any(dim=1).double().mean())
+
+
+def recall(images: Featured, reference: Featured) -> float:
+    """Share of references within the k-th neighbour's distance of an image (arXiv 1904.06991)."""
+    found, wanted = standardize(images, reference)
+    return float((torch.cdist(wanted, found) <= _radii(found)).any(dim=1).double().mean())
+
+
+def density(images: Featured, reference: Featured) -> float:
+    """References that an image is near to, over k (Naeem et al., arXiv 2002.09797); about 1 for equal distributions."""
+    found, wanted = standardize(images, reference)
+    return float((torch.cdist(found, wanted) <= _radii(wanted)).sum(dim=1).double().mean() / NEIGHBOURS)
+
+
+def coverage(images: Featured, reference: Featured) -> float:
+    """Share of references with an image within the distance of their k-th neighbour (arXiv 2002.09797)."""
+    found, wanted = standardize(images, reference)
+    return float((torch.cdist(wanted, found).min(dim=1).values <= _radii(wanted)).double().mean())
+
+
+def vendi(images: Featured, reference: Featured) -> float:
+    """Effective number of different images (Friedman and Dieng, arXiv 2210.02410), 1 to N, over the reference's.
+
+    The similarity is the cosine between features.
+    """
+
+    def effective(features: Tensor) -> Tensor:
+        unit = nn.functional.normalize(features, dim=1)
+        shares = torch.linalg.eigvalsh(unit.T @ unit / len(unit)).clamp_min(1e-300)
+        return torch.exp(-(shares * shares.log()).sum())
+
+    found, wanted = standardize(images, reference)
+    return float(effective(found) / effective(wanted))

@@ -1,0 +1,91 @@
+"""Evaluation of a run: what is written, what the references are, and that good images are told from others."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_training import tiny, train
+
+import reggan
+from reggan import evaluate as command
+from reggan.config import TrainConfig
+from reggan.data import Blobs, Files
+from reggan.evaluate import evaluate, held_out_images, reference_images
+from reggan.rules import RULES
+
+RULE = RULES["connected"]
+
+
+@pytest.fixture(scope="module")
+def config() -> TrainConfig:
+    return tiny()
+
+
+def test_a_run_gets_its_table_and_its_figures(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    train(run, config)
+    assert command.main([str(run), "--n", "100"]) == 0
+    printed = capsys.readouterr().out
+    assert printed == (run / "evaluation.md").read_text()
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["reference"].startswith("oracle: 100")
+    for column in ("data", "generator"):
+        figures = found[column]
+        assert sum(figures["histograms"]["score"]) == sum(figures["histograms"]["components"]) == 100
+        assert f"{figures['coverage']:.3f}" in printed
+    assert found["data"]["obeying"] == 0
+    assert found["data"]["coverage"] > found["generator"]["coverage"]
+    first = (run / "evaluation.json").read_bytes()
+    assert command.main([str(run), "--n", "100"]) == 0
+    assert (run / "evaluation.json").read_bytes() == first
+
+
+def test_wrong_options_write_nothing(tmp_path, capsys):
+    assert command.main([str(tmp_path), "--n", "5"]) == 2
+    assert command.main([str(tmp_path)]) == 1
+    assert "not a run directory" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_oracle_is_where_an_ideal_generator_would_be(config):
+    data = config.data.open(config.size, RULE)
+    reference, _ = reference_images(config, data, 300)
+    found = reggan.oracle("connected", config.size)
+    ideal = reggan.render(found.spec, found.indices[300:600], seed=found.seed, size=config.size, dtype=np.uint8)
+    training = data.items(np.arange(2000))[0][:, 0].numpy()
+    held_out = held_out_images(config)
+    good, copied = (evaluate(images, reference, training, held_out, RULE) for images in (ideal, training[:300]))
+    assert good["score"] == good["one_piece"] == good["obeying"] == 1
+    assert good["coverage"] > 0.9
+    assert not good["memorizes"]
+    assert copied["memorizes"]
+    assert copied["coverage"] < good["coverage"]
+
+
+def test_without_an_oracle_the_data_are_the_reference(config, tmp_path):
+    found = reggan.oracle("connected", config.size)
+    obeying = reggan.render(found.spec, found.indices[:150], seed=found.seed, size=config.size, dtype=np.uint8)
+    others = reggan.render(found.spec, 850, size=config.size, dtype=np.uint8)
+    for kept, expected, about in ((150, 150, "150 images that obey"), (50, 100, "the best 100 images")):
+        np.save(tmp_path / "images.npy", np.concatenate([others, obeying[:kept]]))
+        other = replace(config, data=Files(str(tmp_path / "images.npy")))
+        images, told = reference_images(other, other.data.open(config.size, RULE), 500)
+        assert about in told
+        assert len(images) == expected
+        assert (RULE(images) == 1).sum() >= kept
+        assert held_out_images(other) is None
+        assert "copies" not in evaluate(images, images, images, None, RULE)
+    polygons = replace(config, data=Blobs(spec=reggan.Polygons(), classes=()))
+    images, told = reference_images(polygons, polygons.data.open(config.size, RULE), 500)
+    assert "the best 500 images" in told
+    assert len(images) == 500
+
+
+def test_held_out_images_are_none_of_the_data(config):
+    data = config.data.open(config.size, RULE)
+    assert data.length == 10_000
+    training = data.items(np.arange(data.length))[0].numpy()
+    held_out = held_out_images(config)
+    assert held_out.shape == (10_000, config.size, config.size)
+    assert not {image.tobytes() for image in training} & {image.tobytes() for image in held_out}
