@@ -61,14 +61,16 @@ def test_train_prints_the_table_and_names_the_run_last(tmp_path, capsys):
 
 def test_the_default_run_directory_is_the_next_free_one(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for expected in ("runs/reggan-connected-32px-seed0", "runs/reggan-connected-32px-seed0-2"):
+    for expected in ("runs/harvest-connected-32px-seed0", "runs/harvest-connected-32px-seed0-2"):
         code, out, _ = ended(lambda: train_command.main(flags(tiny())), capsys)
         assert (code, out.splitlines()[-1]) == (0, expected)
 
 
 def test_dry_run_prints_the_resolved_configuration_and_does_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, _ = ended(lambda: train_command.main(["--dry-run", "--preset", "paper", "--lr", "1e-3"]), capsys)
+    code, out, _ = ended(
+        lambda: train_command.main(["--dry-run", "--recipe=reggan", "--preset=paper", "--lr=1e-3"]), capsys
+    )
     config = json.loads(out)
     assert code == 0
     assert (config["recipe"]["name"], config["recipe"]["lr"], config["size"]) == ("reggan", 1e-3, 64)
@@ -77,7 +79,7 @@ def test_dry_run_prints_the_resolved_configuration_and_does_nothing(tmp_path, ca
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("recipe", ["dcgan", "reggan"])
+@pytest.mark.parametrize("recipe", ["dcgan", "harvest", "reggan"])
 def test_help_lists_the_options_of_the_recipe(recipe, capsys):
     code, out, _ = ended(lambda: train_command.main(["--recipe", recipe, "--help"]), capsys)
     assert code == 0
@@ -93,11 +95,11 @@ def test_help_lists_the_options_of_the_recipe(recipe, capsys):
         "--dry-run",
     ):
         assert option in out
-    assert ("--classifier-steps" in out) == (recipe == "reggan")
+    assert ("--classifier-steps" in out) == (recipe != "dcgan")
 
 
 USAGE = {
-    "unknown recipe 'stylegan'; known: dcgan, reggan": ["--recipe", "stylegan"],
+    "unknown recipe 'stylegan'; known: dcgan, harvest, reggan": ["--recipe", "stylegan"],
     "unknown preset 'fast'; known: paper, quick": ["--preset", "fast"],
     "unknown rule 'tidy'": ["--rule", "tidy"],
     "size is 33, must be one of 32, 64, 128": ["--size", "33"],
@@ -148,11 +150,7 @@ DAMAGE = {
     "is not a run directory": lambda run: (run / "config.json").unlink(),
     "damaged": lambda run: (run / "config.json").write_text("{"),
     "has format 2": lambda run: edit(run / "config.json", '"format": 1', '"format": 2'),
-    "unknown recipe 'regan'": lambda run: (
-        edit(run / "config.json", '"reggan"', '"regan"')
-        if '"reggan": "' not in (run / "config.json").read_text()
-        else edit(run / "config.json", '"name": "reggan"', '"name": "regan"')
-    ),
+    "unknown recipe 'regan'": lambda run: edit(run / "config.json", '"name": "harvest"', '"name": "regan"'),
     "size is 31": lambda run: edit(run / "config.json", '"size": 32', '"size": 31'),
     "field steps": lambda run: edit(run / "config.json", '"steps": 6', '"steps": "6"'),
     "checksum": lambda run: last_checkpoint(run).with_suffix(".safetensors").write_bytes(b"x" * 1000),

@@ -84,7 +84,7 @@ def test_without_an_oracle_the_data_are_the_reference(config, tmp_path):
 
 def test_held_out_images_are_none_of_the_data(config):
     data = config.data.open(config.size, RULE)
-    assert data.length == 10_000
+    assert data.length == 500
     training = data.items(np.arange(data.length))[0].numpy()
     held_out = held_out_images(config)
     assert held_out.shape == (10_000, config.size, config.size)

@@ -31,7 +31,7 @@ def test_compare_leaves_tables_and_figures(results):
             assert column["seeds"] == [summary["generator"][key] for summary in alone]
             assert column["mean"] == pytest.approx(sum(column["seeds"]) / 2)
     table = (results / "results.md").read_text()
-    assert f"{found['results']['reggan']['score']['mean']:.3f} ±" in table
+    assert f"{found['results']['harvest']['score']['mean']:.3f} ±" in table
     for name in ("scores.png", "samples.png"):
         with Image.open(results / name) as image:
             assert min(image.size) > 200

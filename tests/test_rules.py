@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reggan.rules import RULES, Connected, Product, Rule, resolve_rule
+from reggan.rules import RULES, Connected, Ink, Product, Rule, Solid, resolve_rule
 
 
 class Constant(Rule):
@@ -70,6 +70,47 @@ def test_two_rules_multiply():
     assert (HALF & Connected()).classes == 2
 
 
+@pytest.mark.parametrize(("ink", "score"), [(0, 0), (5, 0.5), (10, 1), (30, 1), (40, 1), (70, 0.5), (100, 0)])
+def test_ink_is_within_its_bounds(ink, score):
+    image = np.full(100, 255, np.uint8)
+    image[:ink] = 0
+    assert Ink(0.1, 0.4)(image.reshape(1, 10, 10))[0] == pytest.approx(score)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.1, 0.5), (0.5, 0.4), (0.5, 1.1)])
+def test_bounds_of_ink_that_make_no_sense_are_refused(low, high):
+    with pytest.raises(ValueError, match=f"ink is from {low} to {high}"):
+        Ink(low, high)
+    assert Ink(0, 1)(np.zeros((2, 3, 3), np.uint8)).tolist() == [1, 1]
+
+
+def test_solid_counts_holes():
+    image = np.full((1, 9, 9), 255, np.uint8)
+    assert Solid()(image)[0] == 0
+    image[0, 1:8, 1:8] = 0
+    assert Solid()(image)[0] == 1
+    for holes, (row, column) in enumerate([(2, 2), (2, 4), (4, 2)], 1):
+        image[0, row, column] = 255
+        assert Solid()(image)[0] == np.float32(1 / (1 + holes))
+    assert Solid().classify([1 / 6, 1 / 5, 1 / 4, 1 / 3, 1 / 2, 1]).tolist() == [0, 0, 1, 2, 3, 4]
+
+
+def test_rules_are_named_with_options_and_joined():
+    assert resolve_rule("connected") is RULES["connected"]
+    assert resolve_rule("ink(0.1, high=0.4)") == Ink(0.1, 0.4)
+    assert resolve_rule("connected(connectivity=8) & solid & ink(0.1)") == Product(
+        Product(Connected(connectivity=8), Solid()), Ink(0.1)
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["", "symmetric", "connected &", "ink(x)", "ink(2)", "ink(1, 2, 3, 4)", "solid | ink", "__import__('os')"]
+)
+def test_what_is_no_rule_is_said(name):
+    with pytest.raises(ValueError, match="known rules: connected, ink, solid, joined by &"):
+        resolve_rule(name)
+
+
 def test_a_rule_of_ones_own_is_found_by_its_import_path(monkeypatch, tmp_path):
     (tmp_path / "my_rules.py").write_text(
         "from reggan import Connected\nloose = Connected(threshold=0.25, connectivity=8)\nnumber = 3\n"
@@ -85,5 +126,5 @@ def test_a_rule_of_ones_own_is_found_by_its_import_path(monkeypatch, tmp_path):
 
 
 def test_an_unknown_rule_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"unknown rule 'conected'; known rules: connected"):
+    with pytest.raises(ValueError, match=r"unknown rule 'conected': conected is no rule; known rules: connected"):
         resolve_rule("conected")

@@ -13,12 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reggan import RULES, score, training
 from reggan.checkpoint import list_checkpoints, load_checkpoint
 from reggan.config import preset
-from reggan.networks import ScoreClassifier
+from reggan.data import normalize, quantize
 from reggan.recipes import RECIPES, Batch
+from reggan.recipes.harvest import tilt
+from reggan.recipes.memory import Memory
 
 TINY = {
     "steps": 6,
@@ -33,12 +37,15 @@ TINY = {
 }
 
 
-def tiny(recipe="reggan", **changes):
+def tiny(recipe="harvest", **changes):
     config = preset("quick", recipe)
     options = {"width": 4}
-    if recipe == "reggan":
+    if recipe != "dcgan":
         options |= {"classifier_steps": 5, "classifier_width": 4, "warmup": 2}
-    return replace(config, **(TINY | {"recipe": replace(config.recipe, **options)} | changes))
+    if recipe == "harvest":
+        options |= {"kept": 20, "replay": 40, "rounds": 2}
+    data = replace(config.data, images=500)
+    return replace(config, **(TINY | {"recipe": replace(config.recipe, **options), "data": data} | changes))
 
 
 def train(run, config):
@@ -96,15 +103,16 @@ def test_metrics_hold_losses_and_exact_scores(finished):
         (2, "classifier", 0),
         (4, "classifier", 0),
         (6, "warmup", 1),
-        (8, "rule", 3),
-        (10, "rule", 5),
-        (11, "rule", 6),
+        (8, "round 1", 3),
+        (10, "round 2", 5),
+        (11, "round 2", 6),
     ]
     assert {line["step"] for line in found if "samples/score" in line} == {8, 11}
     assert {"classifier/loss", "classifier/accuracy"} < found[0].keys()
     assert {"discriminator/loss", "generator/loss"} < found[2].keys()
-    assert "rule/loss" not in found[2]
-    assert "rule/loss" in found[3]
+    assert "teach/loss" not in found[2]
+    assert {"teach/loss", "begin/score", "begin/obeying", "generator/rule_weight"} < found[3].keys()
+    assert "begin/score" in found[4]
     last = found[-1]
     assert 0 <= last["samples/score"] <= 1
     assert 0 <= last["samples/expected_score"] <= 1
@@ -165,6 +173,10 @@ def flags(config):
         f"--classifier-steps={recipe.classifier_steps}",
         f"--classifier-width={recipe.classifier_width}",
         f"--warmup={recipe.warmup}",
+        f"--kept={recipe.kept}",
+        f"--replay={recipe.replay}",
+        f"--rounds={recipe.rounds}",
+        f"--data.images={config.data.images}",
     ]
 
 
@@ -197,8 +209,9 @@ def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, numbe
     assert_same_results(run, tmp_path / "unbroken")
 
 
-def test_a_phase_trains_its_network_and_no_other():
-    trainer = training._Trainer.create(tiny())
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_phase_trains_its_network_and_no_other(recipe):
+    trainer = training._Trainer.create(tiny(recipe))
     images = torch.rand(8, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 255
     item = (images.to(torch.uint8), torch.full((8,), 0.5), torch.full((8,), 5))
     for stage in trainer.stages:
@@ -222,7 +235,8 @@ def test_phases_run_as_often_as_they_say(tmp_path, monkeypatch):
         return original(self, replace(phase), batch)
 
     monkeypatch.setattr(training._Trainer, "run_phase", record)
-    recipe = type(tiny().recipe)
+    config = tiny("reggan")
+    recipe = type(config.recipe)
     stages = recipe.stages
 
     def every_second(self, steps, rule):
@@ -230,7 +244,7 @@ def test_phases_run_as_often_as_they_say(tmp_path, monkeypatch):
         return *first, replace(last, phases=(*last.phases[:-1], replace(last.phases[-1], every=2)))
 
     monkeypatch.setattr(recipe, "stages", every_second)
-    train(tmp_path / "run", tiny())
+    train(tmp_path / "run", config)
     assert ran.count("classifier") == 5
     assert (ran.count("discriminator"), ran.count("generator"), ran.count("rule")) == (6, 6, 2)
     one = ["teach", "discriminator", "generator"]
@@ -346,7 +360,7 @@ def test_a_log_that_was_changed_by_hand_is_said(finished, tmp_path):
 
 
 def test_the_pool_shows_the_discriminator_the_best_images():
-    recipe = replace(tiny().recipe, pool=3)
+    recipe = replace(tiny("dcgan").recipe, pool=3)
     scores = torch.tensor([0.1, 0.9, 0.3, 0.8, 0.2, 0.5])
     batch = Batch(torch.arange(6.0)[:, None, None, None], scores, torch.arange(6), torch.Generator())
     assert recipe.best(batch).classes.tolist() == [1, 3]
@@ -354,48 +368,150 @@ def test_the_pool_shows_the_discriminator_the_best_images():
     assert replace(recipe, pool=1).best(batch).classes.tolist() == list(range(6))
 
 
-def rule_losses(**options):
-    """The rule loss's gradient per sample, and the images that the discriminator is told are real."""
-    recipe = replace(tiny().recipe, **options)
-    obeying, failing = torch.ones(1, 32, 32), torch.ones(1, 32, 32)
-    obeying[0, 4:8, 4:8] = -1
-    failing[0, 4:8, 4:8] = failing[0, 20:24, 20:24] = -1
-    generated = torch.stack([obeying, failing, obeying, failing]).requires_grad_()
-    images = torch.zeros(4, 1, 32, 32)
-    seen = []
-
-    class Generator(torch.nn.Module):
-        def forward(self, z):
-            return generated
-
-    class Discriminator(torch.nn.Module):
-        def forward(self, x):
-            seen.append(x.detach().clone())
-            return x.flatten(1).sum(1)
-
-    networks = {
-        "generator": Generator(),
-        "discriminator": Discriminator(),
-        "classifier": ScoreClassifier(32, 1, 11, 4),
-    }
-    batch = Batch(images, torch.full((4,), 0.5), torch.full((4,), 5), torch.Generator().manual_seed(0))
-    recipe.rule_step_loss(RULES["connected"], networks, batch)[0].backward()
-    recipe.fed_discriminator_loss(RULES["connected"], networks, batch)
-    return generated.grad.flatten(1).abs().sum(1), seen[0], obeying
+OBEYING, FAILING = torch.ones(1, 32, 32), torch.ones(1, 32, 32)
+OBEYING[0, 4:8, 4:8] = -1
+FAILING[0, 4:8, 4:8] = FAILING[0, 20:24, 20:24] = -1
+CONNECTED = RULES["connected"]
 
 
-def test_the_gate_spares_samples_that_obey():
-    gradient, _, _ = rule_losses(gate=True, pool=1, instance_noise=0.0)
-    assert gradient[0] == gradient[2] == 0
-    assert gradient[1] > 0
-    assert gradient[3] > 0
-    gradient, _, _ = rule_losses(gate=False, pool=1, instance_noise=0.0)
-    assert (gradient > 0).all()
+class Fixed(torch.nn.Module):
+    """A generator that makes these images, and keeps the gradients that come back."""
+
+    def __init__(self, *images):
+        super().__init__()
+        self.images = torch.stack(images).requires_grad_()
+
+    def forward(self, z):
+        return self.images[torch.arange(len(z)) % len(self.images)]
 
 
-def test_feedback_replaces_a_share_of_the_real_images_by_obeying_ones():
-    _, real, obeying = rule_losses(feedback=0.5, pool=1, instance_noise=0.0)
-    assert torch.equal(real[:2], torch.stack([obeying, obeying]))
-    assert (real[2:] == 0).all()
-    _, real, _ = rule_losses(feedback=0.3, pool=1, instance_noise=0.0)
-    assert (real[1:] == 0).all()
+class Darkness(torch.nn.Module):
+    """A discriminator that takes dark images for real, and keeps what it was asked about."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append(images.detach().clone())
+        return -images.flatten(1).mean(1)
+
+
+def harvest(**options):
+    """A recipe, its networks around a fixed generator, and a batch of white paper."""
+    recipe = replace(tiny().recipe, **({"instance_noise": 0.0, "pool": 1, "kept": 4, "replay": 8} | options))
+    networks = recipe.build(32, 1, CONNECTED)
+    fixed = Fixed(OBEYING, FAILING, OBEYING, FAILING)
+    networks |= {"generator": fixed, "averaged": fixed, "discriminator": Darkness()}
+    batch = Batch(torch.ones(4, 1, 32, 32), torch.zeros(4), torch.zeros(4), torch.Generator().manual_seed(0))
+    return recipe, networks, batch
+
+
+@torch.no_grad()
+def begin(recipe, networks, batch):
+    return recipe.harvest(CONNECTED, networks, batch)
+
+
+def test_a_harvest_keeps_what_obeys_and_becomes_the_real_images():
+    recipe, networks, batch = harvest(feedback=0.75)
+    found = begin(recipe, networks, batch)
+    assert found["score"] == found["obeying"] == 1
+    assert (networks["memory"].harvested == quantize(OBEYING)).all()
+    recipe.fed_discriminator_loss(networks, batch)
+    real = networks["discriminator"].seen[0]
+    assert [image.min().item() for image in real] == [-1, -1, -1, 1]
+
+
+def test_a_harvest_keeps_the_best_where_nothing_obeys_and_makes_way_for_a_better_one():
+    recipe, networks, batch = harvest(accept=0.5)
+    worse = FAILING.clone()
+    worse[0, 12:16, 12:16] = -1
+    networks["averaged"] = Fixed(worse, FAILING)
+    assert begin(recipe, networks, batch) == {"score": 0.5, "obeying": 0}
+    assert (networks["memory"].harvested == quantize(FAILING)).all()
+    networks["averaged"] = Fixed(OBEYING)
+    assert begin(recipe, networks, batch) == {"score": 1, "obeying": 1}
+    networks["averaged"] = Fixed(1.0 * (OBEYING.flip(1)))
+    assert begin(recipe, networks, batch) == {"score": 1}
+    assert (networks["memory"].harvested == quantize(OBEYING)).all()
+
+
+def test_the_rule_pulls_failing_samples_alone_and_as_hard_as_its_weight_says():
+    def gradients(**options):
+        recipe, networks, batch = harvest(**options)
+        begin(recipe, networks, batch)
+        networks["memory"].weight.fill_(0.5)
+        # The running score is then at the target, and leaves the weight where it is.
+        networks["memory"].score.fill_(1.0 + 0.02 / 0.98 * (1 - 0.75))
+        recipe.pulled_generator_loss(CONNECTED, networks, batch)[0].backward()
+        return networks["generator"].images.grad
+
+    alone = gradients(rule_weight=0.0)
+    pulled = gradients(rule_weight=2.0) - alone
+    assert (alone.flatten(1).norm(dim=1) > 0).all()
+    assert (pulled[[0, 2]] == 0).all()
+    length = 0.5 * float(alone.flatten(1).norm(dim=1).mean())
+    assert pulled[[1, 3]].flatten(1).norm(dim=1).tolist() == pytest.approx([length] * 2, rel=1e-3)
+    ungated = gradients(rule_weight=2.0, gate=False) - alone
+    assert ungated.flatten(1).norm(dim=1).tolist() == pytest.approx([length] * 4, rel=1e-3)
+
+
+def test_the_weight_rises_below_the_target_and_falls_above_it():
+    for target, rises in ((1.0, True), (0.5, False)):
+        recipe, networks, batch = harvest(target_score=target)
+        begin(recipe, networks, batch)
+        memory = networks["memory"]
+        weights = [float(memory.weight)]
+        for _ in range(300):
+            recipe.pulled_generator_loss(CONNECTED, networks, batch)
+            weights.append(float(memory.weight))
+        assert weights == sorted(weights, reverse=not rises)
+        assert weights[-1] == pytest.approx(recipe.rule_weight if rises else 0.01)
+
+
+@settings(deadline=None)
+@given(st.floats(0.2, 1.0), st.integers(0, 2**32))
+def test_tilted_scores_have_the_mean_that_was_asked_for(target, seed):
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.rand(4000, generator=generator)
+    places = tilt(scores, 400, target, generator)
+    assert len(set(places.tolist())) == 400
+    best = float(scores.sort(descending=True).values[:400].mean())
+    assert float(scores[places].mean()) == pytest.approx(min(target, best), abs=0.005)
+
+
+def test_the_memory_is_a_ring():
+    memory = Memory(2, 1, 1, 4)
+    images = torch.arange(6, dtype=torch.uint8)[:, None, None, None].expand(6, 1, 2, 2)
+    memory.remember(images[:3], torch.arange(3.0))
+    memory.remember(images[3:], torch.arange(3.0, 6.0))
+    assert memory.made_scores.tolist() == [4, 5, 2, 3]
+    found, scores = memory.recall(2, 50, torch.Generator())
+    assert scores[:2].tolist() == [4, 5]
+    assert set(scores.tolist()) == {2, 3, 4, 5}
+    assert found[:, 0, 0, 0].tolist() == scores.tolist()
+    memory.remember(images, torch.arange(6.0))
+    assert sorted(memory.made_scores.tolist()) == [2, 3, 4, 5]
+
+
+def test_lessons_have_exact_scores():
+    recipe, _, _ = harvest()
+    images, scores, classes = tiny().data.open(32, CONNECTED).items(np.arange(16))
+    batch = Batch(normalize(images), scores, classes, torch.Generator())
+    taught, told = recipe.lesson(CONNECTED, batch)
+    assert taught.shape == batch.images.shape
+    assert told.tolist() == CONNECTED(quantize(taught)[:, 0].numpy()).tolist()
+    assert (taught[:4] >= batch.images[:4]).all()
+    assert (taught[4:8] <= batch.images[4:8]).all()
+    assert torch.equal(taught[8:], batch.images[8:])
+
+
+def test_rates_fall_at_the_end():
+    trainer = training._Trainer.create(tiny(steps=10, decay=0.5))
+    rates = []
+    for step in (0, 1, 5, 6, 7, 10):
+        trainer.set_rates(step)
+        rates.append(trainer.optimizers["generator"].param_groups[0]["lr"] / trainer.config.recipe.lr)
+    assert rates == pytest.approx([1, 1, 1, 1, 0.8, 0.2])
+    trainer.set_rates(10**6)
+    assert trainer.optimizers["generator"].param_groups[0]["lr"] == pytest.approx(0.05 * trainer.config.recipe.lr)

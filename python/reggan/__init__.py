@@ -14,7 +14,7 @@ from reggan.rendering import (
     render,
     render_scores,
 )
-from reggan.rules import RULES, Connected, Rule
+from reggan.rules import RULES, Connected, Ink, Rule, Solid
 from reggan.scoring import (
     Components,
     analyze,
@@ -38,9 +38,11 @@ __all__ = [
     "Connected",
     "Found",
     "GroundTruth",
+    "Ink",
     "PackedImages",
     "Polygons",
     "Rule",
+    "Solid",
     "Spheres",
     "__version__",
     "analyze",

@@ -12,7 +12,7 @@ from pydantic import SkipValidation, TypeAdapter, ValidationError
 
 from .data import Blobs, Files
 from .networks import SIZES
-from .recipes import DCGAN, RECIPES, Recipe, RegGAN
+from .recipes import DCGAN, RECIPES, Harvest, Recipe, RegGAN
 from .rules import resolve_rule
 
 __all__ = ["PRESETS", "TrainConfig", "config_from_json", "config_to_json", "lookup", "preset"]
@@ -29,7 +29,8 @@ class TrainConfig:
     data: Annotated[Blobs | Files, tyro.conf.AvoidSubcommands, SkipValidation] = field(default_factory=Blobs)
     """The training data: rendered ones, or images of your own."""
     rule: str = "connected"
-    """What samples must obey: a name in reggan.RULES, or your own as package.module:attribute."""
+    """What samples must obey: names in reggan.RULES as in "connected & ink(0.1, 0.4)", or your own as
+    package.module:attribute."""
     size: int = 32
     """Side of the images in pixels: 32, 64 or 128."""
     steps: int = 1000
@@ -46,6 +47,8 @@ class TrainConfig:
     """Processes that render batches; 0 renders in the training process. The batches are the same."""
     ema: float = 0.995
     """Decay of the generator's moving average, which makes the samples; 0 for none."""
+    decay: float = 0.0
+    """Share of the steps, at the end, over which the rates of all optimizers fall to a twentieth; 0 for none."""
     log_every: int = 10
     """Steps between lines of losses."""
     eval_every: int = 100
@@ -62,6 +65,8 @@ class TrainConfig:
             raise ValueError(f"size is {self.size}, must be one of {', '.join(map(str, SIZES))}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}, must be from 0 to below 1")
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"decay is {self.decay}, must be from 0 to 1")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
         for name, low, high in (
@@ -83,42 +88,41 @@ class TrainConfig:
         resolve_rule(self.rule)
 
 
+_PAPER = TrainConfig(
+    DCGAN(),
+    Blobs(images=10_000),
+    size=64,
+    steps=20_000,
+    ema=0.999,
+    eval_every=500,
+    sample_every=2000,
+    checkpoint_every=1000,
+)
+_QUICK = TrainConfig(
+    Harvest(width=24, real_label=0.9, instance_noise=0.1, pool=5),
+    Blobs(images=37_700),
+    steps=14_000,
+    decay=0.2,
+    eval_every=250,
+    sample_every=2000,
+    checkpoint_every=1000,
+)
+
 PRESETS: dict[str, dict[str, TrainConfig]] = {
-    "paper": {
-        recipe.name: TrainConfig(
-            recipe,
-            Blobs(images=10_000),
-            size=64,
-            steps=20_000,
-            ema=0.999,
-            eval_every=500,
-            sample_every=2000,
-            checkpoint_every=1000,
-        )
-        for recipe in (DCGAN(), RegGAN())
-    },
+    "paper": {recipe.name: replace(_PAPER, recipe=recipe) for recipe in (DCGAN(), RegGAN())},
     "quick": {
-        recipe.name: TrainConfig(recipe, Blobs(images=10_000), steps=2500)
+        recipe.name: replace(_QUICK, recipe=recipe)
         for recipe in (
             DCGAN(width=24, real_label=0.9, instance_noise=0.1),
+            Harvest(width=24, real_label=0.9, instance_noise=0.1, pool=5),
             RegGAN(
-                width=24,
-                real_label=0.9,
-                instance_noise=0.1,
-                pool=5,
-                classifier_steps=800,
-                classifier_width=16,
-                warmup=400,
-                method="second",
-                rule_ratio=1.5,
-                gate=True,
-                feedback=0.3,
+                width=24, real_label=0.9, instance_noise=0.1, method="second", classifier_width=16, classifier_steps=800
             ),
         )
     },
 }
 """Configurations by preset and recipe. "paper" is arXiv 2102.04593, with what it leaves open as in DCGAN and the number
-of steps chosen here. "quick" is for minutes on two CPU cores; its RegGAN has what docs/method.md says works better."""
+of steps chosen here. "quick" is for minutes on two CPU cores; docs/results.md has what it reaches."""
 
 
 def lookup(table: dict[str, T], name: str, what: str) -> T:
@@ -132,7 +136,7 @@ def lookup(table: dict[str, T], name: str, what: str) -> T:
     return table[name]
 
 
-def preset(name: str = "quick", recipe: str = "reggan") -> TrainConfig:
+def preset(name: str = "quick", recipe: str = "harvest") -> TrainConfig:
     """Return the configuration of a preset for a recipe.
 
     Raises:

@@ -1,11 +1,14 @@
 """Rules: a batch of images in, exact scores in [0, 1] out, with the classes that a classifier learns them by.
 
-A rule needs no gradient. The first one, `connected`, is the score of RegGAN (arXiv 2102.04593, section 3.1).
+A rule needs no gradient. The first one, `connected`, is the score of RegGAN (arXiv 2102.04593, section 3.1). Rules
+compose: `Connected() & Ink(0.1, 0.4)`, or on the command line "connected & ink(0.1, 0.4)".
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .scoring import score
+from .scoring import analyze, score
 
-__all__ = ["RULES", "Connected", "Product", "Rule", "resolve_rule"]
+__all__ = ["RULES", "Connected", "Ink", "Product", "Rule", "Solid", "resolve_rule"]
 
 TENTHS = tuple((2 * k + 1) / 20 for k in range(10))
 """Edges of the 11 classes round(10 s), rounding half up: 0.05, 0.15, ..., 0.95."""
@@ -67,6 +70,46 @@ class Connected(Rule):
 
 
 @dataclass(frozen=True)
+class Ink(Rule):
+    """The share of ink pixels is from `low` to `high`: 1 there, and falling to 0 at an empty and at a full image.
+
+    By itself hardly worth a training, but a bound for other rules: a single dot is connected, too.
+    """
+
+    low: float = 0.07
+    high: float = 0.42
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high <= 1:
+            raise ValueError(f"ink is from {self.low} to {self.high}, must be from 0 up to 1")
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Share / low below the range, (1 - share) / (1 - high) above it, float32 (N,)."""
+        area = analyze(images, threshold=self.threshold, fields=("area",)).area
+        share = area / math.prod(images.shape[-2:])
+        below = share / self.low if self.low else np.ones_like(share)
+        above = (1 - share) / (1 - self.high) if self.high < 1 else np.ones_like(share)
+        return np.minimum(np.minimum(below, above), 1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Solid(Rule):
+    """No holes: 1 / (1 + holes), paper that the ink encloses; 0 for the empty image, which has nothing to be solid."""
+
+    edges = (0.22, 0.29, 0.42, 0.75)
+    """Classes of four holes and more, three, two, one, and none."""
+
+    threshold: float = 0.5
+    connectivity: int = 4
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Exact score of each image (N, H, W), float32 (N,)."""
+        found = analyze(images, threshold=self.threshold, connectivity=self.connectivity, fields=("holes", "area"))
+        return np.where(found.area > 0, 1 / (1 + found.holes), 0).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Product(Rule):
     """Two rules at once, by the product of their scores; the classes are those of the first."""
 
@@ -78,6 +121,11 @@ class Product(Rule):
         """Edges of the first rule."""
         return self.first.edges
 
+    @property
+    def values(self) -> npt.NDArray[np.float32]:
+        """Values of the first rule's classes."""
+        return self.first.values
+
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Product of both scores, float32 (N,)."""
         return self.first(images) * self.second(images)
@@ -85,25 +133,47 @@ class Product(Rule):
 
 RULES: dict[str, Rule] = {
     "connected": Connected(),
+    "ink": Ink(),
+    "solid": Solid(),
 }
 
 
 def resolve_rule(name: str) -> Rule:
     """Find a rule by its name in RULES, or one of your own as "package.module:attribute".
 
+    A rule that has options takes them as in Python, and "&" joins rules: "connected & ink(0.07, high=0.42)".
+
     Raises:
-        ValueError: the name is not in the table, or what it leads to is not a Rule.
+        ValueError: the name is not in the table, what it leads to is not a Rule, or an option is wrong.
     """
-    if name in RULES:
-        return RULES[name]
     module, colon, attribute = name.partition(":")
-    known = f"known rules: {', '.join(RULES)}; your own is given as package.module:attribute"
     if not colon:
-        raise ValueError(f"unknown rule {name!r}; {known}")
+        try:
+            return _evaluate(ast.parse(name.strip(), mode="eval").body)
+        except (SyntaxError, TypeError, ValueError) as error:
+            told = error.msg if isinstance(error, SyntaxError) else error
+            raise ValueError(f"unknown rule {name!r}: {told}; {_known()}") from error
     try:
         rule = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"rule {name!r} cannot be loaded: {error}; {known}") from error
+        raise ValueError(f"rule {name!r} cannot be loaded: {error}; {_known()}") from error
     if not isinstance(rule, Rule):
-        raise ValueError(f"{name!r} is a {type(rule).__name__}, not a reggan.Rule; {known}")
+        raise ValueError(f"{name!r} is a {type(rule).__name__}, not a reggan.Rule; {_known()}")
     return rule
+
+
+def _known() -> str:
+    return f"known rules: {', '.join(RULES)}, joined by &; your own is given as package.module:attribute"
+
+
+def _evaluate(node: ast.expr) -> Rule:
+    """The rule that an expression names; options are literals, and nothing is ever executed."""
+    match node:
+        case ast.BinOp(left, ast.BitAnd(), right):
+            return _evaluate(left) & _evaluate(right)
+        case ast.Name(name) if name in RULES:
+            return RULES[name]
+        case ast.Call(ast.Name(name), given, named) if name in RULES:
+            options = {str(option.arg): ast.literal_eval(option.value) for option in named}
+            return type(RULES[name])(*map(ast.literal_eval, given), **options)
+    raise ValueError(f"{ast.unparse(node)} is no rule")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,13 +26,13 @@ __all__ = ["main"]
 class TrainOptions:
     """Train a generator whose samples obey a rule, and leave a run directory that says everything.
 
-    Without options: RegGAN on rendered blobs, minutes on two CPU cores. The defaults below are those of the
+    Without options: the harvest recipe on rendered blobs, minutes on two CPU cores. The defaults below are those of the
     recipe and the preset given: `--recipe dcgan --help` shows DCGAN's.
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """Every option is saved in the run's config.json."""
-    recipe: Literal["dcgan", "reggan"] = "reggan"
+    recipe: Literal["dcgan", "harvest", "reggan"] = "harvest"
     """How to train."""
     preset: Literal["paper", "quick"] = "quick"
     """Where the defaults come from: minutes on a CPU, or all of arXiv 2102.04593."""
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(arguments: list[str]) -> TrainOptions:
     """The recipe and the preset decide which options there are and what their defaults are, so they are read first."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    first.add_argument("--recipe", default="reggan")
+    first.add_argument("--recipe", default="harvest")
     first.add_argument("--preset", default="quick")
     first.add_argument("--data", type=Path)
     try:
@@ -101,7 +102,8 @@ def _train(arguments: list[str]) -> None:
 
 
 def _next_free(parent: Path, config: TrainConfig) -> Path:
-    stem = f"{config.recipe.name}-{config.rule.replace(':', '-')}-{config.size}px-seed{config.seed}"
+    rule = re.sub(r"[^\w.]+", "-", config.rule).strip("-")
+    stem = f"{config.recipe.name}-{rule}-{config.size}px-seed{config.seed}"
     path, number = parent / stem, 1
     while path.exists():
         number += 1

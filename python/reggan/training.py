@@ -35,10 +35,11 @@ from .checkpoint import (
     save_checkpoint,
 )
 from .config import TrainConfig, config_from_json, config_to_json
-from .data import ImageSet, Item, load_batches, normalize, quantize
+from .data import ImageSet, Item, load_batches, normalize
 from .drawing import highlight, sheet
 from .files import atomic_write
 from .metrics import summarize
+from .networks import sample
 from .progress import Progress, deferred_interrupt
 from .recipes import Batch, Phase, Stage
 from .report import write_report
@@ -50,6 +51,8 @@ Images = npt.NDArray[np.uint8]
 
 SHEET_IMAGES = 64
 SUMMARY_IMAGES = 1024
+LAST_RATE = 0.05
+"""Where `decay` ends: of the rate at the beginning."""
 INK_TOLERANCE = 0.30
 DIVERSITY_KEPT = 0.70
 """The best checkpoint is the one with the best mean exact score among those whose ink share is within INK_TOLERANCE
@@ -183,6 +186,23 @@ class _Trainer:
         device = torch.device(self.config.device).type
         return torch.autocast(device, torch.bfloat16, enabled=self.config.precision == "bfloat16")
 
+    def set_rates(self, generator_step: int) -> None:
+        """Let every optimizer's rate fall linearly to its LAST_RATE over the last part of the generator's training."""
+        left = 1 - (generator_step - 1) / self.config.steps
+        falling = min(1.0, left / self.config.decay) if self.config.decay else 1.0
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = optimizer.defaults["lr"] * max(falling, LAST_RATE)
+
+    @torch.no_grad()
+    def begin(self, stage: Stage, batch: Batch) -> dict[str, Tensor]:
+        """What the stage does once, before its first step."""
+        if stage.begin is None:
+            return {}
+        with self.autocast():
+            stats = stage.begin(self.everything(), batch)
+        return {f"begin/{key}": value for key, value in stats.items()}
+
     def batch(self, item: Item, step: int) -> Batch:
         images, scores, classes = (tensor.to(self.config.device, non_blocking=True) for tensor in item)
         images = normalize(images).contiguous(memory_format=torch.channels_last)
@@ -230,12 +250,9 @@ class _Trainer:
         return {**self.networks, "averaged": self.averaged}
 
 
-@torch.no_grad()
 def generate(generator: nn.Module, latents: Tensor, batch_size: int = 256) -> Images:
     """Images (N, H, W) uint8, white paper 255, of latents (N, latent_dim), by a generator with one channel."""
-    generator.eval()
-    gray = torch.cat([quantize(generator(z)) for z in torch.split(latents, batch_size)])
-    images: Images = gray[:, 0].cpu().numpy()
+    images: Images = sample(generator, latents, batch_size)[:, 0].cpu().numpy()
     return images
 
 
@@ -269,15 +286,15 @@ def _find_checkpoint(run: Path, kind: str = "step") -> Path | None:
     return found[-1] if found else None
 
 
-def _schedule(stages: tuple[Stage, ...], start: int) -> Iterator[tuple[int, Stage, int]]:
-    """(step, stage, steps that trained the generator) of the steps after `start`, each counted from 1 with this one."""
+def _schedule(stages: tuple[Stage, ...], start: int) -> Iterator[tuple[int, Stage, bool, int]]:
+    """The steps after `start`: number, stage, whether it begins there, steps that trained the generator up to it."""
     step = generator_step = 0
     for stage in stages:
-        for _ in range(stage.steps):
+        for k in range(stage.steps):
             step += 1
             generator_step += stage.makes_samples
             if step > start:
-                yield step, stage, generator_step
+                yield step, stage, k == 0, generator_step
 
 
 def _rewind(path: Path, step: int) -> None:
@@ -327,7 +344,6 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
         OSError: something cannot be written; the checkpoints before are still there.
     """
     config = resolve(open_run(run))
-    data = config.data.open(config.size, resolve_rule(config.rule), log=log)
     trainer = _Trainer.create(config)
     checkpoints, metrics, timings = run / "checkpoints", run / "metrics.jsonl", run / "timings.jsonl"
     done, best = 0, -math.inf
@@ -339,6 +355,7 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
         _rewind(path, done)
 
     rule, stages = trainer.rule, trainer.stages
+    data = config.data.open(config.size, rule, log=log)
     reference = summarize(_first(data, config.eval_images), rule)
     _draw(run, "data", _first(data, SHEET_IMAGES))
     batches = load_batches(
@@ -359,9 +376,10 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
 
     total = sum(stage.steps for stage in stages)
     with deferred_interrupt() as stop, closing(Progress(total, done, enabled=log)) as progress:
-        for step, stage, generator_step in _schedule(stages, done):
+        for step, stage, begins, generator_step in _schedule(stages, done):
             batch = trainer.batch(next(batches), step)
-            figures: dict[str, Tensor] = {}
+            figures = trainer.begin(stage, batch) if begins else {}
+            trainer.set_rates(generator_step)
             for phase in stage.phases:
                 if step % phase.every == 0:
                     figures |= trainer.run_phase(phase, batch)
@@ -370,7 +388,7 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
             progress.advance()
 
             line = {}
-            if step % config.log_every == 0 or step == total:
+            if step % config.log_every == 0 or step == total or (begins and stage.begin is not None):
                 line = {key: float(value) for key, value in figures.items()}
                 if not all(map(math.isfinite, line.values())):
                     raise ArithmeticError(f"training diverged at step {step}: {line}; try a smaller --lr")

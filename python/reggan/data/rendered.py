@@ -6,6 +6,7 @@ evenly, and no image in one piece. Nothing is stored.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,6 +16,7 @@ import torch
 import tyro
 from torch.utils.data import get_worker_info
 
+from ..progress import Progress
 from ..rules import Rule
 from ..specs import BinaryBlobs, Circles, Polygons
 from .loading import Item
@@ -65,9 +67,7 @@ class Blobs:
 
     images: int = 0
     """Images in the set, gone through in a new order each epoch; 0 for an endless stream that repeats nothing."""
-    spec: Annotated[Circles | BinaryBlobs | Polygons, tyro.conf.AvoidSubcommands] = field(
-        default_factory=lambda: Circles(clustering=(-0.6, 1.0))
-    )
+    spec: Annotated[Circles | BinaryBlobs | Polygons, tyro.conf.AvoidSubcommands] = field(default_factory=Circles)
     """What is drawn."""
     classes: tuple[int, ...] = tuple(range(1, 11))
     """Score classes, in equal numbers. With at most 18 discs class 0 of the connected rule cannot occur. None for all
@@ -84,8 +84,17 @@ class Blobs:
             raise ValueError(f"data.below is {self.below}, must be above 0 and at most 1")
 
     def open(self, size: int, rule: Rule, *, log: bool = False) -> RenderedSet:
-        """The set at this image size. There is nothing to read, and so to log."""
-        if not self.classes:
-            return RenderedSet(RangeSelection(self.spec, size, self.seed, rule, high=self.below), rule, self.images)
-        balanced = BalancedSelection(self.spec, size, self.seed, rule, self.classes, self.below)
-        return RenderedSet(balanced, rule, self.images)
+        """The set at this image size. With `log` the renderer's indices of a set with an end are searched for at once,
+        which shows itself on standard error; otherwise as they are needed.
+        """
+        selection: Selection
+        if self.classes:
+            selection = BalancedSelection(self.spec, size, self.seed, rule, self.classes, self.below)
+        else:
+            selection = RangeSelection(self.spec, size, self.seed, rule, high=self.below)
+        if log and self.images:
+            with closing(Progress(self.images, unit="image")) as shown:
+                for first in range(0, self.images, selection.block_size):
+                    selection.indices(first)
+                    shown.advance(min(selection.block_size, self.images - first))
+        return RenderedSet(selection, rule, self.images)

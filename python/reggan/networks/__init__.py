@@ -2,5 +2,6 @@
 
 from .classifier import ScoreClassifier
 from .dcgan import SIZES, DCGANDiscriminator, DCGANGenerator
+from .sampling import sample
 
-__all__ = ["SIZES", "DCGANDiscriminator", "DCGANGenerator", "ScoreClassifier"]
+__all__ = ["SIZES", "DCGANDiscriminator", "DCGANGenerator", "ScoreClassifier", "sample"]

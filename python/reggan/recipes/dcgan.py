@@ -67,6 +67,10 @@ class DCGAN(Recipe):
         order = batch.scores.argsort(descending=True, stable=True)
         return batch.take(order[: len(order) // self.pool])
 
+    def any(self, batch: Batch) -> Batch:
+        """A part of the pool with all scores, one batch size of images."""
+        return batch.take(slice(len(batch.images) // self.pool))
+
     def adversarial_phases(self) -> tuple[Phase, Phase]:
         """The two phases of every GAN."""
         adam = partial(self.adam, lr=self.lr)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from ..rules import Rule
 
-__all__ = ["Batch", "Loss", "Networks", "Phase", "Recipe", "Stage", "Stats"]
+__all__ = ["Batch", "Begin", "Loss", "Networks", "Phase", "Recipe", "Stage", "Stats", "exact_scores"]
 
 Networks = Mapping[str, nn.Module]
 """Networks by their name: "generator", "discriminator", "classifier", ..."""
@@ -45,6 +45,12 @@ class Batch:
 
 
 Loss = Callable[[Networks, Batch], tuple[Tensor, Stats]]
+Begin = Callable[[Networks, Batch], Stats]
+
+
+def exact_scores(rule: Rule, images: Tensor) -> Tensor:
+    """Exact scores (N,), on the CPU, of images (N, 1, H, W) as they would be saved, uint8."""
+    return torch.from_numpy(rule(images[:, 0].cpu().numpy()))
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,9 @@ class Stage:
     name: str
     steps: int
     phases: tuple[Phase, ...]
+    begin: Begin | None = None
+    """What is done once before the first step, without gradients; it also gets the generator's moving average, as the
+    network "averaged"."""
 
     @property
     def makes_samples(self) -> bool:
@@ -79,7 +88,8 @@ class Stage:
 class Recipe(ABC):
     """Options of a recipe, which builds networks and says how they are trained.
 
-    A network named "generator", called with latents (N, latent_dim), makes the images.
+    A network named "generator", called with latents (N, latent_dim), makes the images. What a recipe remembers between
+    steps is in buffers of a network, which may have nothing to train: so it is part of a checkpoint.
     """
 
     name: ClassVar[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -15,7 +15,7 @@ from ..data import quantize
 from ..networks import ScoreClassifier
 from ..rules import Rule
 from .dcgan import DCGAN
-from .phases import Batch, Networks, Phase, Stage, Stats
+from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
 
 __all__ = ["RegGAN"]
 
@@ -42,10 +42,6 @@ class RegGAN(DCGAN):
     """What the rule step minimizes: see reggan.losses.RULE_LOSSES."""
     rule_beta: float = 10.0
     """Sharpness of the "soft" rule loss."""
-    gate: bool = False
-    """The rule step acts only on those samples that fail the exact rule, and leaves the others alone."""
-    feedback: float = 0.0
-    """Up to this share of the discriminator's real images are replaced by generated ones that obey the exact rule."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,8 +53,6 @@ class RegGAN(DCGAN):
         for field in ("classifier_lr", "rule_ratio", "rule_beta"):
             if not 0 <= getattr(self, field) <= 1000:
                 raise ValueError(f"{field} is {getattr(self, field)}, must be from 0 to 1000")
-        if not 0 <= self.feedback < 1:
-            raise ValueError(f"feedback is {self.feedback}, must be from 0 to below 1")
         if self.method not in ("first", "second"):
             raise ValueError(f"method is {self.method!r}, must be first or second")
         if self.rule_loss not in losses.RULE_LOSSES:
@@ -77,10 +71,9 @@ class RegGAN(DCGAN):
         rule_rate = partial(self.adam, lr=self.lr * self.rule_ratio)
         against_rule = Phase("rule", "generator", partial(self.rule_step_loss, rule), rule_rate)
         discriminator, generator = self.adversarial_phases()
-        fed = replace(discriminator, loss=partial(self.fed_discriminator_loss, rule))
 
         warmup = min(self.warmup, steps)
-        ruled = (fed if self.feedback else discriminator, generator, against_rule)
+        ruled = (discriminator, generator, against_rule)
         return (
             Stage("classifier", self.classifier_steps, (classifier,)),
             Stage("warmup", warmup, (discriminator, generator)),
@@ -91,10 +84,6 @@ class RegGAN(DCGAN):
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""
         logits = networks["classifier"](images).float()
         return {"expected_score": losses.expected_score(logits, _values(rule, logits)).mean()}
-
-    def any(self, batch: Batch) -> Batch:
-        """A part of the pool with all scores, one batch size of images."""
-        return batch.take(slice(len(batch.images) // self.pool))
 
     def classifier_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy to the exact classes."""
@@ -108,37 +97,15 @@ class RegGAN(DCGAN):
         batch = self.any(batch)
         with torch.no_grad():
             generated = self.generate(networks, batch)
-        scores = _exact(rule, generated)
+        scores = exact_scores(rule, quantize(generated))
         classes = torch.from_numpy(rule.classify(scores)).to(batch.classes.device)
         logits = networks["classifier"](torch.cat([batch.images, generated]))
         return F.cross_entropy(logits, torch.cat([batch.classes, classes])), {"exact": scores.mean()}
 
     def rule_step_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The classifier shall find the best score in generated images; gated, in those that fail the exact rule."""
-        generated = self.generate(networks, self.any(batch))
-        failing = torch.ones(len(generated), dtype=torch.bool, device=generated.device)
-        if self.gate:
-            failing = (_exact(rule, generated) < 1).to(generated.device)
-        logits = networks["classifier"](generated).float()
-        loss = losses.RULE_LOSSES[self.rule_loss](logits, _values(rule, logits), self.rule_beta)
-        return (loss * failing).mean(), {"failing": failing.float().mean()}
-
-    def fed_discriminator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The discriminator's loss where some real images are replaced by generated ones that obey the rule."""
-        batch = self.best(batch)
-        with torch.no_grad():
-            generated = self.generate(networks, batch)
-        obeying = generated[(_exact(rule, generated) >= 1).to(generated.device)]
-        fed = obeying[: int(self.feedback * len(batch.images))]
-        images = torch.cat([fed, batch.images[len(fed) :]])
-        share = torch.tensor(len(fed) / len(images))
-        loss, stats = self.adversarial_loss(networks, replace(batch, images=images))
-        return loss, {**stats, "fed": share}
-
-
-def _exact(rule: Rule, images: Tensor) -> Tensor:
-    """Exact scores (N,), on the CPU, of generated images (N, 1, H, W) as they would be saved."""
-    return torch.from_numpy(rule(quantize(images.detach())[:, 0].cpu().numpy()))
+        """The classifier shall find the best score in generated images."""
+        logits = networks["classifier"](self.generate(networks, self.any(batch))).float()
+        return losses.RULE_LOSSES[self.rule_loss](logits, _values(rule, logits), self.rule_beta).mean(), {}
 
 
 def _values(rule: Rule, like: Tensor) -> Tensor:

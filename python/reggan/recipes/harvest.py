@@ -1,0 +1,248 @@
+"""Harvest, the recommended recipe: generated images that obey become the real ones, and the rule pulls the others.
+
+It goes beyond RegGAN (Di Cerbo, Hirsa and Shayaan, arXiv 2102.04593) in four ways, which docs/method.md explains and
+docs/results.md measures one by one: training on what a generator made and a test accepted is expert iteration (Anthony,
+Tian and Barber, arXiv 1705.08439); the balance of two gradients by their norms is that of VQGAN (Esser, Rombach and
+Ommer, arXiv 2012.09841, equation 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .. import losses
+from ..data import normalize, quantize
+from ..networks import ScoreClassifier, sample
+from ..rules import Rule
+from .dcgan import DCGAN
+from .memory import Memory
+from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
+
+__all__ = ["Harvest", "tilt"]
+
+_START_WEIGHT = 0.1
+_GAIN = 0.1
+_MOMENTUM = 0.98
+_REACHED = 1e-3
+
+
+@dataclass(frozen=True)
+class Harvest(DCGAN):
+    """Generated images that obey the rule become the real ones; an honest classifier pulls those that fail."""
+
+    name: ClassVar[str] = "harvest"
+
+    warmup: int = 8000
+    """Steps of the generator's training on the best data alone, before the first harvest."""
+    rounds: int = 6
+    """Harvests, at equal distances over the steps that remain; none is made anymore once one reached the target."""
+    kept: int = 6000
+    """Images of a harvest."""
+    accept: float = 0.1
+    """A harvest keeps this share of the images that it looks at: those that obey the rule, or else the best."""
+    feedback: float = 1.0
+    """Share of the discriminator's real images that come from the harvest; the others are the best data."""
+    target_score: float = 1.0
+    """Mean exact score to hold. 1 is as high as it gets: the rule's weight then stays at its most."""
+    rule_weight: float = 3.0
+    """At most so much weighs the rule's gradient on a sample, over the mean length of the discriminator's gradient."""
+    gate: bool = True
+    """The rule's gradient acts only on samples that fail the exact rule."""
+    honest: bool = True
+    """The classifier keeps learning, half from data, half from generated images with their exact scores."""
+    replay: int = 4096
+    """Generated images that are remembered for the classifier."""
+    classifier_steps: int = 400
+    """Steps of the classifier's training on data, before the generator's."""
+    classifier_width: int = 16
+    """Feature maps of the classifier's first layer."""
+    classifier_lr: float = 1e-3
+    """Adam rate of the classifier."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field, low, high in (
+            ("warmup", 0, 10**9),
+            ("rounds", 1, 10**6),
+            ("kept", 1, 10**6),
+            ("accept", 0.001, 1.0),
+            ("feedback", 0.0, 1.0),
+            ("target_score", 0.0, 1.0),
+            ("rule_weight", 0.0, 1000.0),
+            ("replay", 1, 10**6),
+            ("classifier_steps", 0, 10**9),
+            ("classifier_width", 1, 4096),
+            ("classifier_lr", 0.0, 1.0),
+        ):
+            if not low <= getattr(self, field) <= high:
+                raise ValueError(f"{field} is {getattr(self, field)}, must be from {low} to {high}")
+
+    def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
+        """Generator, discriminator, classifier, and the memory."""
+        return super().build(size, channels, rule) | {
+            "classifier": ScoreClassifier(size, channels, len(_edges(rule)) + 1, self.classifier_width),
+            "memory": Memory(size, channels, self.kept, self.replay),
+        }
+
+    def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
+        """The classifier alone; the generator without the rule; then rounds that each begin with a harvest."""
+        adam = partial(torch.optim.Adam, lr=self.classifier_lr)
+        classifier = Phase("classifier", "classifier", partial(self.classifier_loss, rule), adam)
+        teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), adam)
+        discriminator, generator = self.adversarial_phases()
+        fed = replace(discriminator, loss=self.fed_discriminator_loss)
+        pulled = replace(generator, loss=partial(self.pulled_generator_loss, rule))
+        ruled = (teach, fed, pulled) if self.honest else (fed, pulled)
+
+        warmup = min(self.warmup, steps)
+        ends = [warmup + (steps - warmup) * k // self.rounds for k in range(self.rounds + 1)]
+        harvest = partial(self.harvest, rule)
+        return (
+            Stage("classifier", self.classifier_steps, (classifier,)),
+            Stage("warmup", warmup, (discriminator, generator)),
+            *(
+                Stage(f"round {k + 1}", ends[k + 1] - ends[k], ruled, begin=harvest)
+                for k in range(self.rounds)
+                if ends[k + 1] > ends[k]
+            ),
+        )
+
+    def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
+        """The score that the classifier expects of generated images: above the exact score where it is fooled."""
+        logits = networks["classifier"](images).float()
+        # The last class is obeying the rule; the one before is the rest of the rule's own last class.
+        own = torch.from_numpy(rule.values).to(logits)
+        values = torch.cat([own[:-1], own.new_tensor([(rule.edges[-1] + 1) / 2, 1.0])])
+        return {"expected_score": losses.expected_score(logits, values).mean()}
+
+    def harvest(self, rule: Rule, networks: Networks, batch: Batch) -> Stats:
+        """Look at images of the averaged generator, and keep those that obey the rule, or the best.
+
+        With a target below 1 they are drawn so that their mean score is the target: see `tilt`. A harvest that reached
+        the target is the last one: each further one would only repeat what the generator likes to make.
+        """
+        memory = cast(Memory, networks["memory"])
+        if memory.harvest_score > self.target_score - _REACHED:
+            return {"score": memory.harvest_score.clone()}
+        looked_at = max(round(self.kept / self.accept), self.replay)
+        images = sample(networks["averaged"], batch.noise(looked_at, self.latent_dim))
+        scores = exact_scores(rule, images)
+        chosen = tilt(scores, self.kept, self.target_score, batch.generator)
+        memory.harvested.copy_(images[chosen.to(images.device)])
+        memory.harvest_score.copy_(scores[chosen].mean())
+        if not memory.written:
+            memory.remember(images[: self.replay], scores[: self.replay])
+            memory.score.copy_(scores.mean())
+            memory.weight.fill_(min(_START_WEIGHT, self.rule_weight))
+        return {"score": scores[chosen].mean(), "obeying": (scores[chosen] >= 1).float().mean()}
+
+    def classifier_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """Cross-entropy to the exact classes of data, half of them with their ink thinned or thickened."""
+        images, scores = self.lesson(rule, batch)
+        return self.cross_entropy(rule, networks, images, scores)
+
+    def teaching_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """The same with as many generated images, half of which were made in the last step."""
+        images, scores = self.lesson(rule, batch)
+        latest = min(_share(len(images)), len(cast(Memory, networks["memory"]).made))
+        made, made_scores = cast(Memory, networks["memory"]).recall(latest, len(images) - latest, batch.generator)
+        return self.cross_entropy(
+            rule, networks, torch.cat([images, normalize(made)]), torch.cat([scores, made_scores])
+        )
+
+    def fed_discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """Harvested images, and the best data for what is left of the batch, against generated images."""
+        best = self.best(batch)
+        fed = normalize(cast(Memory, networks["memory"]).draw(round(self.feedback * len(best.images)), batch.generator))
+        return self.adversarial_loss(networks, replace(best, images=torch.cat([fed, best.images[len(fed) :]])))
+
+    def pulled_generator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """The discriminator's gradient on every sample, and the rule's on those that fail, in one backward pass.
+
+        On the images x, n of them: g = grad log D(x) / n, and r = grad log C_top(x) on a sample that fails. Each r is
+        given the length weight * mean |g|, so that no scale of either network matters; what the generator is then
+        moved along is g + r.
+        """
+        memory = cast(Memory, networks["memory"])
+        batch = self.best(batch)
+        images = self.generate(networks, batch)
+        saved = quantize(images.detach())
+        scores = exact_scores(rule, saved)
+        memory.remember(saved[: _share(len(saved))], scores[: _share(len(saved))])
+        failing = (scores < 1).to(images) if self.gate else torch.ones_like(scores).to(images)
+        memory.score.lerp_(scores.mean().to(memory.score), 1 - _MOMENTUM)
+        memory.weight.mul_(torch.exp(_GAIN * (self.target_score - memory.score)))
+        memory.weight.clamp_(min(_START_WEIGHT / 10, self.rule_weight), self.rule_weight)
+
+        leaf = images.detach().requires_grad_()
+        adversarial = losses.generator_bce(self.judge(networks, batch, leaf))
+        (realism,) = torch.autograd.grad(adversarial, leaf)
+        logits = networks["classifier"](leaf).float()
+        (obedience,) = torch.autograd.grad(losses.rule_top(logits, logits).sum(), leaf)
+        length = memory.weight * realism.flatten(1).norm(dim=1).mean() * failing
+        obedience = F.normalize(obedience.flatten(1), dim=1) * length[:, None]
+        pull = (images * (realism + obedience.view_as(realism))).sum()
+        # Its value is the adversarial loss, its gradient that of the pull.
+        loss = adversarial.detach() + pull - pull.detach()
+        return loss, {
+            "batch_score": scores.mean(),
+            "running_score": memory.score.clone(),
+            "rule_weight": memory.weight.clone(),
+            "failing": failing.mean(),
+        }
+
+    def lesson(self, rule: Rule, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Images and scores: a batch of data, a quarter thinned and a quarter thickened, so that all scores occur."""
+        batch = self.any(batch)
+        quarter = len(batch.images) // 4
+        reach = 2 * (batch.images.shape[-1] // 32) + 1
+        thin = F.max_pool2d(batch.images[:quarter], reach, 1, reach // 2)
+        thick = -F.max_pool2d(-batch.images[quarter : 2 * quarter], reach, 1, reach // 2)
+        changed = torch.cat([thin, thick])
+        scores = exact_scores(rule, quantize(changed)).to(batch.scores)
+        rest = 2 * quarter
+        return torch.cat([changed, batch.images[rest:]]), torch.cat([scores, batch.scores[rest:]])
+
+    def cross_entropy(self, rule: Rule, networks: Networks, images: Tensor, scores: Tensor) -> tuple[Tensor, Stats]:
+        """Cross-entropy of the classifier to the classes of these scores."""
+        classes = torch.bucketize(scores.float(), torch.tensor(_edges(rule), device=scores.device), right=True)
+        logits = networks["classifier"](images.contiguous(memory_format=torch.channels_last)).float()
+        accuracy = (logits.detach().argmax(dim=1) == classes).float().mean()
+        return F.cross_entropy(logits, classes), {"accuracy": accuracy}
+
+
+def tilt(scores: Tensor, count: int, target: float, generator: torch.Generator) -> Tensor:
+    """Choose `count` of the scores (N,) so that their mean is the target, or as near as can be; their places, (count,).
+
+    They are drawn without replacement in proportion to exp(beta * score), by the Gumbel-top-k trick (Kool, van Hoof and
+    Welling, arXiv 1903.06059): the mean grows with beta, which is found by bisection, and of all distributions with
+    that mean this is the nearest one to the scores' own. With a target of 1 these are the highest scores.
+    """
+    if target >= 1:
+        return scores.argsort(descending=True, stable=True)[:count]
+    gumbel = -torch.log(-torch.log(torch.rand(len(scores), generator=generator, dtype=torch.float64)))
+
+    def chosen(beta: float) -> Tensor:
+        return (beta * scores + gumbel).argsort(descending=True, stable=True)[:count]
+
+    low, high = -1000.0, 1000.0
+    for _ in range(40):
+        beta = (low + high) / 2
+        low, high = (beta, high) if scores[chosen(beta)].mean() < target else (low, beta)
+    return chosen(high)
+
+
+def _share(batch_size: int) -> int:
+    """Images of a step that are remembered."""
+    return max(1, batch_size // 2)
+
+
+def _edges(rule: Rule) -> tuple[float, ...]:
+    """The rule's classes, and one more for obeying it entirely: samples are pulled there."""
+    return rule.edges if rule.edges[-1] >= 1 else (*rule.edges, 1.0)
