@@ -42,7 +42,9 @@ BAD = {
     "fields that are unknown": lambda raw: raw.update(colour="red"),
     "field data.images": lambda raw: raw["data"].update(images=1.5),
     "field data.spec.count": lambda raw: raw["data"]["spec"].update(count=[1]),
-    "unknown recipe 'wgan'; known: dcgan, harvest, reggan": lambda raw: raw["recipe"].update(name="wgan"),
+    "unknown recipe 'wgan'; known: dcgan, harvest, penalty, reggan, wdcgan": lambda raw: raw["recipe"].update(
+        name="wgan"
+    ),
     "name its recipe": lambda raw: raw.pop("recipe"),
     "unknown rule": lambda raw: raw.update(rule="symmetric"),
     "field recipe.lr|lr is": lambda raw: raw["recipe"].update(lr=-1.0),
@@ -104,5 +106,5 @@ def test_recipe_options_out_of_range_are_said(recipe, field, value):
 def test_unknown_names_name_the_known_ones():
     with pytest.raises(ValueError, match="unknown preset 'fast'; known: paper, quick"):
         preset("fast")
-    with pytest.raises(ValueError, match="unknown recipe 'stylegan'; known: dcgan, harvest, reggan"):
+    with pytest.raises(ValueError, match="unknown recipe 'stylegan'; known: dcgan, harvest, penalty, reggan, wdcgan"):
         preset("quick", "stylegan")

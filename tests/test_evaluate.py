@@ -12,7 +12,7 @@ from reggan import evaluate as command
 from reggan.config import TrainConfig
 from reggan.data import Blobs, Files
 from reggan.evaluate import evaluate, held_out_images, reference_images
-from reggan.rules import RULES
+from reggan.rules import RULES, resolve_rule
 
 RULE = RULES["connected"]
 
@@ -34,6 +34,7 @@ def test_a_run_gets_its_table_and_its_figures(config, tmp_path, capsys):
         figures = found[column]
         assert sum(figures["histograms"]["score"]) == sum(figures["histograms"]["components"]) == 100
         assert f"{figures['coverage']:.3f}" in printed
+        assert figures["honesty_gap"] == pytest.approx(figures["expected_score"] - figures["score"])
     assert found["data"]["obeying"] == 0
     assert found["data"]["coverage"] > found["generator"]["coverage"]
     first = (run / "evaluation.json").read_bytes()
@@ -78,8 +79,14 @@ def test_without_an_oracle_the_data_are_the_reference(config, tmp_path):
         assert "copies" not in evaluate(images, images, images, None, RULE)
     polygons = replace(config, data=Blobs(spec=reggan.Polygons(), classes=()))
     images, told = reference_images(polygons, polygons.data.open(config.size, RULE), 500)
-    assert "the best 500 images" in told
-    assert len(images) == 500
+    assert told.startswith(f"search: {len(images)} images of the data's renderer")
+    assert (RULE(images) == 1).all()
+    far = replace(config, rule="connected & ink(0.1, 0.3)")
+    both = resolve_rule(far.rule)
+    images, told = reference_images(far, far.data.open(config.size, both), 500)
+    assert told.startswith("oracle: 500 ")
+    assert (both(images) == 1).all()
+    assert (reference_images(config, config.data.open(config.size, RULE), 2000)[0] == images[0]).all((1, 2)).any()
 
 
 def test_held_out_images_are_none_of_the_data(config):

@@ -2,50 +2,78 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from reggan import experiment
-from reggan.experiments import EXPERIMENTS, compare
-from reggan.metrics import METRICS
+from reggan.config import config_from_json, config_to_json
+from reggan.data import Files
+from reggan.experiments import EXPERIMENTS
+from reggan.experiments.study import COLUMNS
+
+ARGUMENTS = ["far", "--reduced", "--seeds", "2", "--only", "harvest", "dcgan"]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    assert experiment.main(["compare", "--reduced", "--seeds", "2", "--out", str(out)]) == 0
+    assert experiment.main([*ARGUMENTS, "--out", str(out)]) == 0
     return out
 
 
-def test_compare_leaves_tables_and_figures(results):
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_arm_is_a_configuration_of_its_own(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("reggan.experiments._obeying", lambda work: Files(str(work / "obeying.npy")))
+    arms = EXPERIMENTS[name].arms(tmp_path)
+    configs = [config_to_json(arm.config) for arm in arms.values()]
+    assert len({json.dumps(config) for config in configs}) == len(arms) > 1
+    assert len({arm.label for arm in arms.values()}) == len(arms)
+    for arm, raw in zip(arms.values(), configs, strict=True):
+        assert config_from_json(raw) == arm.config
+    # The same budget for all.
+    assert len({(arm.config.steps, arm.config.batch_size, arm.config.size) for arm in arms.values()}) == 1
+
+
+def test_a_study_leaves_records_tables_and_figures(results):
     found = json.loads((results / "results.json").read_text())
-    assert found["seeds"] == 2
     assert found["reduced"] is True
-    for recipe in compare.RECIPES:
-        assert found["results"][recipe].keys() == {"score", *METRICS}
-        for key, column in found["results"][recipe].items():
-            alone = [
-                json.loads((results / "runs" / f"{recipe}-seed{s}" / "summary.json").read_text())["summary"]
-                for s in range(2)
-            ]
-            assert column["seeds"] == [summary["generator"][key] for summary in alone]
-            assert column["mean"] == pytest.approx(sum(column["seeds"]) / 2)
+    assert found["reference"].startswith("oracle: ")
+    assert found["arms"].keys() == {"harvest", "dcgan"}
     table = (results / "results.md").read_text()
-    assert f"{found['results']['harvest']['score']['mean']:.3f} ±" in table
-    for name in ("scores.png", "samples.png"):
+    for name, arm in found["arms"].items():
+        records = [json.loads((results / "records" / f"{name}-seed{s}.json").read_text()) for s in range(2)]
+        assert arm["score"]["seeds"] == [record["figures"]["score"] for record in records]
+        assert arm["score"]["mean"] == pytest.approx(np.mean(arm["score"]["seeds"]))
+        assert f"{arm['score']['mean']:.3f} ± {arm['score']['std']:.3f}" in table
+        assert set(arm) - {"label"} <= set(COLUMNS)
+        assert [record["config"]["seed"] for record in records] == [0, 1]
+    assert "worst_batch" in found["arms"]["harvest"]
+    assert "honesty_gap" in found["arms"]["harvest"]
+    assert "honesty_gap" not in found["arms"]["dcgan"]
+    for name in ("scores.png", "samples.png", "frontier.png"):
         with Image.open(results / name) as image:
             assert min(image.size) > 200
 
 
-def test_finished_runs_are_not_trained_again(results):
-    before = {path: path.stat().st_mtime_ns for path in results.glob("runs/*/checkpoints/*")}
-    assert experiment.main(["compare", "--reduced", "--seeds", "2", "--out", str(results)]) == 0
-    assert {path: path.stat().st_mtime_ns for path in results.glob("runs/*/checkpoints/*")} == before
+def test_runs_that_have_a_record_are_not_trained_again(results, monkeypatch):
+    def trained(run):
+        raise AssertionError(f"{run} was trained again")
+
+    monkeypatch.setattr("reggan.experiments.study.fit", trained)
+    before = (results / "results.json").read_bytes()
+    assert experiment.main([*ARGUMENTS, "--out", str(results)]) == 0
+    assert (results / "results.json").read_bytes() == before
 
 
 def test_runs_of_another_configuration_are_not_mixed_in(results, capsys):
-    assert experiment.main(["compare", "--seeds", "1", "--out", str(results)]) == 1
-    assert "is a run of another configuration" in capsys.readouterr().err
+    assert experiment.main(["far", "--seeds", "1", "--only", "harvest", "--out", str(results)]) == 1
+    assert "is of another configuration" in capsys.readouterr().err
+
+
+def test_an_arm_that_is_not_there_is_said(tmp_path, capsys):
+    assert experiment.main(["far", "--only", "oracle", "--out", str(tmp_path)]) == 1
+    assert "no arm oracle; the arms are harvest, dcgan" in capsys.readouterr().err
 
 
 def test_the_list_names_every_experiment(capsys):
@@ -54,7 +82,7 @@ def test_the_list_names_every_experiment(capsys):
     assert all(name in out for name in EXPERIMENTS)
 
 
-@pytest.mark.parametrize("arguments", [["no-such"], [], ["compare", "--seeds", "0"]])
+@pytest.mark.parametrize("arguments", [["no-such"], [], ["far", "--seeds", "0"]])
 def test_wrong_usage_ends_with_2(arguments, capsys):
     assert experiment.main(arguments) == 2
     assert capsys.readouterr().err.startswith("error: ")

@@ -40,7 +40,7 @@ TINY = {
 def tiny(recipe="harvest", **changes):
     config = preset("quick", recipe)
     options = {"width": 4}
-    if recipe != "dcgan":
+    if recipe in ("harvest", "reggan"):
         options |= {"classifier_steps": 5, "classifier_width": 4, "warmup": 2}
     if recipe == "harvest":
         options |= {"kept": 20, "replay": 40, "rounds": 2}
@@ -467,6 +467,43 @@ def test_the_weight_rises_below_the_target_and_falls_above_it():
             weights.append(float(memory.weight))
         assert weights == sorted(weights, reverse=not rises)
         assert weights[-1] == pytest.approx(recipe.rule_weight if rises else 0.01)
+
+
+def weighed(recipe, scores):
+    """The losses of a recipe on white paper with these scores, and the gradients on its generated images."""
+    recipe = replace(tiny(recipe).recipe, instance_noise=0.0)
+    networks = {"generator": Fixed(OBEYING, FAILING, torch.ones(1, 32, 32)), "discriminator": Darkness()}
+    batch = Batch(torch.ones(3, 1, 32, 32), torch.tensor(scores), torch.zeros(3), torch.Generator())
+    discriminator, generator = recipe.stages(1, CONNECTED)[0].phases
+    on_data = discriminator.loss(networks, batch)[0]
+    generator.loss(networks, batch)[0].backward()
+    return on_data, networks["generator"].images.grad.flatten(1).norm(dim=1)
+
+
+def test_wdcgan_weighs_images_by_their_scores():
+    _, gradients = weighed("wdcgan", [0.2, 0.3, 0.5])
+    plain = weighed("dcgan", [0.2, 0.3, 0.5])[1]
+    # Scores of 1, 0.5 and 0, for an empty image, are weights of 2/3, 1/3 and 0 instead of thirds.
+    assert (gradients / plain).tolist() == pytest.approx([2, 1, 0], rel=1e-5)
+    assert float(weighed("wdcgan", [0.0, 0.0, 0.0])[0]) == pytest.approx(float(weighed("dcgan", [1.0, 1.0, 1.0])[0]))
+
+
+def test_a_penalty_changes_the_loss_and_no_gradient():
+    assert weighed("penalty", [1.0] * 3)[1].tolist() == weighed("dcgan", [1.0] * 3)[1].tolist()
+    recipe = replace(tiny("penalty").recipe, instance_noise=0.0, penalty=10.0)
+    networks = {"generator": Fixed(OBEYING, FAILING), "discriminator": Darkness()}
+    batch = Batch(torch.ones(2, 1, 32, 32), torch.ones(2), torch.zeros(2), torch.Generator())
+    penalized = recipe.penalized_generator_loss(CONNECTED, networks, batch)[0].detach()
+    plain = recipe.generator_loss(networks, batch)[0].detach()
+    assert float(penalized) == pytest.approx(float(plain) - 10 * 0.75)
+
+
+def test_a_tilted_pool_is_drawn_in_proportion():
+    recipe = replace(tiny("dcgan").recipe, pool=2, pool_beta=2.0)
+    scores = torch.tensor([0.0, 1.0])
+    batch = Batch(torch.zeros(2, 1, 1, 1), scores, torch.arange(2), torch.Generator().manual_seed(0))
+    chosen = [int(recipe.best(batch).classes[0]) for _ in range(4000)]
+    assert np.mean(chosen) == pytest.approx(np.exp(2) / (1 + np.exp(2)), abs=0.02)
 
 
 @settings(deadline=None)

@@ -12,7 +12,7 @@ from pydantic import SkipValidation, TypeAdapter, ValidationError
 
 from .data import Blobs, Files
 from .networks import SIZES
-from .recipes import DCGAN, RECIPES, Harvest, Recipe, RegGAN
+from .recipes import DCGAN, RECIPES, WDCGAN, Harvest, Penalty, Recipe, RegGAN
 from .rules import resolve_rule
 
 __all__ = ["PRESETS", "TrainConfig", "config_from_json", "config_to_json", "lookup", "preset"]
@@ -99,7 +99,7 @@ _PAPER = TrainConfig(
     checkpoint_every=1000,
 )
 _QUICK = TrainConfig(
-    Harvest(width=24, real_label=0.9, instance_noise=0.1, pool=5),
+    DCGAN(),
     Blobs(images=37_700),
     steps=14_000,
     decay=0.2,
@@ -108,16 +108,18 @@ _QUICK = TrainConfig(
     checkpoint_every=1000,
 )
 
+_SMALL: dict[str, Any] = {"width": 24, "real_label": 0.9, "instance_noise": 0.1}
+
 PRESETS: dict[str, dict[str, TrainConfig]] = {
-    "paper": {recipe.name: replace(_PAPER, recipe=recipe) for recipe in (DCGAN(), RegGAN())},
+    "paper": {recipe.name: replace(_PAPER, recipe=recipe) for recipe in (DCGAN(), Penalty(), RegGAN(), WDCGAN())},
     "quick": {
         recipe.name: replace(_QUICK, recipe=recipe)
         for recipe in (
-            DCGAN(width=24, real_label=0.9, instance_noise=0.1),
-            Harvest(width=24, real_label=0.9, instance_noise=0.1, pool=5),
-            RegGAN(
-                width=24, real_label=0.9, instance_noise=0.1, method="second", classifier_width=16, classifier_steps=800
-            ),
+            DCGAN(**_SMALL),
+            Harvest(**_SMALL, pool=5),
+            Penalty(**_SMALL),
+            RegGAN(**_SMALL, method="second", classifier_steps=3000, classifier_width=16),
+            WDCGAN(**_SMALL),
         )
     },
 }

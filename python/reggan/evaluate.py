@@ -10,21 +10,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 import tyro
 
 from .cli import UsageError, execute
 from .config import TrainConfig
-from .data import Blobs, ImageSet
+from .data import Blobs, ImageSet, normalize
 from .files import atomic_write
 from .metrics import compare, copies, memorizes, summarize
+from .recipes import Networks
 from .rendering import render
 from .rules import Rule, resolve_rule
 from .scoring import analyze
-from .search import oracle, oracles
+from .search import find, oracle, oracles
 from .specs import Circles
-from .training import Images, generate, load_generator, private_latents
+from .training import Images, generate, load_networks, private_latents
 
-__all__ = ["evaluate", "held_out_images", "main", "reference_images"]
+__all__ = ["evaluate", "held_out_images", "main", "reference_images", "training_images"]
 
 _TRAINING = 10_000
 """Training images that copies are looked for among, and that references are taken from where there is no oracle."""
@@ -32,6 +34,7 @@ _BEYOND = 10**9
 """Images of an endless stream that are taken for trained on."""
 _FEWEST = 100
 """So many references are needed; where fewer images of the data obey the rule, the best tenth stands for them."""
+_SEARCHED, _SEARCHED_FROM = 200_000, 2**63
 _BINS = 20
 
 
@@ -58,14 +61,23 @@ class EvaluateOptions:
 def reference_images(config: TrainConfig, data: ImageSet, count: int) -> tuple[Images, str]:
     """Up to `count` images that show what obeying the rule looks like, (N, H, W), and what they are.
 
-    Of circles the oracle: images that were found to obey the rule, and are never trained on. Of other data those that
-    obey it; where they are fewer than 100, the best tenth by score.
+    Of circles the oracle: images that were found to obey the rule, and are never trained on. Of other rendered data
+    what a search through 200,000 others finds. Of other data those that obey the rule. Where they are fewer than 100,
+    the best tenth by score.
     """
-    circles = isinstance(config.data, Blobs) and isinstance(config.data.spec, Circles)
-    if circles and (config.rule, config.size) in oracles():
-        found = oracle(config.rule, config.size)
-        images = render(found.spec, found.indices[:count], seed=found.seed, size=found.size, dtype=np.uint8)
-        return images, f"oracle: {len(images)} of the default circles that obey {config.rule!r}"
+    rule = resolve_rule(config.rule)
+    if isinstance(config.data, Blobs):
+        spec, side = config.data.spec, config.size
+        for name in (part.strip() for part in config.rule.split("&")):
+            if isinstance(spec, Circles) and (name, side) in oracles():
+                known = oracle(name, side)
+                images = render(known.spec, known.indices, seed=known.seed, size=side, dtype=np.uint8)
+                images = images[rule(images) >= 1][:count]
+                return images, f"oracle: {len(images)} of the default circles that obey {config.rule!r}"
+        found = find(spec, rule, count, seed=config.data.seed, size=side, start=_SEARCHED_FROM, limit=_SEARCHED)
+        if len(found.indices) >= _FEWEST:
+            images = render(spec, found.indices, seed=found.seed, size=side, dtype=np.uint8)
+            return images, f"search: {len(images)} images of the data's renderer that obey {config.rule!r}"
     images, scores = _training(data)
     obeying = images[scores >= 1]
     if len(obeying) >= _FEWEST:
@@ -73,6 +85,11 @@ def reference_images(config: TrainConfig, data: ImageSet, count: int) -> tuple[I
     best = np.argsort(-scores, kind="stable")[: min(count, max(_FEWEST, len(images) // 10))]
     least = scores[best].min()
     return images[best], f"data: the best {len(best)} images by {config.rule!r}, with scores of {least:.3f} and more"
+
+
+def training_images(data: ImageSet) -> Images:
+    """Images that the generator was trained on, (N, H, W): the first 10,000."""
+    return _training(data)[0]
 
 
 def _training(data: ImageSet) -> tuple[Images, Any]:
@@ -112,6 +129,16 @@ def evaluate(
     }
 
 
+def honesty(config: TrainConfig, networks: Networks, images: Images, rule: Rule) -> dict[str, float]:
+    """What the recipe's own classifier expects of images (N, H, W), and by how much that is above their exact score."""
+    seen = normalize(torch.from_numpy(images)[:, None])
+    with torch.no_grad():
+        told = {key: float(value) for key, value in config.recipe.monitor(networks, seen, rule).items()}
+    if "expected_score" in told:
+        told["honesty_gap"] = told["expected_score"] - float(rule(images).mean())
+    return told
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -120,16 +147,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _evaluate(arguments: list[str]) -> None:
     options = tyro.cli(EvaluateOptions, args=arguments, prog="python -m reggan.evaluate")
-    config, module = load_generator(options.run, options.checkpoint)
+    config, networks = load_networks(options.run, options.checkpoint)
     rule = resolve_rule(config.rule)
     data = config.data.open(config.size, rule)
     reference, about = reference_images(config, data, options.n)
-    training, _ = _training(data)
-    generated = generate(module, private_latents(options.seed, "evaluate", options.n, config.recipe.latent_dim))
+    training = training_images(data)
+    latents = private_latents(options.seed, "evaluate", options.n, config.recipe.latent_dim)
+    compared = {"data": training[: options.n], "generator": generate(networks["averaged"], latents)}
     held_out = held_out_images(config)
     columns = {
-        "data": evaluate(training[: options.n], reference, training, held_out, rule),
-        "generator": evaluate(generated, reference, training, held_out, rule),
+        name: {
+            **evaluate(images, reference, training, held_out, rule),
+            **honesty(config, networks, images, rule),
+        }
+        for name, images in compared.items()
     }
     if held_out is None:
         about += "; no image of these data was held out, so that copies cannot be told"

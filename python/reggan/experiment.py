@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from .cli import UsageError, execute
-from .experiments import EXPERIMENTS
+from .experiments import EXPERIMENTS, run
 from .training import Stopped
 
 __all__ = ["main"]
@@ -29,6 +29,8 @@ class ExperimentOptions:
     """The smallest form: the same steps of work in seconds, whose numbers mean nothing."""
     seeds: int = 3
     """Number of seeds, counted from 0."""
+    only: tuple[str, ...] = ()
+    """Train these arms alone; the tables hold all that were trained before, too."""
     out: Path | None = None
     """Results folder; by default results/NAME. Runs are kept under it, and one that was stopped goes on."""
 
@@ -54,7 +56,7 @@ def _experiment(arguments: Sequence[str]) -> None:
     out = options.out or Path("results") / options.name
     out.mkdir(parents=True, exist_ok=True)
     try:
-        EXPERIMENTS[options.name].run(out, options.seeds, options.reduced)
+        run(EXPERIMENTS[options.name], out, options.seeds, options.reduced, options.only)
     except Stopped as stopped:
         raise KeyboardInterrupt(f"{stopped}; the same command goes on from there") from stopped
     print(out)

@@ -32,7 +32,7 @@ class TrainOptions:
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """Every option is saved in the run's config.json."""
-    recipe: Literal["dcgan", "harvest", "reggan"] = "harvest"
+    recipe: Literal["dcgan", "harvest", "penalty", "reggan", "wdcgan"] = "harvest"
     """How to train."""
     preset: Literal["paper", "quick"] = "quick"
     """Where the defaults come from: minutes on a CPU, or all of arXiv 2102.04593."""

@@ -45,7 +45,7 @@ from .recipes import Batch, Phase, Stage
 from .report import write_report
 from .rules import Rule, resolve_rule
 
-__all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "open_run", "resolve"]
+__all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "load_networks", "open_run", "resolve"]
 
 Images = npt.NDArray[np.uint8]
 
@@ -257,12 +257,18 @@ def generate(generator: nn.Module, latents: Tensor, batch_size: int = 256) -> Im
 
 
 def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[TrainConfig, nn.Module]:
-    """Load the averaged generator of a run: (configuration, module in evaluation mode).
+    """Load the averaged generator of a run: (configuration, module in evaluation mode). See `load_networks`."""
+    config, networks = load_networks(run, checkpoint, device)
+    return config, networks["averaged"]
+
+
+def load_networks(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[TrainConfig, dict[str, nn.Module]]:
+    """Load the networks of a run, in evaluation mode; "averaged" is the generator's moving average.
 
     Args:
         run: run directory.
         checkpoint: "last" or "best".
-        device: where to put it.
+        device: where to put them.
 
     Raises:
         ValueError: no run directory, no such checkpoint, or a damaged one.
@@ -272,13 +278,10 @@ def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> 
     if path is None:
         raise ValueError(f"{run} has no {checkpoint} checkpoint")
     tensors, _ = load_checkpoint(path)
-    module = _build(config)["generator"]
-    prefix = "network/averaged/"
-    averaged = {key: value for key, value in tensors.items() if key.startswith(prefix)}
-    restore_state(
-        {key.replace("averaged", "generator", 1): v for key, v in averaged.items()}, {"generator": module}, {}
-    )
-    return config, module.to(device).eval()
+    networks = _build(config)
+    networks["averaged"] = copy.deepcopy(networks["generator"])
+    restore_state(tensors, networks, {})
+    return config, {name: network.to(device).eval().requires_grad_(False) for name, network in networks.items()}
 
 
 def _find_checkpoint(run: Path, kind: str = "step") -> Path | None:

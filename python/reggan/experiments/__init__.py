@@ -1,23 +1,116 @@
-"""Experiments: claims about recipes, each shown with seeds, tables and figures. A new one is a file and a line here."""
+"""Experiments: claims about recipes, each shown with seeds, tables and figures. A new one is a function and a line."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import replace
 from pathlib import Path
 
-from . import compare
+import numpy as np
 
-__all__ = ["EXPERIMENTS", "Experiment"]
+from ..config import TrainConfig, preset
+from ..data import Blobs, Files
+from ..recipes import DCGAN, WDCGAN, Penalty, Recipe, RegGAN
+from ..rendering import render
+from ..rules import Connected
+from ..search import find
+from ..specs import Circles
+from .study import Arm, Study, run
+
+__all__ = ["EXPERIMENTS", "Arm", "Study", "run"]
+
+_HARVEST = replace(preset("quick", "harvest"), log_every=1)
+_FAR_RULE = "connected & ink(0.07, 0.42)"
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """What `python -m reggan.experiment NAME` runs."""
-
-    about: str
-    run: Callable[[Path, int, bool], None]
-    """Called with the results folder, the number of seeds, and whether to run the smallest form."""
+def _with(recipe: Recipe, config: TrainConfig = _HARVEST) -> TrainConfig:
+    """The recommended configuration with another recipe: the same data, steps, batch, networks and decay."""
+    return replace(config, recipe=recipe)
 
 
-EXPERIMENTS: dict[str, Experiment] = {
-    "compare": Experiment(compare.ABOUT, compare.run),
+def _harvest(**options: object) -> TrainConfig:
+    return _with(replace(_HARVEST.recipe, **options))  # type: ignore[arg-type]
+
+
+def _plain(recipe: type[DCGAN] = DCGAN, **options: object) -> DCGAN:
+    """A recipe with the widths, labels and noise of the recommended one."""
+    return recipe(width=24, real_label=0.9, instance_noise=0.1, **options)  # type: ignore[arg-type]
+
+
+def _reggan_paper(work: Path) -> dict[str, Arm]:
+    """The paper's comparison, and baselines that are hard to beat, all with the same budget."""
+    learned = {"classifier_steps": 3000, "classifier_width": 16}
+    best = replace(_HARVEST, data=Blobs(images=7540, classes=(9, 10)))
+    return {
+        "harvest": Arm("Harvest", _HARVEST),
+        "dcgan": Arm("DCGAN", _with(_plain())),
+        "reggan-first": Arm("RegGAN, first method", _with(_plain(RegGAN, **learned))),
+        "reggan-second": Arm("RegGAN, second method", _with(_plain(RegGAN, method="second", **learned))),
+        "wdcgan": Arm("WDCGAN", _with(_plain(WDCGAN))),
+        "penalty": Arm("penalty", _with(_plain(Penalty))),
+        "filtered": Arm("DCGAN on s ≥ 0.85", _with(_plain(), best)),
+        "tilted": Arm("DCGAN on data ∝ exp(10 s)", _with(_plain(pool=5, pool_beta=10.0))),
+        "oracle": Arm("DCGAN on obeying images", _with(_plain(), replace(_HARVEST, data=_obeying(work)))),
+    }
+
+
+def _obeying(work: Path) -> Files:
+    """2,000 images that obey the rule, none of them a reference: what no real data set has."""
+    path = work / "obeying-32.npy"
+    if not path.exists():
+        found = find(Circles(), Connected(), 2000, seed=1, size=32, progress=True)
+        work.mkdir(parents=True, exist_ok=True)
+        np.save(path, render(Circles(), found.indices, seed=1, size=32))
+    return Files(str(path))
+
+
+def _ablation(work: Path) -> dict[str, Arm]:
+    """The recommended recipe without one part at a time."""
+    return {
+        "harvest": Arm("Harvest", _HARVEST),
+        "no-harvest": Arm("no harvest: best data stay the real images", _harvest(feedback=0.0)),
+        "half-harvest": Arm("half of the real images harvested", _harvest(feedback=0.5)),
+        "no-rule": Arm("no pull by the rule", _harvest(rule_weight=0.0)),
+        "no-gate": Arm("pull on obeying samples, too", _harvest(gate=False)),
+        "frozen": Arm("frozen classifier", _harvest(honest=False, classifier_steps=3000)),
+        "no-warmup": Arm("warm-up of 500 steps", _harvest(warmup=500)),
+        "no-pool": Arm("all data in the warm-up", _harvest(pool=1)),
+        "no-decay": Arm("no decay of the rates", replace(_HARVEST, decay=0.0)),
+    }
+
+
+def _far(work: Path) -> dict[str, Arm]:
+    """Every image with a score of 0.6 and more is taken from the data: rejection has next to nothing to keep."""
+    far = replace(_HARVEST, rule=_FAR_RULE, data=Blobs(images=37_700, classes=(1, 2, 3, 4, 5, 6), below=0.6))
+    return {
+        "harvest": Arm("Harvest", far),
+        "dcgan": Arm("DCGAN", _with(_plain(), far)),
+        "filtered": Arm("DCGAN on the best fifth", _with(_plain(pool=5), far)),
+        "wdcgan": Arm("WDCGAN", _with(_plain(WDCGAN), far)),
+    }
+
+
+def _targets(work: Path) -> dict[str, Arm]:
+    """Mean exact scores that are asked for."""
+    return {
+        f"target-{target}": Arm(f"target {target / 100:g}", _harvest(target_score=target / 100))
+        for target in (80, 90, 95, 100)
+    }
+
+
+def _solid(work: Path) -> dict[str, Arm]:
+    """Another rule, no holes, with no change but the rule; every image of the data has holes."""
+    solid = replace(_HARVEST, rule="solid", data=Blobs(images=20_000, classes=()))
+    return {
+        "harvest": Arm("Harvest", solid),
+        "dcgan": Arm("DCGAN", _with(_plain(), solid)),
+        "filtered": Arm("DCGAN on the best fifth", _with(_plain(pool=5), solid)),
+    }
+
+
+EXPERIMENTS: dict[str, Study] = {
+    "ablation": Study("the recommended recipe without one part at a time", _ablation),
+    "far": Study("the rule where no image of the data comes near to it", _far),
+    "reggan-paper": Study("the paper's comparison, with baselines that are hard to beat", _reggan_paper),
+    "solid": Study("another rule, no holes, by the same recipe", _solid),
+    "targets": Study("mean scores that are asked for", _targets),
 }

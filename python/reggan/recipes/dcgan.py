@@ -36,6 +36,10 @@ class DCGAN(Recipe):
     instance_noise: float = 0.0
     """Standard deviation of the noise on every image that the discriminator sees."""
 
+    pool_beta: float = 0.0
+    """How the discriminator's images are chosen from the pool: 0 takes those with the best scores; above, they are
+    drawn in proportion to exp(pool_beta * score)."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for field, low, high in (
@@ -44,6 +48,7 @@ class DCGAN(Recipe):
             ("beta1", 0.0, 0.9999),
             ("real_label", 0.5, 1.0),
             ("instance_noise", 0.0, 10.0),
+            ("pool_beta", 0.0, 1000.0),
         ):
             value = getattr(self, field)
             if not low <= value <= high:
@@ -61,10 +66,15 @@ class DCGAN(Recipe):
         return (Stage("gan", steps, self.adversarial_phases()),)
 
     def best(self, batch: Batch) -> Batch:
-        """The part of the pool with the best scores, one batch size of images."""
+        """The part of the pool that the discriminator sees, one batch size of images."""
         if self.pool == 1:
             return batch
-        order = batch.scores.argsort(descending=True, stable=True)
+        keys = batch.scores
+        if self.pool_beta:
+            # The Gumbel-top-k trick draws without replacement (Kool, van Hoof and Welling, arXiv 1903.06059).
+            uniform = torch.rand(len(keys), generator=batch.generator).to(keys)
+            keys = self.pool_beta * keys - torch.log(-torch.log(uniform))
+        order = keys.argsort(descending=True, stable=True)
         return batch.take(order[: len(order) // self.pool])
 
     def any(self, batch: Batch) -> Batch:

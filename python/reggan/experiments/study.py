@@ -1,0 +1,272 @@
+"""A study: several arms, each a configuration, trained with several seeds and measured against the same references.
+
+Every run leaves a record, a JSON file with its configuration and its figures. A run whose record is there is not
+trained again, so that a study is done in as many sittings as it needs; tables and figures are made of the records.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ..config import TrainConfig, config_to_json
+from ..data import Blobs
+from ..drawing import highlight, panels
+from ..evaluate import evaluate, held_out_images, reference_images, training_images
+from ..files import atomic_write
+from ..metrics import compare
+from ..recipes import Harvest, RegGAN
+from ..rules import resolve_rule
+from ..training import Images, create_run, fit, generate, load_generator, open_run, private_latents, resolve
+
+__all__ = ["Arm", "Study", "run"]
+
+_IMAGES, _FEW_IMAGES = 2000, 100
+"""Images that are measured, and in the smallest form."""
+_TRIES = 20
+"""Rejection looks at so many images for each one that is measured."""
+_SHOWN = 32
+_COLUMNS = 4
+_FEWEST = 100
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One line of a study's table."""
+
+    label: str
+    config: TrainConfig
+
+
+@dataclass(frozen=True)
+class Study:
+    """What `python -m reggan.experiment NAME` runs."""
+
+    about: str
+    arms: Callable[[Path], dict[str, Arm]]
+    """Arms by name, given a folder for data that have to be made first. All have the data set of the first one as
+    their reference, and its rule."""
+
+
+def run(study: Study, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
+    """Train and measure every arm with every seed, or those named in `only`, and write tables and figures to `out`.
+
+    Raises:
+        ValueError: `only` names an arm that is not there, or a run directory is of another configuration.
+    """
+    arms = study.arms(out / "runs")
+    if wrong := set(only) - set(arms):
+        raise ValueError(f"there is no arm {', '.join(sorted(wrong))}; the arms are {', '.join(arms)}")
+    judge = next(iter(arms.values())).config
+    for seed in range(seeds):
+        for name, arm in arms.items():
+            if not only or name in only:
+                config = _reduce(arm.config, seed, reduced)
+                _record(out, f"{name}-seed{seed}", config, judge, _FEW_IMAGES if reduced else _IMAGES)
+    records = {
+        name: [json.loads(path.read_text()) for path in sorted((out / "records").glob(f"{name}-seed*.json"))]
+        for name in arms
+    }
+    records = {name: found for name, found in records.items() if found}
+    labels = {name: arms[name].label for name in records}
+    described = {
+        "reduced": reduced,
+        "reference": next(iter(records.values()))[0]["reference"],
+        "arms": {name: {"label": labels[name], **_spread(found)} for name, found in records.items()},
+    }
+    atomic_write(out / "results.json", json.dumps(described, indent=1) + "\n")
+    atomic_write(out / "results.md", _table(described))
+    _curves(records, labels).savefig(out / "scores.png", dpi=110)
+    _frontier(described["arms"]).savefig(out / "frontier.png", dpi=110)
+    tiles = {labels[name]: _read_tiles(out / "records" / f"{name}-seed0.png", judge.size) for name in records}
+    panels({label: highlight(images) for label, images in tiles.items()}, _COLUMNS).save(out / "samples.png")
+
+
+def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
+    """The configuration with a seed; the smallest form has the same stages in a few steps."""
+    config = replace(config, seed=seed)
+    if reduced:
+        options: dict[str, Any] = {"width": 4}
+        if isinstance(config.recipe, Harvest | RegGAN):
+            options |= {"classifier_steps": 4, "classifier_width": 4, "warmup": 2}
+        if isinstance(config.recipe, Harvest):
+            options |= {"kept": 20, "replay": 40}
+        data = replace(config.data, images=200) if isinstance(config.data, Blobs) else config.data
+        recipe = replace(config.recipe, **options)
+        config = replace(config, recipe=recipe, data=data, steps=6, eval_every=2, eval_images=32, batch_size=8)
+    return resolve(config)
+
+
+def _record(out: Path, name: str, config: TrainConfig, judge: TrainConfig, count: int) -> None:
+    """Train and measure one run, unless its record says that this was done."""
+    path, directory = out / "records" / f"{name}.json", out / "runs" / name
+    asked = config_to_json(config)
+    if path.exists():
+        if json.loads(path.read_text())["config"] != asked:
+            raise ValueError(f"{path} is of another configuration; remove it, or name another --out")
+        return
+    if not (directory / "config.json").exists():
+        create_run(directory, config)
+    elif open_run(directory) != config:
+        raise ValueError(f"{directory} is a run of another configuration; remove it, or name another --out")
+    began = time.monotonic()
+    fit(directory)
+    seconds = time.monotonic() - began
+    path.parent.mkdir(parents=True, exist_ok=True)
+    measured, shown = _measure(directory, judge, count)
+    _tiles(shown).save(path.with_suffix(".png"))
+    figures = {"config": asked, "seconds": round(seconds, 1), **measured, **_history(directory, config)}
+    atomic_write(path, json.dumps(figures) + "\n")
+
+
+def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str, Any], Images]:
+    """Figures of a run's images, as they come and after rejection by the exact rule, and some of the images."""
+    config, generator = load_generator(directory)
+    rule = resolve_rule(judge.rule)
+    data = judge.data.open(judge.size, rule)
+    reference, about = reference_images(judge, data, count)
+
+    def drawn(part: int) -> Images:
+        return generate(generator, private_latents(part, "evaluate", count, config.recipe.latent_dim))
+
+    images = drawn(0)
+    figures = evaluate(images, reference, training_images(data), held_out_images(judge), rule)
+    figures["ink_of_reference"] = figures["ink"] / float((reference < 128).mean())
+    kept = [images[rule(images) >= 1]]
+    for part in range(1, _TRIES):
+        found = sum(map(len, kept))
+        # Where hardly any obeys, looking on would not bring enough to compare.
+        if found >= count or found * _TRIES < _FEWEST * part:
+            break
+        more = drawn(part)
+        kept.append(more[rule(more) >= 1])
+    obeying = np.concatenate(kept)
+    rejected: dict[str, Any] = {"acceptance": len(obeying) / (count * len(kept)), "images": min(len(obeying), count)}
+    if len(obeying) >= _FEWEST:
+        rejected |= compare(obeying[:count], reference)
+    return {"reference": about, "figures": figures, "rejected": rejected}, images[:_SHOWN]
+
+
+def _history(directory: Path, config: TrainConfig) -> dict[str, Any]:
+    """What metrics.jsonl tells of the way: evaluations, the honesty gap at the end, the worst batch of the last third.
+
+    The honesty gap is the mean over the last fifth of the evaluations.
+    """
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    points = [line for line in lines if "samples/score" in line]
+    keys = ("score", "one_piece", "ink", "expected_score")
+    curve = {key: [round(p[f"samples/{key}"], 5) for p in points] for key in keys if f"samples/{key}" in points[-1]}
+    found: dict[str, Any] = {"curve": {"generator_step": [p["generator_step"] for p in points], **curve}}
+    if "expected_score" in curve:
+        last = -max(1, len(points) // 5)
+        gaps = np.subtract(curve["expected_score"][last:], curve["score"][last:])
+        found["honesty_gap"] = float(gaps.mean())
+    batches = [line for line in lines if "generator/batch_score" in line]
+    late = [b["generator/batch_score"] for b in batches if b["generator_step"] > config.steps * 2 / 3]
+    if late:
+        found["worst_batch"] = {"score": min(late), "batches": len(late)}
+    return found
+
+
+COLUMNS: dict[str, tuple[str, Callable[[dict[str, Any]], float | None], str]] = {
+    "score": ("exact score", lambda r: r["figures"]["score"], ".3f"),
+    "obeying": ("obeying", lambda r: r["figures"]["obeying"], ".1%"),
+    "one_piece": ("one piece", lambda r: r["figures"]["one_piece"], ".1%"),
+    "ink": ("ink / reference", lambda r: r["figures"]["ink_of_reference"], ".2f"),
+    "coverage": ("coverage", lambda r: r["figures"]["coverage"], ".3f"),
+    "frechet": ("Fréchet", lambda r: r["figures"]["frechet"], ".1f"),
+    "vendi": ("Vendi / reference", lambda r: r["figures"]["vendi"], ".2f"),
+    "copies": ("copies", lambda r: r["figures"].get("copies"), ".3f"),
+    "acceptance": ("kept by rejection", lambda r: r["rejected"]["acceptance"], ".1%"),
+    "rejected_coverage": ("coverage after it", lambda r: r["rejected"].get("coverage"), ".3f"),
+    "rejected_frechet": ("Fréchet after it", lambda r: r["rejected"].get("frechet"), ".1f"),
+    "honesty_gap": ("honesty gap", lambda r: r.get("honesty_gap"), ".3f"),
+    "worst_batch": ("worst batch", lambda r: r.get("worst_batch", {}).get("score"), ".3f"),
+    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+}
+"""Columns of the table: heading, figure of a record or None where there is none, format."""
+
+
+def _spread(records: list[dict[str, Any]]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for key, (_, figure, _) in COLUMNS.items():
+        values = [value for value in map(figure, records) if value is not None]
+        if values:
+            columns[key] = {"mean": float(np.mean(values)), "std": float(np.std(values)), "seeds": values}
+    return columns
+
+
+def _table(described: dict[str, Any]) -> str:
+    arms = described["arms"]
+    shown = [key for key in COLUMNS if any(key in arm for arm in arms.values())]
+    seeds = max(len(arm["score"]["seeds"]) for arm in arms.values())
+    lines = [
+        f"Mean ± standard deviation over {seeds} seeds{', the smallest form' if described['reduced'] else ''}. "
+        f"Reference: {described['reference']}.",
+        "",
+        "| | " + " | ".join(COLUMNS[key][0] for key in shown) + " |",
+        "|---|" + "---|" * len(shown),
+    ]
+    for arm in arms.values():
+        cells = []
+        for key in shown:
+            form = COLUMNS[key][2]
+            cells.append(f"{arm[key]['mean']:{form}} ± {arm[key]['std']:{form}}" if key in arm else "–")
+        lines.append(f"| {arm['label']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _colours(names: list[str]) -> dict[str, Any]:
+    from matplotlib import colormaps
+
+    return {name: colormaps["tab10"](k % 10) for k, name in enumerate(names)}
+
+
+def _curves(records: dict[str, list[dict[str, Any]]], labels: dict[str, str]) -> Figure:
+    """The paper's figure: mean exact score of generated images over training, one line a seed."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, colour in _colours(list(records)).items():
+        for k, record in enumerate(records[name]):
+            curve = record["curve"]
+            axes.plot(curve["generator_step"], curve["score"], color=colour, lw=1.1, label=None if k else labels[name])
+    axes.set(xlabel="generator step", ylabel="mean exact score", ylim=(0, 1.02))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _frontier(arms: dict[str, Any]) -> Figure:
+    """Obeying against looking right: filled as the images come, hollow after rejection, which obeys by its nature."""
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for name, colour in _colours(list(arms)).items():
+        arm = arms[name]
+        axes.scatter(arm["obeying"]["seeds"], arm["coverage"]["seeds"], color=colour, s=34, label=arm["label"])
+        if "rejected_coverage" in arm:
+            after = arm["rejected_coverage"]["seeds"]
+            axes.scatter([1.0] * len(after), after, s=34, facecolors="none", edgecolors=[colour])
+    axes.set(xlabel="share of images that obey the rule", ylabel="coverage of the reference", xlim=(-0.03, 1.03))
+    axes.set_ylim(-0.03, 1.03)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _tiles(images: Images) -> Image.Image:
+    """Images side by side without a border, to be read again by `_read_tiles`."""
+    return Image.fromarray(np.hstack(list(images)))
+
+
+def _read_tiles(path: Path, size: int) -> Images:
+    with Image.open(path) as image:
+        pixels = np.asarray(image)
+    return np.stack(np.split(pixels, pixels.shape[1] // size, axis=1))

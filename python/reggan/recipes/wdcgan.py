@@ -1,0 +1,69 @@
+"""WDCGAN: a DCGAN weighed by the score, the baseline of RegGAN (arXiv 2102.04593, section 4.2).
+
+The paper gives no formula. This is importance weighting after Diesendruck et al. (arXiv 1806.02512): it shifts weight
+among what the data show, and is expected not to leave it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data import quantize
+from ..rules import Rule
+from .dcgan import DCGAN
+from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
+
+__all__ = ["WDCGAN"]
+
+
+@dataclass(frozen=True)
+class WDCGAN(DCGAN):
+    """DCGAN whose real and generated images count in proportion to their exact scores."""
+
+    name: ClassVar[str] = "wdcgan"
+
+    def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
+        """One stage, as in DCGAN."""
+        adam = partial(self.adam, lr=self.lr)
+        return (
+            Stage(
+                "gan",
+                steps,
+                (
+                    Phase("discriminator", "discriminator", self.weighed_discriminator_loss, adam),
+                    Phase("generator", "generator", partial(self.weighed_generator_loss, rule), adam),
+                ),
+            ),
+        )
+
+    def weighed_discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """-Sum_i w_i log D(x_i) - E[log(1 - D(G(z)))] with the weights w_i = s(x_i) / Sum_j s(x_j)."""
+        batch = self.best(batch)
+        with torch.no_grad():
+            generated = self.generate(networks, batch)
+        real, fake = self.judge(networks, batch, batch.images), self.judge(networks, batch, generated)
+        on_real = F.binary_cross_entropy_with_logits(real, torch.full_like(real, self.real_label), reduction="none")
+        return (_normalized(batch.scores) * on_real).sum() + F.softplus(fake).mean(), {
+            "on_real": real.detach().sigmoid().mean(),
+            "on_fake": fake.detach().sigmoid().mean(),
+        }
+
+    def weighed_generator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+        """-Sum_i w_i log D(G(z_i)) with w_i = s(G(z_i)) / Sum_j s(G(z_j)), through which no gradient flows."""
+        batch = self.best(batch)
+        generated = self.generate(networks, batch)
+        scores = exact_scores(rule, quantize(generated.detach()))
+        fake = self.judge(networks, batch, generated)
+        return (_normalized(scores).to(fake) * F.softplus(-fake)).sum(), {"batch_score": scores.mean()}
+
+
+def _normalized(scores: Tensor) -> Tensor:
+    """Weights (N,) that sum to 1, in proportion to the scores; equal ones where all scores are 0."""
+    total = scores.sum()
+    return scores / total if total > 0 else torch.full_like(scores, 1 / len(scores))
