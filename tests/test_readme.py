@@ -42,7 +42,7 @@ def test_ci_runs_the_test_command_of_the_readme():
 
 
 def test_the_table_is_the_results():
-    table = (ROOT / "docs" / "results" / "compare" / "results.md").read_text().split("\n\n")[1]
+    table = (ROOT / "docs" / "results" / "reggan-paper" / "results.md").read_text().split("\n\n")[1]
     assert table in README
 
 

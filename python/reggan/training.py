@@ -211,7 +211,8 @@ class _Trainer:
     def run_phase(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step; the other networks are held fixed."""
         for name, network in self.networks.items():
-            network.requires_grad_(name == phase.updates)
+            # What the generator makes in one phase is trained on in another.
+            network.requires_grad_(name in (phase.updates, "generator"))
         with self.autocast():
             loss, stats = phase.loss(self.networks, batch)
         optimizer = self.optimizers[phase.name]

@@ -207,21 +207,25 @@ def _spread(records: list[dict[str, Any]]) -> dict[str, Any]:
 def _table(described: dict[str, Any]) -> str:
     arms = described["arms"]
     shown = [key for key in COLUMNS if any(key in arm for arm in arms.values())]
-    seeds = max(len(arm["score"]["seeds"]) for arm in arms.values())
     lines = [
-        f"Mean ± standard deviation over {seeds} seeds{', the smallest form' if described['reduced'] else ''}. "
+        f"Mean ± standard deviation over seeds{', the smallest form' if described['reduced'] else ''}. "
         f"Reference: {described['reference']}.",
         "",
-        "| | " + " | ".join(COLUMNS[key][0] for key in shown) + " |",
-        "|---|" + "---|" * len(shown),
+        "| | seeds | " + " | ".join(COLUMNS[key][0] for key in shown) + " |",
+        "|---|---|" + "---|" * len(shown),
     ]
     for arm in arms.values():
-        cells = []
-        for key in shown:
-            form = COLUMNS[key][2]
-            cells.append(f"{arm[key]['mean']:{form}} ± {arm[key]['std']:{form}}" if key in arm else "–")
+        cells = [str(len(arm["score"]["seeds"]))]
+        cells += [_cell(arm.get(key), COLUMNS[key][2]) for key in shown]
         lines.append(f"| {arm['label']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(column: dict[str, Any] | None, form: str) -> str:
+    if column is None:
+        return "–"
+    spread = f" ± {column['std']:{form}}" if len(column["seeds"]) > 1 else ""
+    return f"{column['mean']:{form}}{spread}"
 
 
 def _colours(names: list[str]) -> dict[str, Any]:

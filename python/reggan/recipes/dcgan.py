@@ -93,10 +93,11 @@ class DCGAN(Recipe):
         """Adam with this recipe's coefficients."""
         return Adam(parameters, lr=lr, betas=(self.beta1, 0.999))
 
-    def generate(self, networks: Networks, batch: Batch) -> Tensor:
-        """As many images as the batch has, from fresh latents."""
-        images: Tensor = networks["generator"](batch.noise(len(batch.images), self.latent_dim))
-        return images
+    def generate(self, networks: Networks, batch: Batch, again: bool = False) -> Tensor:
+        """As many images as the batch has, made once for all phases of a step; `again` where the generator changed."""
+        if again or "generated" not in batch.shared:
+            batch.shared["generated"] = networks["generator"](batch.noise(len(batch.images), self.latent_dim))
+        return batch.shared["generated"]
 
     def judge(self, networks: Networks, batch: Batch, images: Tensor) -> Tensor:
         """Logits (N,) of the discriminator, behind the instance noise."""
@@ -111,10 +112,8 @@ class DCGAN(Recipe):
 
     def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """These real images against as many generated ones."""
-        with torch.no_grad():
-            generated = self.generate(networks, batch)
         real = self.judge(networks, batch, batch.images)
-        fake = self.judge(networks, batch, generated)
+        fake = self.judge(networks, batch, self.generate(networks, batch).detach())
         return losses.discriminator_bce(real, fake, self.real_label), {
             "on_real": real.detach().sigmoid().mean(),
             "on_fake": fake.detach().sigmoid().mean(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -34,9 +34,11 @@ class Batch:
     """(B,) int64, score classes."""
     generator: torch.Generator
     """On the CPU, seeded by (seed, step): latents are the same on every device, and a resumed run needs no state."""
+    shared: dict[str, Tensor] = field(default_factory=dict)
+    """What one phase of the step made for the others."""
 
     def take(self, chosen: Tensor | slice) -> Batch:
-        """The batch of these images alone, with the same source of randomness."""
+        """The batch of these images alone, with the same source of randomness, and sharing the same."""
         return replace(self, images=self.images[chosen], scores=self.scores[chosen], classes=self.classes[chosen])
 
     def noise(self, *shape: int) -> Tensor:
@@ -61,6 +63,7 @@ class Phase:
     updates: str
     """Name of the network whose parameters are trained; all others are held fixed."""
     loss: Loss
+    """Where it uses what the generator made, and the generator is held fixed, it detaches it."""
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
     """Each phase has its own optimizer, so that two phases on one network are weighed by their rates."""
     every: int = 1
@@ -100,9 +103,9 @@ class Recipe(ABC):
     """Real images that a step draws for each one of its batch size: a recipe may choose among them."""
 
     def __post_init__(self) -> None:
-        for field, high in (("latent_dim", 65536), ("pool", 1000)):
-            if not 1 <= getattr(self, field) <= high:
-                raise ValueError(f"{field} is {getattr(self, field)}, must be from 1 to {high}")
+        for name, high in (("latent_dim", 65536), ("pool", 1000)):
+            if not 1 <= getattr(self, name) <= high:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be from 1 to {high}")
 
     @abstractmethod
     def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:

@@ -95,8 +95,7 @@ class RegGAN(DCGAN):
     def teaching_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy to the exact classes, on as many generated images as there are real ones."""
         batch = self.any(batch)
-        with torch.no_grad():
-            generated = self.generate(networks, batch)
+        generated = self.generate(networks, batch).detach()
         scores = exact_scores(rule, quantize(generated))
         classes = torch.from_numpy(rule.classify(scores)).to(batch.classes.device)
         logits = networks["classifier"](torch.cat([batch.images, generated]))
@@ -104,7 +103,7 @@ class RegGAN(DCGAN):
 
     def rule_step_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The classifier shall find the best score in generated images."""
-        logits = networks["classifier"](self.generate(networks, self.any(batch))).float()
+        logits = networks["classifier"](self.generate(networks, self.any(batch), again=True)).float()
         return losses.RULE_LOSSES[self.rule_loss](logits, _values(rule, logits), self.rule_beta).mean(), {}
 
 

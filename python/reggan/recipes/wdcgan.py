@@ -45,9 +45,8 @@ class WDCGAN(DCGAN):
     def weighed_discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """-Sum_i w_i log D(x_i) - E[log(1 - D(G(z)))] with the weights w_i = s(x_i) / Sum_j s(x_j)."""
         batch = self.best(batch)
-        with torch.no_grad():
-            generated = self.generate(networks, batch)
-        real, fake = self.judge(networks, batch, batch.images), self.judge(networks, batch, generated)
+        real = self.judge(networks, batch, batch.images)
+        fake = self.judge(networks, batch, self.generate(networks, batch).detach())
         on_real = F.binary_cross_entropy_with_logits(real, torch.full_like(real, self.real_label), reduction="none")
         return (_normalized(batch.scores) * on_real).sum() + F.softplus(fake).mean(), {
             "on_real": real.detach().sigmoid().mean(),

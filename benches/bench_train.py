@@ -1,0 +1,182 @@
+"""Training throughput of a DCGAN step: ours against a plain loop after the PyTorch DCGAN tutorial.
+
+The same networks, data, batch and device. The plain loop is float32, its tensors are in PyTorch's default layout, its
+data come from a DataLoader over a TensorDataset, and it reads its losses every 50 steps, as the tutorial does. First
+both loops take a step from equal weights, images and latents, and must arrive at equal weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from reggan import training
+from reggan.config import TrainConfig, preset
+from reggan.data import load_batches
+from reggan.files import atomic_write
+
+BLOCK = 50
+"""Steps that are timed in one go."""
+
+
+class Plain:
+    """The loop of the tutorial."""
+
+    def __init__(self, config: TrainConfig, networks: dict[str, nn.Module], images: Tensor) -> None:
+        self.generator, self.discriminator = networks["generator"], networks["discriminator"]
+        self.latent_dim, self.device = config.recipe.latent_dim, config.device
+        self.for_generator = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        self.for_discriminator = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        self.criterion = nn.BCEWithLogitsLoss()
+        self.loader = DataLoader(TensorDataset(images), batch_size=config.batch_size, shuffle=True, drop_last=True)
+
+    def batches(self) -> Iterator[Tensor]:
+        """Images of one epoch after the other."""
+        while True:
+            for (images,) in self.loader:
+                yield images
+
+    def step(self, real: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Discriminator, then generator; their losses."""
+        ones, zeros = torch.ones(len(real), device=self.device), torch.zeros(len(real), device=self.device)
+        self.discriminator.zero_grad()
+        on_real = self.criterion(self.discriminator(real), ones)
+        on_real.backward()
+        fake = self.generator(latents)
+        on_fake = self.criterion(self.discriminator(fake.detach()), zeros)
+        on_fake.backward()
+        self.for_discriminator.step()
+        self.generator.zero_grad()
+        loss = self.criterion(self.discriminator(fake), ones)
+        loss.backward()
+        self.for_generator.step()
+        return on_real + on_fake, loss
+
+    def blocks(self) -> Callable[[], None]:
+        """A function that does BLOCK steps."""
+        batches = self.batches()
+
+        def block() -> None:
+            for _ in range(BLOCK):
+                real = next(batches).to(self.device)
+                losses = self.step(real, torch.randn(len(real), self.latent_dim, device=self.device))
+            for loss in losses:
+                loss.item()
+
+        return block
+
+
+def ours(config: TrainConfig) -> Callable[[], None]:
+    """Our loop: phases, moving average, exact scores of the data, a line of losses every ten steps."""
+    trainer = training._Trainer.create(config)
+    data = config.data.open(config.size, trainer.rule)
+    batches = load_batches(data, config.batch_size * config.recipe.pool, seed=0)
+    (stage,) = trainer.stages
+    step = 0
+
+    def block() -> None:
+        nonlocal step
+        for _ in range(BLOCK):
+            step += 1
+            batch = trainer.batch(next(batches), step)
+            trainer.set_rates(step)
+            figures: dict[str, Tensor] = {}
+            for phase in stage.phases:
+                figures |= trainer.run_phase(phase, batch)
+            trainer.average(step)
+            if step % config.log_every == 0:
+                for value in figures.values():
+                    float(value)
+
+    return block
+
+
+def check(config: TrainConfig, images: Tensor) -> None:
+    """Both loops arrive at the same weights after a step from the same ones."""
+    trainer = training._Trainer.create(config)
+    networks = {
+        name: copy.deepcopy(network).to(memory_format=torch.contiguous_format)
+        for name, network in trainer.networks.items()
+    }
+    plain = Plain(config, networks, images)
+    real = images[: config.batch_size]
+    item = (((real + 1) * 127.5).round().to(torch.uint8), torch.zeros(len(real)), torch.zeros(len(real)))
+    batch = trainer.batch(item, 1)
+    latents = replace(batch, generator=batch.generator.clone_state()).noise(len(real), config.recipe.latent_dim)
+    plain.step(batch.images, latents)
+    for phase in trainer.stages[0].phases:
+        trainer.run_phase(phase, batch)
+    for name, network in trainer.networks.items():
+        for ours_, theirs in zip(network.state_dict().values(), networks[name].state_dict().values(), strict=True):
+            # Adam's first step is the rate, whatever the size of the gradient; where that is 0 but for rounding, the
+            # sign is a matter of luck.
+            close = torch.isclose(ours_.float(), theirs.float(), rtol=1e-3, atol=1e-5).float().mean()
+            assert close > 0.99, f"{name}: only {close:.1%} of the weights are equal"
+
+
+def measure(config: TrainConfig, blocks: int) -> dict[str, Any]:
+    equal = replace(config, precision="float32", recipe=replace(config.recipe, real_label=1.0, instance_noise=0.0))
+    data = config.data.open(config.size, training.resolve_rule(config.rule))
+    images = data.items(np.arange(data.length))[0].float().div(127.5).sub(1)
+    check(equal, images)
+    fresh = training._Trainer.create(equal).networks
+    plain = {name: network.to(memory_format=torch.contiguous_format) for name, network in fresh.items()}
+    loops = {
+        "plain": Plain(equal, plain, images).blocks(),
+        "equal settings": ours(equal),
+        "our defaults": ours(config),
+    }
+    for loop in loops.values():
+        loop()
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(blocks):
+        for name, loop in loops.items():
+            began = time.perf_counter()
+            loop()
+            seconds[name].append(time.perf_counter() - began)
+    rates = {name: BLOCK * config.batch_size / statistics.median(times) for name, times in seconds.items()}
+    return {
+        "images_per_second": {name: round(rate, 1) for name, rate in rates.items()},
+        "ratios": {name: round(rate / rates["plain"], 3) for name, rate in rates.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--blocks", type=int, default=9)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "docs" / "bench-train.json")
+    options = parser.parse_args()
+    config = training.resolve(replace(preset("quick", "dcgan"), device=options.device))
+    config = replace(config, data=replace(config.data, images=10_000))
+    results: dict[str, Any] = {
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "precision": config.precision,
+        "block_steps": BLOCK,
+        "blocks": options.blocks,
+    }
+    for threads in (1, torch.get_num_threads()):
+        torch.set_num_threads(threads)
+        for width in (24, 64):
+            case = replace(config, recipe=replace(config.recipe, width=width))
+            results[f"width {width}, threads {threads}"] = found = measure(case, options.blocks)
+            print(f"width {width}, threads {threads}: {found}", flush=True)
+    atomic_write(options.out, json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
