@@ -52,8 +52,10 @@ class Study:
 
     about: str
     arms: Callable[[Path], dict[str, Arm]]
-    """Arms by name, given a folder for data that have to be made first. All have the data set of the first one as
-    their reference, and its rule."""
+    """Arms by name, given a folder for data that have to be made first. All are measured by the rule and the references
+    of the first one."""
+    shown: tuple[str, ...] = ()
+    """Arms in the picture of samples, after the first one's data; none given is all."""
 
 
 def run(study: Study, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
@@ -86,7 +88,12 @@ def run(study: Study, out: Path, seeds: int, reduced: bool, only: tuple[str, ...
     atomic_write(out / "results.md", _table(described))
     _curves(records, labels).savefig(out / "scores.png", dpi=110)
     _frontier(described["arms"]).savefig(out / "frontier.png", dpi=110)
-    tiles = {labels[name]: _read_tiles(out / "records" / f"{name}-seed0.png", judge.size) for name in records}
+    data = judge.data.open(judge.size, resolve_rule(judge.rule)).items(np.arange(_SHOWN))[0][:, 0].numpy()
+    tiles = {"data set": data} | {
+        labels[name]: _read_tiles(out / "records" / f"{name}-seed0.png", judge.size)
+        for name in study.shown or records
+        if name in records
+    }
     panels({label: highlight(images) for label, images in tiles.items()}, _COLUMNS).save(out / "samples.png")
 
 
@@ -192,7 +199,9 @@ COLUMNS: dict[str, tuple[str, Callable[[dict[str, Any]], float | None], str]] = 
     "worst_batch": ("worst batch", lambda r: r.get("worst_batch", {}).get("score"), ".3f"),
     "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
 }
-"""Columns of the table: heading, figure of a record or None where there is none, format."""
+"""Columns of the tables: heading, figure of a record or None where there is none, format."""
+_FIRST = ("score", "obeying", "ink", "coverage", "frechet")
+"""Those of the first table; the others are in the second."""
 
 
 def _spread(records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -206,19 +215,21 @@ def _spread(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _table(described: dict[str, Any]) -> str:
     arms = described["arms"]
-    shown = [key for key in COLUMNS if any(key in arm for arm in arms.values())]
-    lines = [
-        f"Mean ± standard deviation over seeds{', the smallest form' if described['reduced'] else ''}. "
-        f"Reference: {described['reference']}.",
-        "",
-        "| | seeds | " + " | ".join(COLUMNS[key][0] for key in shown) + " |",
-        "|---|---|" + "---|" * len(shown),
-    ]
-    for arm in arms.values():
-        cells = [str(len(arm["score"]["seeds"]))]
-        cells += [_cell(arm.get(key), COLUMNS[key][2]) for key in shown]
-        lines.append(f"| {arm['label']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    told = f"Reference: {described['reference']}."
+    if described["reduced"]:
+        told += " The smallest form: the numbers mean nothing."
+    parts = [f"Mean ± standard deviation over seeds. {told}"]
+    for group in (_FIRST, [key for key in COLUMNS if key not in _FIRST]):
+        shown = [key for key in group if any(key in arm for arm in arms.values())]
+        lines = [
+            "| | seeds | " + " | ".join(COLUMNS[key][0] for key in shown) + " |",
+            "|---|" + "---:|" * (len(shown) + 1),
+        ]
+        for arm in arms.values():
+            cells = [_cell(arm.get(key), COLUMNS[key][2]) for key in shown]
+            lines.append(f"| {arm['label']} | {len(arm['score']['seeds'])} | " + " | ".join(cells) + " |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
 
 
 def _cell(column: dict[str, Any] | None, form: str) -> str:
