@@ -1,7 +1,12 @@
-"""What the README says of a run of the benches, between its two marks."""
+"""What the README says of a run of the benches, between its two marks; and tables of results in pages.
+
+`python benches/readme.py` brings the tables of README.md and docs/results.md up to date with docs/results/.
+"""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from acceptance import Medians
@@ -78,3 +83,26 @@ offers, with equal scores. Already packed bits: {rounded(1 / medians.seconds("re
 work of one in float32, {medians.two_threads("uint8"):.2f} times in uint8 (both share the memory of this machine) and {medians.two_threads("bits"):.2f} times in bits. A call on one image takes {medians.overhead():.1f} µs more than the kernel. `label` is {labels[0]:.1f} times (64²) and {labels[1]:.1f} times (512²) as fast as the best of OpenCV, cc3d and SciPy.
 `render` does {renders["reggan", "float32"]} images/s in float32 (OpenCV {renders["opencv", "float32"]}) and {renders["reggan", "uint8"]} in uint8 (Pillow {renders["pillow", "uint8"]}).
 """  # noqa: E501
+
+
+ROOT = Path(__file__).parent.parent
+PAGES = {"README.md": 1, "docs/results.md": 2}
+"""Pages with tables of results, and how many of each study's tables they show."""
+
+
+def with_results(page: str, tables: int) -> str:
+    """The page with the first tables of each study that it has a mark for; without results it says so."""
+
+    def fill(mark: re.Match[str]) -> str:
+        path = ROOT / "docs" / "results" / mark[1] / "results.md"
+        shown = "Not run yet."
+        if path.exists():
+            shown = "\n\n".join(path.read_text().rstrip("\n").split("\n\n")[: 1 + tables])
+        return f"<!-- {mark[1]} -->\n{shown}\n<!-- end -->"
+
+    return re.sub(r"<!-- ([\w-]+) -->\n(?:(?!<!--).)*?<!-- end -->", fill, page, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    for name, count in PAGES.items():
+        (ROOT / name).write_text(with_results((ROOT / name).read_text(), count))

@@ -450,7 +450,8 @@ def test_the_rule_pulls_failing_samples_alone_and_as_hard_as_its_weight_says():
     pulled = gradients(rule_weight=2.0) - alone
     assert (alone.flatten(1).norm(dim=1) > 0).all()
     assert (pulled[[0, 2]] == 0).all()
-    length = 0.5 * float(alone.flatten(1).norm(dim=1).mean())
+    # Half of the samples obey.
+    length = 0.5 * 0.5 * float(alone.flatten(1).norm(dim=1).mean())
     assert pulled[[1, 3]].flatten(1).norm(dim=1).tolist() == pytest.approx([length] * 2, rel=1e-3)
     ungated = gradients(rule_weight=2.0, gate=False) - alone
     assert ungated.flatten(1).norm(dim=1).tolist() == pytest.approx([length] * 4, rel=1e-3)

@@ -51,7 +51,8 @@ class Harvest(DCGAN):
     target_score: float = 1.0
     """Mean exact score to hold. 1 is as high as it gets: the rule's weight then stays at its most."""
     rule_weight: float = 3.0
-    """At most so much weighs the rule's gradient on a sample, over the mean length of the discriminator's gradient."""
+    """At most so much weighs the rule's gradient on a sample, over the mean length of the discriminator's gradient and
+    the share of samples that obey."""
     gate: bool = True
     """The rule's gradient acts only on samples that fail the exact rule."""
     honest: bool = True
@@ -139,6 +140,7 @@ class Harvest(DCGAN):
         if not memory.written:
             memory.remember(images[: self.replay], scores[: self.replay])
             memory.score.copy_(scores.mean())
+            memory.obeying.copy_((scores >= 1).float().mean())
             memory.weight.fill_(min(_START_WEIGHT, self.rule_weight))
         return {"score": scores[chosen].mean(), "obeying": (scores[chosen] >= 1).float().mean()}
 
@@ -166,8 +168,9 @@ class Harvest(DCGAN):
         """The discriminator's gradient on every sample, and the rule's on those that fail, in one backward pass.
 
         On the images x, n of them: g = grad log D(x) / n, and r = grad log C_top(x) on a sample that fails. Each r is
-        given the length weight * mean |g|, so that no scale of either network matters; what the generator is then
-        moved along is g + r.
+        given the length weight * mean |g| * share of samples that obey, so that no scale of either network matters,
+        and that nothing is torn apart while hardly a sample obeys: until then harvests bring them nearer. What the
+        generator is then moved along is g + r.
         """
         memory = cast(Memory, networks["memory"])
         batch = self.best(batch)
@@ -177,6 +180,7 @@ class Harvest(DCGAN):
         memory.remember(saved[: _share(len(saved))], scores[: _share(len(saved))])
         failing = (scores < 1).to(images) if self.gate else torch.ones_like(scores).to(images)
         memory.score.lerp_(scores.mean().to(memory.score), 1 - _MOMENTUM)
+        memory.obeying.lerp_((scores >= 1).float().mean().to(memory.obeying), 1 - _MOMENTUM)
         memory.weight.mul_(torch.exp(_GAIN * (self.target_score - memory.score)))
         memory.weight.clamp_(min(_START_WEIGHT / 10, self.rule_weight), self.rule_weight)
 
@@ -185,7 +189,7 @@ class Harvest(DCGAN):
         (realism,) = torch.autograd.grad(adversarial, leaf)
         logits = networks["classifier"](leaf).float()
         (obedience,) = torch.autograd.grad(losses.rule_top(logits, logits).sum(), leaf)
-        length = memory.weight * realism.flatten(1).norm(dim=1).mean() * failing
+        length = memory.weight * memory.obeying * realism.flatten(1).norm(dim=1).mean() * failing
         obedience = F.normalize(obedience.flatten(1), dim=1) * length[:, None]
         pull = (images * (realism + obedience.view_as(realism))).sum()
         # Its value is the adversarial loss, its gradient that of the pull.
@@ -193,6 +197,7 @@ class Harvest(DCGAN):
         return loss, {
             "batch_score": scores.mean(),
             "running_score": memory.score.clone(),
+            "obeying": memory.obeying.clone(),
             "rule_weight": memory.weight.clone(),
             "failing": failing.mean(),
         }

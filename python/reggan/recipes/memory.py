@@ -26,6 +26,8 @@ class Memory(nn.Module):
     """(): how many images were ever written to the ring."""
     score: Tensor
     """(): running mean of the exact score of generated images."""
+    obeying: Tensor
+    """(): running share of generated images that obey the rule."""
     weight: Tensor
     """(): weight of the rule."""
 
@@ -37,6 +39,7 @@ class Memory(nn.Module):
         self.register_buffer("made_scores", torch.zeros(replay))
         self.register_buffer("written", torch.zeros((), dtype=torch.int64))
         self.register_buffer("score", torch.zeros(()))
+        self.register_buffer("obeying", torch.zeros(()))
         self.register_buffer("weight", torch.zeros(()))
 
     def remember(self, images: Tensor, scores: Tensor) -> None:
