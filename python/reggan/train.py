@@ -35,7 +35,7 @@ class TrainOptions:
     recipe: Literal["dcgan", "harvest", "penalty", "reggan", "wdcgan"] = "harvest"
     """How to train."""
     preset: Literal["fine", "paper", "quick"] = "quick"
-    """Where the defaults come from: minutes on a CPU at 32 pixels, within the hour at 64, or all of arXiv 2102.04593."""
+    """Where the defaults come from: minutes on a CPU at 32 pixels, an hour at 64, or all of arXiv 2102.04593."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Images of your own instead of rendered ones: a folder of pictures, an IDX file (MNIST), a .npy or .npz array, or
     a set of shards. `--data PATH --help` shows what can be done with them."""
