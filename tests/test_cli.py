@@ -100,7 +100,7 @@ def test_help_lists_the_options_of_the_recipe(recipe, capsys):
 
 USAGE = {
     "unknown recipe 'stylegan'; known: dcgan, harvest, penalty, reggan, wdcgan": ["--recipe", "stylegan"],
-    "unknown preset 'fast'; known: paper, quick": ["--preset", "fast"],
+    "unknown preset 'fast'; known: fine, paper, quick": ["--preset", "fast"],
     "unknown rule 'tidy'": ["--rule", "tidy"],
     "size is 33, must be one of 32, 64, 128": ["--size", "33"],
     "steps is -5, must be from 1 to 1000000000": ["--steps", "-5"],

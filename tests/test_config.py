@@ -104,7 +104,7 @@ def test_recipe_options_out_of_range_are_said(recipe, field, value):
 
 
 def test_unknown_names_name_the_known_ones():
-    with pytest.raises(ValueError, match="unknown preset 'fast'; known: paper, quick"):
+    with pytest.raises(ValueError, match="unknown preset 'fast'; known: fine, paper, quick"):
         preset("fast")
     with pytest.raises(ValueError, match="unknown recipe 'stylegan'; known: dcgan, harvest, penalty, reggan, wdcgan"):
         preset("quick", "stylegan")
