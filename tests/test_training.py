@@ -553,3 +553,15 @@ def test_rates_fall_at_the_end():
     assert rates == pytest.approx([1, 1, 1, 1, 0.8, 0.2])
     trainer.set_rates(10**6)
     assert trainer.optimizers["generator"].param_groups[0]["lr"] == pytest.approx(0.05 * trainer.config.recipe.lr)
+
+
+@pytest.mark.parametrize("edges", [(0.25, 0.75), (0.5, 1.0)])
+def test_what_the_classifier_expects_has_a_value_for_each_class(edges):
+    class Edged(type(CONNECTED)):
+        pass
+
+    Edged.edges = edges
+    recipe = tiny().recipe
+    networks = recipe.build(32, 1, Edged())
+    expected = recipe.monitor(networks, torch.stack([OBEYING, FAILING]), Edged())["expected_score"]
+    assert 0 <= float(expected) <= 1

@@ -117,9 +117,10 @@ class Harvest(DCGAN):
     def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""
         logits = networks["classifier"](images).float()
-        # The last class is obeying the rule; the one before is the rest of the rule's own last class.
-        own = torch.from_numpy(rule.values).to(logits)
-        values = torch.cat([own[:-1], own.new_tensor([(rule.edges[-1] + 1) / 2, 1.0])])
+        values = torch.from_numpy(rule.values).to(logits)
+        if len(_edges(rule)) > len(rule.edges):
+            # The last class is obeying the rule; the one before is the rest of the rule's own last class.
+            values = torch.cat([values[:-1], values.new_tensor([(rule.edges[-1] + 1) / 2, 1.0])])
         return {"expected_score": losses.expected_score(logits, values).mean()}
 
     def harvest(self, rule: Rule, networks: Networks, batch: Batch) -> Stats:
