@@ -10,7 +10,7 @@ from reggan import experiment
 from reggan.config import config_from_json, config_to_json
 from reggan.data import Files
 from reggan.experiments import EXPERIMENTS
-from reggan.experiments.study import COLUMNS
+from reggan.experiments.study import COLUMNS, Study
 
 ARGUMENTS = ["far", "--reduced", "--seeds", "2", "--only", "harvest", "dcgan"]
 
@@ -22,7 +22,7 @@ def results(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", [name for name, experiment in EXPERIMENTS.items() if isinstance(experiment, Study)])
 def test_every_arm_is_a_configuration_of_its_own(name, tmp_path, monkeypatch):
     monkeypatch.setattr("reggan.experiments._obeying", lambda work: Files(str(work / "obeying.npy")))
     arms = EXPERIMENTS[name].arms(tmp_path)
@@ -74,6 +74,27 @@ def test_runs_of_another_configuration_are_not_mixed_in(results, capsys):
 def test_an_arm_that_is_not_there_is_said(tmp_path, capsys):
     assert experiment.main(["far", "--only", "oracle", "--out", str(tmp_path)]) == 1
     assert "no arm oracle; the arms are harvest, dcgan" in capsys.readouterr().err
+
+
+def test_classifiers_are_taught_and_tested(tmp_path):
+    arguments = ["classifier", "--reduced", "--seeds", "1", "--only", "paper-generated", "residual"]
+    assert experiment.main([*arguments, "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "results.json").read_text())["arms"]
+    assert found.keys() == {"paper-generated", "residual"}
+    for name, arm in found.items():
+        record = json.loads((tmp_path / "records" / f"{name}-seed0.json").read_text())
+        for kind in ("held_out", "generated", "one_piece"):
+            confusion = np.array(record[kind]["confusion"])
+            assert confusion.shape == (11, 11)
+            assert confusion.sum() == 100
+            assert record[kind]["accuracy"] == pytest.approx(np.trace(confusion) / 100)
+        # The held-out images are balanced over the classes that occur, and one piece is the last class alone.
+        assert np.sum(record["held_out"]["confusion"], axis=1).tolist() == [0] + [10] * 10
+        assert np.sum(record["one_piece"]["confusion"], axis=1).tolist() == [0] * 10 + [100]
+        assert arm["accuracy"]["seeds"] == [record["held_out"]["accuracy"]]
+    assert found["residual"]["label"] in (tmp_path / "results.md").read_text()
+    with Image.open(tmp_path / "confusion.png") as image:
+        assert min(image.size) > 200
 
 
 def test_the_list_names_every_experiment(capsys):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from reggan.networks import SIZES, DCGANDiscriminator, DCGANGenerator, ScoreClassifier
+from reggan.networks import SIZES, DCGANDiscriminator, DCGANGenerator, ResidualClassifier, ScoreClassifier
 
 
 def kinds(module: nn.Module, kind: type) -> int:
@@ -19,6 +19,7 @@ def test_shapes_and_ranges(size, channels):
     assert images.abs().max() <= 1
     assert DCGANDiscriminator(size, channels, 4)(images).shape == (3,)
     assert ScoreClassifier(size, channels, 7, 4)(images).shape == (3, 7)
+    assert ResidualClassifier(channels, 7, 4, 1)(images).shape == (3, 7)
 
 
 def test_64_pixels_have_the_papers_layers():

@@ -66,7 +66,7 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
     except OSError as error:
         raise ValueError(f"{broken}: {error.strerror}: {error.filename}") from error
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, SafetensorError) as error:
-        raise ValueError(f"{broken}: it is truncated or not a checkpoint ({error!r})") from error
+        raise ValueError(f"{broken}: it is truncated or not a checkpoint ({repr(error)[:100]})") from error
 
 
 def list_checkpoints(directory: Path, kind: str = "step") -> list[Path]:

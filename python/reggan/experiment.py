@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from .cli import UsageError, execute
-from .experiments import EXPERIMENTS, run
+from .experiments import EXPERIMENTS
 from .training import Stopped
 
 __all__ = ["main"]
@@ -56,7 +56,7 @@ def _experiment(arguments: Sequence[str]) -> None:
     out = options.out or Path("results") / options.name
     out.mkdir(parents=True, exist_ok=True)
     try:
-        run(EXPERIMENTS[options.name], out, options.seeds, options.reduced, options.only)
+        EXPERIMENTS[options.name].run(out, options.seeds, options.reduced, options.only)
     except Stopped as stopped:
         raise KeyboardInterrupt(f"{stopped}; the same command goes on from there") from stopped
     print(out)

@@ -16,6 +16,7 @@ import tyro
 from .cli import UsageError, execute
 from .config import TrainConfig, config_to_json, preset
 from .data import Files
+from .distributed import Ranks, start
 from .files import atomic_write
 from .training import Stopped, create_run, fit, open_run, resolve
 
@@ -77,6 +78,11 @@ def _parse(arguments: list[str]) -> TrainOptions:
 
 def _train(arguments: list[str]) -> None:
     options = _parse(arguments)
+    with start() as ranks:
+        _run(options, ranks)
+
+
+def _run(options: TrainOptions, ranks: Ranks) -> None:
     if options.resume is not None:
         if options.config != preset(options.preset, options.recipe) or options.run or options.dry_run:
             raise UsageError("--resume continues a run as it was configured; it goes with --json alone")
@@ -90,15 +96,18 @@ def _train(arguments: list[str]) -> None:
         if options.data is not None and not options.data.exists():
             raise FileNotFoundError(f"{options.data} does not exist; give a folder of pictures or a file of images")
         run = options.run or _next_free(Path("runs"), config)
-        create_run(run, config)
+        if ranks.is_first:
+            create_run(run, config)
+    run = ranks.first(run)
     try:
         summary = fit(run)
     except Stopped as stopped:
         raise KeyboardInterrupt(f"{stopped}; continue with: python -m reggan.train --resume {run}") from stopped
-    _print_table(summary)
-    if options.json is not None:
-        atomic_write(options.json, json.dumps(summary, indent=2) + "\n")
-    print(run)
+    if ranks.is_first:
+        _print_table(summary)
+        if options.json is not None:
+            atomic_write(options.json, json.dumps(summary, indent=2) + "\n")
+        print(run)
 
 
 def _next_free(parent: Path, config: TrainConfig) -> Path:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ from .checkpoint import (
 )
 from .config import TrainConfig, config_from_json, config_to_json
 from .data import ImageSet, Item, load_batches, normalize
+from .distributed import Ranks
 from .drawing import highlight, sheet
 from .files import atomic_write
 from .metrics import summarize
@@ -166,13 +167,18 @@ class _Trainer:
     optimizers: dict[str, Optimizer]
     averaged: nn.Module
     """Moving average of the generator."""
+    ranks: Ranks
 
     @classmethod
     def create(cls, config: TrainConfig) -> _Trainer:
+        ranks = Ranks.current()
+        if config.batch_size % ranks.count:
+            raise ValueError(f"batch_size is {config.batch_size}, must be a multiple of the {ranks.count} ranks")
         rule = resolve_rule(config.rule)
         networks = _build(config)
         for network in networks.values():
             network.to(config.device).to(memory_format=torch.channels_last)
+            ranks.synchronize(network)
         stages = config.recipe.stages(config.steps, rule)
         optimizers = {
             phase.name: phase.optimizer(networks[phase.updates].parameters())
@@ -180,7 +186,7 @@ class _Trainer:
             for phase in stage.phases
         }
         averaged = copy.deepcopy(networks["generator"]).requires_grad_(False)
-        return cls(config, rule, stages, networks, optimizers, averaged)
+        return cls(config, rule, stages, networks, optimizers, averaged, ranks)
 
     def autocast(self) -> torch.autocast:
         device = torch.device(self.config.device).type
@@ -206,7 +212,8 @@ class _Trainer:
     def batch(self, item: Item, step: int) -> Batch:
         images, scores, classes = (tensor.to(self.config.device, non_blocking=True) for tensor in item)
         images = normalize(images).contiguous(memory_format=torch.channels_last)
-        return Batch(images, scores, classes, private_generator(self.config.seed, "step", step))
+        generator = private_generator(self.config.seed, "step", step)
+        return Batch(images, scores, classes, generator, ranks=self.ranks)
 
     def run_phase(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step; the other networks are held fixed."""
@@ -218,6 +225,7 @@ class _Trainer:
         optimizer = self.optimizers[phase.name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.average_gradients(self.networks[phase.updates].parameters())
         optimizer.step()
         return {f"{phase.name}/{key}": value for key, value in {"loss": loss.detach(), **stats}.items()}
 
@@ -246,6 +254,11 @@ class _Trainer:
             extra = self.config.recipe.monitor(self.networks, seen, self.rule)
         figures = summarize(images, self.rule) | {key: float(value) for key, value in extra.items()}
         return {f"samples/{key}": value for key, value in figures.items()}
+
+    def means(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        """Figures of a step, of all ranks together."""
+        values = torch.tensor([float(value) for value in figures.values()], dtype=torch.float64)
+        return dict(zip(figures, self.ranks.mean(values).tolist(), strict=True))
 
     def everything(self) -> dict[str, nn.Module]:
         return {**self.networks, "averaged": self.averaged}
@@ -334,6 +347,8 @@ def _draw(run: Path, name: str, images: Images) -> None:
 def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
     """Train what a run directory's configuration says, from its last checkpoint if there is one.
 
+    If torch.distributed is initialised, all ranks call this; the first one writes.
+
     Args:
         run: directory made by `create_run`; its configuration is resolved.
         log: show progress on standard error.
@@ -343,25 +358,27 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
 
     Raises:
         Stopped: Ctrl-C or SIGTERM came, and a checkpoint was saved.
-        ValueError: the run directory or its last checkpoint cannot be used.
+        ValueError: the run directory or its last checkpoint cannot be used, or the ranks cannot share the batch.
         ArithmeticError: a loss is not finite.
         OSError: something cannot be written; the checkpoints before are still there.
     """
     config = resolve(open_run(run))
     trainer = _Trainer.create(config)
+    ranks = trainer.ranks
     checkpoints, metrics, timings = run / "checkpoints", run / "metrics.jsonl", run / "timings.jsonl"
     done, best = 0, -math.inf
     if (last := _find_checkpoint(run)) is not None:
         tensors, info = load_checkpoint(last)
         restore_state(tensors, trainer.everything(), trainer.optimizers)
         done, best = info["step"], -math.inf if info["best"] is None else info["best"]
-    for path in (metrics, timings):
-        _rewind(path, done)
-
     rule, stages = trainer.rule, trainer.stages
+    log = log and ranks.is_first
     data = config.data.open(config.size, rule, log=log)
     reference = summarize(_first(data, config.eval_images), rule)
-    _draw(run, "data", _first(data, SHEET_IMAGES))
+    if ranks.is_first:
+        for path in (metrics, timings):
+            _rewind(path, done)
+        _draw(run, "data", _first(data, SHEET_IMAGES))
     batches = load_batches(
         data,
         config.batch_size * config.recipe.pool,
@@ -391,31 +408,32 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
                 trainer.average(generator_step)
             progress.advance()
 
-            line = {}
+            line: dict[str, float] = {}
             if step % config.log_every == 0 or step == total or (begins and stage.begin is not None):
-                line = {key: float(value) for key, value in figures.items()}
+                line = trainer.means(figures)
                 if not all(map(math.isfinite, line.values())):
                     raise ArithmeticError(f"training diverged at step {step}: {line}; try a smaller --lr")
-            if stage.makes_samples and (generator_step % config.eval_every == 0 or step == total):
-                line |= trainer.evaluate()
-                progress.show({key: line[f"samples/{key}"] for key in ("score", "one_piece", "ink")})
-            if line:
-                _append(metrics, {"step": step, "stage": stage.name, "generator_step": generator_step, **line})
-                rate = (step - done) * config.batch_size / progress.seconds
-                _append(timings, {"step": step, "seconds": progress.seconds, "images_per_second": rate})
-            if line.get("samples/score", -math.inf) > best and _looks_like(line, reference):
-                best = line["samples/score"]
-                save("best", step, keep=1)
-            if stage.makes_samples and (generator_step % config.sample_every == 0 or step == total):
-                _draw(run, f"step-{step:08d}", trainer.sample(SHEET_IMAGES, "sheet"))
-            if step % config.checkpoint_every == 0 or step == total or stop.is_set():
-                save("step", step, keep=2)
-            if stop.is_set() and step < total:
+            stopping = ranks.any(stop.is_set())
+            if ranks.is_first:
+                if stage.makes_samples and (generator_step % config.eval_every == 0 or step == total):
+                    line |= trainer.evaluate()
+                    progress.show({key: line[f"samples/{key}"] for key in ("score", "one_piece", "ink")})
+                if line:
+                    _append(metrics, {"step": step, "stage": stage.name, "generator_step": generator_step, **line})
+                    rate = (step - done) * config.batch_size / progress.seconds
+                    _append(timings, {"step": step, "seconds": progress.seconds, "images_per_second": rate})
+                if line.get("samples/score", -math.inf) > best and _looks_like(line, reference):
+                    best = line["samples/score"]
+                    save("best", step, keep=1)
+                if stage.makes_samples and (generator_step % config.sample_every == 0 or step == total):
+                    _draw(run, f"step-{step:08d}", trainer.sample(SHEET_IMAGES, "sheet"))
+                if step % config.checkpoint_every == 0 or step == total or stopping:
+                    save("step", step, keep=2)
+            if stopping and step < total:
                 raise Stopped(f"stopped at step {step} of {total}")
 
-    summary = _summarize_run(run, trainer, data)
-    write_report(run)
-    return summary
+    summary = ranks.first(_summarize_run(run, trainer, data) if ranks.is_first else {})
+    return cast(dict[str, dict[str, float]], summary)
 
 
 def _looks_like(figures: dict[str, float], data: dict[str, float]) -> bool:
@@ -426,7 +444,7 @@ def _looks_like(figures: dict[str, float], data: dict[str, float]) -> bool:
 
 
 def _summarize_run(run: Path, trainer: _Trainer, data: ImageSet) -> dict[str, dict[str, float]]:
-    """Write summary.json: figures and exact scores of as many data as generated images."""
+    """Write summary.json, figures and exact scores of as many data as generated images, and the report."""
     images = {
         "data": _first(data, SUMMARY_IMAGES),
         "generator": trainer.sample(SUMMARY_IMAGES, "summary"),
@@ -434,4 +452,5 @@ def _summarize_run(run: Path, trainer: _Trainer, data: ImageSet) -> dict[str, di
     summary = {name: summarize(those, trainer.rule) for name, those in images.items()}
     scores = {name: [round(float(s), 6) for s in trainer.rule(those)] for name, those in images.items()}
     atomic_write(run / "summary.json", json.dumps({"summary": summary, "scores": scores}, indent=1) + "\n")
+    write_report(run)
     return summary

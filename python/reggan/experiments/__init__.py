@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -14,9 +15,22 @@ from ..rendering import render
 from ..rules import Connected
 from ..search import find
 from ..specs import Circles
-from .study import Arm, Study, run
+from .classifier import ClassifierStudy
+from .study import Arm, Study
 
-__all__ = ["EXPERIMENTS", "Arm", "Study", "run"]
+__all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "Study"]
+
+
+class Experiment(Protocol):
+    """What `python -m reggan.experiment NAME` runs."""
+
+    @property
+    def about(self) -> str:
+        """What it shows, in a line."""
+
+    def run(self, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
+        """Write records, tables and figures to `out`."""
+
 
 _HARVEST = replace(preset("quick", "harvest"), log_every=1)
 _FAR_RULE = "connected & ink(0.07, 0.42)"
@@ -118,8 +132,9 @@ def _solid(work: Path) -> dict[str, Arm]:
     }
 
 
-EXPERIMENTS: dict[str, Study] = {
+EXPERIMENTS: dict[str, Experiment] = {
     "ablation": Study("the recommended recipe without one part at a time", _ablation),
+    "classifier": ClassifierStudy("the classifier of the score by itself, and whether generated images improve it"),
     "far": Study("the rule where no image of the data comes near to it", _far),
     "fine": Study("the rule at 64 pixels", _fine),
     "reggan-paper": Study(

@@ -26,8 +26,9 @@ from ..metrics import compare
 from ..recipes import Harvest, RegGAN
 from ..rules import resolve_rule
 from ..training import Images, create_run, fit, generate, load_generator, open_run, private_latents, resolve
+from .records import Columns, check_arms, is_done, read_records, record_path, spread, table
 
-__all__ = ["Arm", "Study", "run"]
+__all__ = ["Arm", "Study"]
 
 _IMAGES, _FEW_IMAGES = 2000, 100
 """Images that are measured, and in the smallest form."""
@@ -57,44 +58,35 @@ class Study:
     shown: tuple[str, ...] = ()
     """Arms in the picture of samples, after the first one's data; none given is all."""
 
+    def run(self, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
+        """Train and measure every arm with every seed, or those named in `only`, and write tables and figures to `out`.
 
-def run(study: Study, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
-    """Train and measure every arm with every seed, or those named in `only`, and write tables and figures to `out`.
-
-    Raises:
-        ValueError: `only` names an arm that is not there, or a run directory is of another configuration.
-    """
-    arms = study.arms(out / "runs")
-    if wrong := set(only) - set(arms):
-        raise ValueError(f"there is no arm {', '.join(sorted(wrong))}; the arms are {', '.join(arms)}")
-    judge = next(iter(arms.values())).config
-    for seed in range(seeds):
-        for name, arm in arms.items():
-            if not only or name in only:
-                config = _reduce(arm.config, seed, reduced)
-                _record(out, f"{name}-seed{seed}", config, judge, _FEW_IMAGES if reduced else _IMAGES)
-    records = {
-        name: [json.loads(path.read_text()) for path in sorted((out / "records").glob(f"{name}-seed*.json"))]
-        for name in arms
-    }
-    records = {name: found for name, found in records.items() if found}
-    labels = {name: arms[name].label for name in records}
-    described = {
-        "reduced": reduced,
-        "reference": next(iter(records.values()))[0]["reference"],
-        "arms": {name: {"label": labels[name], **_spread(found)} for name, found in records.items()},
-    }
-    atomic_write(out / "results.json", json.dumps(described, indent=1) + "\n")
-    atomic_write(out / "results.md", _table(described))
-    _curves(records, labels).savefig(out / "scores.png", dpi=110)
-    _frontier(described["arms"]).savefig(out / "frontier.png", dpi=110)
-    data = judge.data.open(judge.size, resolve_rule(judge.rule)).items(np.arange(_SHOWN))[0][:, 0].numpy()
-    tiles = {"data set": data} | {
-        labels[name]: _read_tiles(out / "records" / f"{name}-seed0.png", judge.size)
-        for name in study.shown or records
-        if name in records
-    }
-    panels({label: highlight(images) for label, images in tiles.items()}, _COLUMNS).save(out / "samples.png")
+        Raises:
+            ValueError: `only` names an arm that is not there, or a run directory is of another configuration.
+        """
+        arms = self.arms(out / "runs")
+        check_arms(only, arms)
+        judge = next(iter(arms.values())).config
+        for seed in range(seeds):
+            for name in only or arms:
+                config = _reduce(arms[name].config, seed, reduced)
+                _record(out, name, config, judge, _FEW_IMAGES if reduced else _IMAGES)
+        records = read_records(out, arms)
+        labels = {name: arms[name].label for name in records}
+        reference = next(iter(records.values()))[0]["reference"]
+        described = {name: {"label": labels[name], **spread(found, COLUMNS)} for name, found in records.items()}
+        results = {"reduced": reduced, "reference": reference, "arms": described}
+        atomic_write(out / "results.json", json.dumps(results, indent=1) + "\n")
+        atomic_write(out / "results.md", _tables(described, reference, reduced))
+        _curves(records, labels).savefig(out / "scores.png", dpi=110)
+        _frontier(described).savefig(out / "frontier.png", dpi=110)
+        data = judge.data.open(judge.size, resolve_rule(judge.rule)).items(np.arange(_SHOWN))[0][:, 0].numpy()
+        tiles = {"data set": data} | {
+            labels[name]: _read_tiles(record_path(out, name, 0).with_suffix(".png"), judge.size)
+            for name in self.shown or records
+            if name in records
+        }
+        panels({label: highlight(images) for label, images in tiles.items()}, _COLUMNS).save(out / "samples.png")
 
 
 def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
@@ -112,14 +104,12 @@ def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
     return resolve(config)
 
 
-def _record(out: Path, name: str, config: TrainConfig, judge: TrainConfig, count: int) -> None:
+def _record(out: Path, arm: str, config: TrainConfig, judge: TrainConfig, count: int) -> None:
     """Train and measure one run, unless its record says that this was done."""
-    path, directory = out / "records" / f"{name}.json", out / "runs" / name
-    asked = config_to_json(config)
-    if path.exists():
-        if json.loads(path.read_text())["config"] != asked:
-            raise ValueError(f"{path} is of another configuration; remove it, or name another --out")
+    path, asked = record_path(out, arm, config.seed), config_to_json(config)
+    if is_done(path, asked):
         return
+    directory = out / "runs" / path.stem
     if not (directory / "config.json").exists():
         create_run(directory, config)
     elif open_run(directory) != config:
@@ -183,7 +173,7 @@ def _history(directory: Path, config: TrainConfig) -> dict[str, Any]:
     return found
 
 
-COLUMNS: dict[str, tuple[str, Callable[[dict[str, Any]], float | None], str]] = {
+COLUMNS: Columns = {
     "score": ("exact score", lambda r: r["figures"]["score"], ".3f"),
     "obeying": ("obeying", lambda r: r["figures"]["obeying"], ".1%"),
     "one_piece": ("one piece", lambda r: r["figures"]["one_piece"], ".1%"),
@@ -199,44 +189,17 @@ COLUMNS: dict[str, tuple[str, Callable[[dict[str, Any]], float | None], str]] = 
     "worst_batch": ("worst batch", lambda r: r.get("worst_batch", {}).get("score"), ".3f"),
     "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
 }
-"""Columns of the tables: heading, figure of a record or None where there is none, format."""
 _FIRST = ("score", "obeying", "ink", "coverage", "frechet")
 """Those of the first table; the others are in the second."""
 
 
-def _spread(records: list[dict[str, Any]]) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    for key, (_, figure, _) in COLUMNS.items():
-        values = [value for value in map(figure, records) if value is not None]
-        if values:
-            columns[key] = {"mean": float(np.mean(values)), "std": float(np.std(values)), "seeds": values}
-    return columns
-
-
-def _table(described: dict[str, Any]) -> str:
-    arms = described["arms"]
-    told = f"Reference: {described['reference']}."
-    if described["reduced"]:
+def _tables(arms: dict[str, Any], reference: str, reduced: bool) -> str:
+    first = {key: COLUMNS[key] for key in _FIRST}
+    second = {key: column for key, column in COLUMNS.items() if key not in _FIRST}
+    told = f"Mean ± standard deviation over seeds. Reference: {reference}."
+    if reduced:
         told += " The smallest form: the numbers mean nothing."
-    parts = [f"Mean ± standard deviation over seeds. {told}"]
-    for group in (_FIRST, [key for key in COLUMNS if key not in _FIRST]):
-        shown = [key for key in group if any(key in arm for arm in arms.values())]
-        lines = [
-            "| | seeds | " + " | ".join(COLUMNS[key][0] for key in shown) + " |",
-            "|---|" + "---:|" * (len(shown) + 1),
-        ]
-        for arm in arms.values():
-            cells = [_cell(arm.get(key), COLUMNS[key][2]) for key in shown]
-            lines.append(f"| {arm['label']} | {len(arm['score']['seeds'])} | " + " | ".join(cells) + " |")
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
-
-
-def _cell(column: dict[str, Any] | None, form: str) -> str:
-    if column is None:
-        return "–"
-    spread = f" ± {column['std']:{form}}" if len(column["seeds"]) > 1 else ""
-    return f"{column['mean']:{form}}{spread}"
+    return "\n\n".join([told, table(arms, first), table(arms, second)]) + "\n"
 
 
 def _colours(names: list[str]) -> dict[str, Any]:

@@ -66,9 +66,9 @@ class DCGAN(Recipe):
         return (Stage("gan", steps, self.adversarial_phases()),)
 
     def best(self, batch: Batch) -> Batch:
-        """The part of the pool that the discriminator sees, one batch size of images."""
+        """The part of the pool that the discriminator sees, one batch size of images on all ranks together."""
         if self.pool == 1:
-            return batch
+            return batch.take(slice(None))
         keys = batch.scores
         if self.pool_beta:
             # The Gumbel-top-k trick draws without replacement (Kool, van Hoof and Welling, arXiv 1903.06059).
@@ -78,7 +78,7 @@ class DCGAN(Recipe):
         return batch.take(order[: len(order) // self.pool])
 
     def any(self, batch: Batch) -> Batch:
-        """A part of the pool with all scores, one batch size of images."""
+        """A part of the pool with all scores, one batch size of images on all ranks together."""
         return batch.take(slice(len(batch.images) // self.pool))
 
     def adversarial_phases(self) -> tuple[Phase, Phase]:
@@ -91,7 +91,7 @@ class DCGAN(Recipe):
 
     def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
         """Adam with this recipe's coefficients."""
-        return Adam(parameters, lr=lr, betas=(self.beta1, 0.999))
+        return Adam(parameters, lr=lr, betas=(self.beta1, 0.999), fused=True)
 
     def generate(self, networks: Networks, batch: Batch, again: bool = False) -> Tensor:
         """As many images as the batch has, made once for all phases of a step; `again` where the generator changed."""

@@ -8,6 +8,7 @@ Ommer, arXiv 2012.09841, equation 7).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, cast
@@ -93,7 +94,7 @@ class Harvest(DCGAN):
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; the generator without the rule; then rounds that each begin with a harvest."""
-        adam = partial(torch.optim.Adam, lr=self.classifier_lr)
+        adam = partial(torch.optim.Adam, lr=self.classifier_lr, fused=True)
         classifier = Phase("classifier", "classifier", partial(self.classifier_loss, rule), adam)
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), adam)
         discriminator, generator = self.adversarial_phases()
@@ -133,7 +134,8 @@ class Harvest(DCGAN):
         if memory.harvest_score > self.target_score - _REACHED:
             return {"score": memory.harvest_score.clone()}
         looked_at = max(round(self.kept / self.accept), self.replay)
-        images = sample(networks["averaged"], batch.noise(looked_at, self.latent_dim))
+        latents = batch.noise(math.ceil(looked_at / batch.ranks.count), self.latent_dim)
+        images = batch.ranks.join(sample(networks["averaged"], latents))
         scores = exact_scores(rule, images)
         chosen = tilt(scores, self.kept, self.target_score, batch.generator)
         memory.harvested.copy_(images[chosen.to(images.device)])
@@ -153,8 +155,10 @@ class Harvest(DCGAN):
     def teaching_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The same with as many generated images, half of which were made in the last step."""
         images, scores = self.lesson(rule, batch)
-        latest = min(_share(len(images)), len(cast(Memory, networks["memory"]).made))
-        made, made_scores = cast(Memory, networks["memory"]).recall(latest, len(images) - latest, batch.generator)
+        memory, ranks = cast(Memory, networks["memory"]), batch.ranks
+        count = len(images) * ranks.count
+        latest = min(_share(count), len(memory.made))
+        made, made_scores = map(ranks.share, memory.recall(latest, count - latest, batch.generator))
         return self.cross_entropy(
             rule, networks, torch.cat([images, normalize(made)]), torch.cat([scores, made_scores])
         )
@@ -162,7 +166,8 @@ class Harvest(DCGAN):
     def fed_discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Harvested images, and the best data for what is left of the batch, against generated images."""
         best = self.best(batch)
-        fed = normalize(cast(Memory, networks["memory"]).draw(round(self.feedback * len(best.images)), batch.generator))
+        count = round(self.feedback * len(best.images)) * batch.ranks.count
+        fed = normalize(batch.ranks.share(cast(Memory, networks["memory"]).draw(count, batch.generator)))
         return self.adversarial_loss(networks, replace(best, images=torch.cat([fed, best.images[len(fed) :]])))
 
     def pulled_generator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
@@ -173,15 +178,15 @@ class Harvest(DCGAN):
         and that nothing is torn apart while hardly a sample obeys: until then harvests bring them nearer. What the
         generator is then moved along is g + r.
         """
-        memory = cast(Memory, networks["memory"])
+        memory, ranks = cast(Memory, networks["memory"]), batch.ranks
         batch = self.best(batch)
         images = self.generate(networks, batch)
         saved = quantize(images.detach())
         scores = exact_scores(rule, saved)
-        memory.remember(saved[: _share(len(saved))], scores[: _share(len(saved))])
+        memory.remember(ranks.join(saved[: _share(len(saved))]), ranks.join(scores[: _share(len(saved))]))
         failing = (scores < 1).to(images) if self.gate else torch.ones_like(scores).to(images)
-        memory.score.lerp_(scores.mean().to(memory.score), 1 - _MOMENTUM)
-        memory.obeying.lerp_((scores >= 1).float().mean().to(memory.obeying), 1 - _MOMENTUM)
+        memory.score.lerp_(ranks.mean(scores.mean()).to(memory.score), 1 - _MOMENTUM)
+        memory.obeying.lerp_(ranks.mean((scores >= 1).float().mean()).to(memory.obeying), 1 - _MOMENTUM)
         memory.weight.mul_(torch.exp(_GAIN * (self.target_score - memory.score)))
         memory.weight.clamp_(min(_START_WEIGHT / 10, self.rule_weight), self.rule_weight)
 
@@ -190,7 +195,7 @@ class Harvest(DCGAN):
         (realism,) = torch.autograd.grad(adversarial, leaf)
         logits = networks["classifier"](leaf).float()
         (obedience,) = torch.autograd.grad(losses.rule_top(logits, logits).sum(), leaf)
-        length = memory.weight * memory.obeying * realism.flatten(1).norm(dim=1).mean() * failing
+        length = memory.weight * memory.obeying * ranks.mean(realism.flatten(1).norm(dim=1).mean()) * failing
         obedience = F.normalize(obedience.flatten(1), dim=1) * length[:, None]
         pull = (images * (realism + obedience.view_as(realism))).sum()
         # Its value is the adversarial loss, its gradient that of the pull.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..distributed import Ranks
 from ..rules import Rule
 
 __all__ = ["Batch", "Begin", "Loss", "Networks", "Phase", "Recipe", "Stage", "Stats", "exact_scores"]
@@ -24,7 +25,11 @@ Stats = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's data on the training device, and the step's private source of randomness."""
+    """One step's data on the training device, and the step's private source of randomness.
+
+    The training loop gives every rank the same batch, of which `take` leaves it its stripe. Without torchrun there is
+    one rank, whose stripe is all.
+    """
 
     images: Tensor
     """(B, C, H, W) float in [-1, 1], white paper 1; B is the batch size times the recipe's pool."""
@@ -36,14 +41,18 @@ class Batch:
     """On the CPU, seeded by (seed, step): latents are the same on every device, and a resumed run needs no state."""
     shared: dict[str, Tensor] = field(default_factory=dict)
     """What one phase of the step made for the others."""
+    ranks: Ranks = field(default_factory=Ranks)
+    """The processes that train together, and which of them this is."""
 
     def take(self, chosen: Tensor | slice) -> Batch:
-        """The batch of these images alone, with the same source of randomness, and sharing the same."""
-        return replace(self, images=self.images[chosen], scores=self.scores[chosen], classes=self.classes[chosen])
+        """Leave this rank its stripe of these images, with the same source of randomness, and sharing the same."""
+        images, scores, classes = (self.ranks.share(t[chosen]) for t in (self.images, self.scores, self.classes))
+        return replace(self, images=images, scores=scores, classes=classes)
 
-    def noise(self, *shape: int) -> Tensor:
-        """Standard normal numbers on the device of the images."""
-        return torch.randn(*shape, generator=self.generator).to(self.images.device, non_blocking=True)
+    def noise(self, count: int, *shape: int) -> Tensor:
+        """Standard normal numbers (count, *shape) on the device of the images: this rank's stripe of all ranks'."""
+        joined = torch.randn(count * self.ranks.count, *shape, generator=self.generator)
+        return self.ranks.share(joined).to(self.images.device, non_blocking=True)
 
 
 Loss = Callable[[Networks, Batch], tuple[Tensor, Stats]]

@@ -65,7 +65,7 @@ class RegGAN(DCGAN):
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; then discriminator, generator against it, generator against the classifier."""
-        lessons = partial(torch.optim.Adam, lr=self.classifier_lr)
+        lessons = partial(torch.optim.Adam, lr=self.classifier_lr, fused=True)
         classifier = Phase("classifier", "classifier", self.classifier_loss, lessons)
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), lessons)
         rule_rate = partial(self.adam, lr=self.lr * self.rule_ratio)

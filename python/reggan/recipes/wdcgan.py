@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data import quantize
+from ..distributed import Ranks
 from ..rules import Rule
 from .dcgan import DCGAN
 from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
@@ -48,7 +49,7 @@ class WDCGAN(DCGAN):
         real = self.judge(networks, batch, batch.images)
         fake = self.judge(networks, batch, self.generate(networks, batch).detach())
         on_real = F.binary_cross_entropy_with_logits(real, torch.full_like(real, self.real_label), reduction="none")
-        return (_normalized(batch.scores) * on_real).sum() + F.softplus(fake).mean(), {
+        return (_normalized(batch.scores, batch.ranks) * on_real).sum() + F.softplus(fake).mean(), {
             "on_real": real.detach().sigmoid().mean(),
             "on_fake": fake.detach().sigmoid().mean(),
         }
@@ -59,10 +60,10 @@ class WDCGAN(DCGAN):
         generated = self.generate(networks, batch)
         scores = exact_scores(rule, quantize(generated.detach()))
         fake = self.judge(networks, batch, generated)
-        return (_normalized(scores).to(fake) * F.softplus(-fake)).sum(), {"batch_score": scores.mean()}
+        return (_normalized(scores, batch.ranks).to(fake) * F.softplus(-fake)).sum(), {"batch_score": scores.mean()}
 
 
-def _normalized(scores: Tensor) -> Tensor:
-    """Weights (N,) that sum to 1, in proportion to the scores; equal ones where all scores are 0."""
-    total = scores.sum()
+def _normalized(scores: Tensor, ranks: Ranks) -> Tensor:
+    """Weights (N,) in proportion to the scores, whose sum is 1 in the mean over the ranks; equal ones if all are 0."""
+    total = ranks.mean(scores.sum())
     return scores / total if total > 0 else torch.full_like(scores, 1 / len(scores))

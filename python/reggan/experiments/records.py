@@ -1,0 +1,74 @@
+"""Records of runs, one JSON file for each arm and seed, and the tables that are made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Columns", "Record", "check_arms", "is_done", "read_records", "record_path", "spread", "table"]
+
+Record = dict[str, Any]
+Columns = Mapping[str, tuple[str, Callable[[Record], float | None], str]]
+"""Columns of a table by name: heading, figure of a record or None where there is none, format."""
+
+
+def check_arms(only: Iterable[str], arms: Iterable[str]) -> None:
+    """Raise a ValueError where an arm is asked for that is not there."""
+    if wrong := set(only) - set(arms):
+        raise ValueError(f"there is no arm {', '.join(sorted(wrong))}; the arms are {', '.join(arms)}")
+
+
+def record_path(out: Path, arm: str, seed: int) -> Path:
+    """Path of the record of an arm with a seed."""
+    return out / "records" / f"{arm}-seed{seed}.json"
+
+
+def is_done(path: Path, asked: Record) -> bool:
+    """Whether the record is there; a ValueError if it is of another configuration."""
+    if path.exists() and json.loads(path.read_text())["config"] != asked:
+        raise ValueError(f"{path} is of another configuration; remove it, or name another --out")
+    return path.exists()
+
+
+def read_records(out: Path, arms: Iterable[str]) -> dict[str, list[Record]]:
+    """Records of each arm that has any, one a seed."""
+    found = {
+        arm: [json.loads(path.read_text()) for path in sorted((out / "records").glob(f"{arm}-seed*.json"))]
+        for arm in arms
+    }
+    return {arm: records for arm, records in found.items() if records}
+
+
+def spread(records: list[Record], columns: Columns) -> dict[str, Any]:
+    """Mean, standard deviation and values over the seeds, of each column that has a figure."""
+    found: dict[str, Any] = {}
+    for key, (_, figure, _) in columns.items():
+        values = [value for value in map(figure, records) if value is not None]
+        if values:
+            found[key] = {"mean": float(np.mean(values)), "std": float(np.std(values)), "seeds": values}
+    return found
+
+
+def table(arms: Mapping[str, Any], columns: Columns) -> str:
+    """A table in Markdown of what `spread` gives each arm, and its "label"; a column without figures is left out."""
+    shown = {key: column for key, column in columns.items() if any(key in arm for arm in arms.values())}
+    lines = [
+        "| | seeds | " + " | ".join(heading for heading, _, _ in shown.values()) + " |",
+        "|---|" + "---:|" * (len(shown) + 1),
+    ]
+    for arm in arms.values():
+        seeds = max(len(arm[key]["seeds"]) for key in shown if key in arm)
+        cells = [_cell(arm.get(key), form) for key, (_, _, form) in shown.items()]
+        lines.append(f"| {arm['label']} | {seeds} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(column: Record | None, form: str) -> str:
+    if column is None:
+        return "–"
+    deviation = f" ± {column['std']:{form}}" if len(column["seeds"]) > 1 else ""
+    return f"{column['mean']:{form}}{deviation}"
