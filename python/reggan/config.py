@@ -12,6 +12,7 @@ from pydantic import SkipValidation, TypeAdapter, ValidationError
 
 from .data import Blobs, Files
 from .networks import SIZES
+from .options import check_ranges
 from .recipes import DCGAN, RECIPES, WDCGAN, Harvest, Penalty, Recipe, RegGAN
 from .rules import resolve_rule
 
@@ -65,22 +66,20 @@ class TrainConfig:
             raise ValueError(f"size is {self.size}, must be one of {', '.join(map(str, SIZES))}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}, must be from 0 to below 1")
-        if not 0 <= self.decay <= 1:
-            raise ValueError(f"decay is {self.decay}, must be from 0 to 1")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
-        for name, low, high in (
-            ("steps", 1, 10**9),
-            ("batch_size", 2, 65_536),
-            ("workers", 0, 1024),
-            ("log_every", 1, 10**9),
-            ("eval_every", 1, 10**9),
-            ("eval_images", 2, 10**6),
-            ("sample_every", 1, 10**9),
-            ("checkpoint_every", 1, 10**9),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be from {low} to {high}")
+        check_ranges(
+            self,
+            steps=(1, 10**9),
+            batch_size=(2, 65_536),
+            decay=(0.0, 1.0),
+            workers=(0, 1024),
+            log_every=(1, 10**9),
+            eval_every=(1, 10**9),
+            eval_images=(2, 10**6),
+            sample_every=(1, 10**9),
+            checkpoint_every=(1, 10**9),
+        )
         if isinstance(self.data, Files) and self.data.color:
             raise ValueError(
                 "data.color is True, but the networks make gray images; RGB images are made gray without it"
@@ -107,7 +106,7 @@ _QUICK = TrainConfig(
     sample_every=2000,
     checkpoint_every=1000,
 )
-_FINE = replace(_QUICK, size=64, steps=20_000, eval_every=500)
+_FINE = replace(_QUICK, size=64, steps=12_000, eval_every=500)
 
 
 def _small(warmup: int) -> tuple[Recipe, ...]:
@@ -123,7 +122,7 @@ def _small(warmup: int) -> tuple[Recipe, ...]:
 
 
 PRESETS: dict[str, dict[str, TrainConfig]] = {
-    "fine": {recipe.name: replace(_FINE, recipe=recipe) for recipe in _small(warmup=11_000)},
+    "fine": {recipe.name: replace(_FINE, recipe=recipe) for recipe in _small(warmup=6500)},
     "paper": {recipe.name: replace(_PAPER, recipe=recipe) for recipe in (DCGAN(), Penalty(), RegGAN(), WDCGAN())},
     "quick": {recipe.name: replace(_QUICK, recipe=recipe) for recipe in _small(warmup=8000)},
 }

@@ -74,7 +74,9 @@ def reference_images(config: TrainConfig, data: ImageSet, count: int) -> tuple[I
                 images = render(known.spec, known.indices, seed=known.seed, size=side, dtype=np.uint8)
                 images = images[rule(images) >= 1][:count]
                 return images, f"oracle: {len(images)} of the default circles that obey {config.rule!r}"
-        found = find(spec, rule, count, seed=config.data.seed, size=side, start=_SEARCHED_FROM, limit=_SEARCHED)
+        found = find(
+            spec, rule, count, seed=config.data.seed, size=side, start=_SEARCHED_FROM, limit=_SEARCHED, progress=True
+        )
         if len(found.indices) >= _FEWEST:
             images = render(spec, found.indices, seed=found.seed, size=side, dtype=np.uint8)
             return images, f"search: {len(images)} images of the data's renderer that obey {config.rule!r}"

@@ -399,6 +399,8 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
     with deferred_interrupt() as stop, closing(Progress(total, done, enabled=log)) as progress:
         for step, stage, begins, generator_step in _schedule(stages, done):
             batch = trainer.batch(next(batches), step)
+            if begins:
+                progress.note(f"{stage.name} begins at step {step:,}")
             figures = trainer.begin(stage, batch) if begins else {}
             trainer.set_rates(generator_step)
             for phase in stage.phases:

@@ -13,6 +13,7 @@ from torch.optim import Adam, Optimizer
 
 from .. import losses
 from ..networks import DCGANDiscriminator, DCGANGenerator
+from ..options import check_ranges
 from ..rules import Rule
 from .phases import Batch, Networks, Phase, Recipe, Stage, Stats
 
@@ -42,17 +43,15 @@ class DCGAN(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, low, high in (
-            ("width", 1, 4096),
-            ("lr", 0.0, 1.0),
-            ("beta1", 0.0, 0.9999),
-            ("real_label", 0.5, 1.0),
-            ("instance_noise", 0.0, 10.0),
-            ("pool_beta", 0.0, 1000.0),
-        ):
-            value = getattr(self, field)
-            if not low <= value <= high:
-                raise ValueError(f"{field} is {value}, must be from {low} to {high}")
+        check_ranges(
+            self,
+            width=(1, 4096),
+            lr=(0.0, 1.0),
+            beta1=(0.0, 0.9999),
+            real_label=(0.5, 1.0),
+            instance_noise=(0.0, 10.0),
+            pool_beta=(0.0, 1000.0),
+        )
 
     def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
         """Generator and discriminator."""
@@ -90,8 +89,11 @@ class DCGAN(Recipe):
         )
 
     def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
-        """Adam with this recipe's coefficients."""
-        return Adam(parameters, lr=lr, betas=(self.beta1, 0.999), fused=True)
+        """Adam with this recipe's coefficients.
+
+        Not `fused`: on a CPU it takes tensors for equally laid out that are not, as after a resume, and is then wrong.
+        """
+        return Adam(parameters, lr=lr, betas=(self.beta1, 0.999), foreach=True)
 
     def generate(self, networks: Networks, batch: Batch, again: bool = False) -> Tensor:
         """As many images as the batch has, made once for all phases of a step; `again` where the generator changed."""

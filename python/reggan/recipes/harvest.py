@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from .. import losses
 from ..data import normalize, quantize
 from ..networks import ScoreClassifier, sample
+from ..options import check_ranges
 from ..rules import Rule
 from .dcgan import DCGAN
 from .memory import Memory
@@ -31,6 +32,8 @@ _START_WEIGHT = 0.1
 _GAIN = 0.1
 _MOMENTUM = 0.98
 _REACHED = 1e-3
+_LOOK = 4096
+"""Images that a harvest makes at once."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,15 @@ class Harvest(DCGAN):
     """Steps of the generator's training on the best data alone, before the first harvest."""
     rounds: int = 6
     """Harvests, at equal distances over the steps that remain; none is made anymore once one reached the target."""
-    kept: int = 6000
+    kept: int = 12_000
     """Images of a harvest."""
-    accept: float = 0.1
+    accept: float = 0.06
     """A harvest keeps this share of the images that it looks at: those that obey the rule, or else the best."""
     feedback: float = 1.0
     """Share of the discriminator's real images that come from the harvest; the others are the best data."""
     target_score: float = 1.0
     """Mean exact score to hold. 1 is as high as it gets: the rule's weight then stays at its most."""
-    rule_weight: float = 3.0
+    rule_weight: float = 4.5
     """At most so much weighs the rule's gradient on a sample, over the mean length of the discriminator's gradient and
     the share of samples that obey."""
     gate: bool = True
@@ -69,21 +72,20 @@ class Harvest(DCGAN):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, low, high in (
-            ("warmup", 0, 10**9),
-            ("rounds", 1, 10**6),
-            ("kept", 1, 10**6),
-            ("accept", 0.001, 1.0),
-            ("feedback", 0.0, 1.0),
-            ("target_score", 0.0, 1.0),
-            ("rule_weight", 0.0, 1000.0),
-            ("replay", 1, 10**6),
-            ("classifier_steps", 0, 10**9),
-            ("classifier_width", 1, 4096),
-            ("classifier_lr", 0.0, 1.0),
-        ):
-            if not low <= getattr(self, field) <= high:
-                raise ValueError(f"{field} is {getattr(self, field)}, must be from {low} to {high}")
+        check_ranges(
+            self,
+            warmup=(0, 10**9),
+            rounds=(1, 10**6),
+            kept=(1, 10**6),
+            accept=(0.001, 1.0),
+            feedback=(0.0, 1.0),
+            target_score=(0.0, 1.0),
+            rule_weight=(0.0, 1000.0),
+            replay=(1, 10**6),
+            classifier_steps=(0, 10**9),
+            classifier_width=(1, 4096),
+            classifier_lr=(0.0, 1.0),
+        )
 
     def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
         """Generator, discriminator, classifier, and the memory."""
@@ -94,7 +96,7 @@ class Harvest(DCGAN):
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; the generator without the rule; then rounds that each begin with a harvest."""
-        adam = partial(torch.optim.Adam, lr=self.classifier_lr, fused=True)
+        adam = partial(torch.optim.Adam, lr=self.classifier_lr, foreach=True)
         classifier = Phase("classifier", "classifier", partial(self.classifier_loss, rule), adam)
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), adam)
         discriminator, generator = self.adversarial_phases()
@@ -133,15 +135,17 @@ class Harvest(DCGAN):
         memory = cast(Memory, networks["memory"])
         if memory.harvest_score > self.target_score - _REACHED:
             return {"score": memory.harvest_score.clone()}
+        averaged, ranks = networks["averaged"], batch.ranks
         looked_at = max(round(self.kept / self.accept), self.replay)
-        latents = batch.noise(math.ceil(looked_at / batch.ranks.count), self.latent_dim)
-        images = batch.ranks.join(sample(networks["averaged"], latents))
-        scores = exact_scores(rule, images)
+        latents = batch.noise(math.ceil(looked_at / ranks.count), self.latent_dim)
+        # So many images would fill the memory at 128 pixels: what is kept is made a second time.
+        looks = [exact_scores(rule, sample(averaged, part)) for part in torch.split(latents, _LOOK)]
+        latents, scores = ranks.join(latents), ranks.join(torch.cat(looks))
         chosen = tilt(scores, self.kept, self.target_score, batch.generator)
-        memory.harvested.copy_(images[chosen.to(images.device)])
+        memory.harvested.copy_(sample(averaged, latents[chosen.to(latents.device)]))
         memory.harvest_score.copy_(scores[chosen].mean())
         if not memory.written:
-            memory.remember(images[: self.replay], scores[: self.replay])
+            memory.remember(sample(averaged, latents[: self.replay]), scores[: self.replay])
             memory.score.copy_(scores.mean())
             memory.obeying.copy_((scores >= 1).float().mean())
             memory.weight.fill_(min(_START_WEIGHT, self.rule_weight))

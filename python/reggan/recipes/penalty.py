@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import losses
 from ..data import quantize
+from ..options import check_ranges
 from ..rules import Rule
 from .dcgan import DCGAN
 from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
@@ -28,8 +29,7 @@ class Penalty(DCGAN):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.penalty <= 1e6:
-            raise ValueError(f"penalty is {self.penalty}, must be from 0 to 1e6")
+        check_ranges(self, penalty=(0.0, 1e6))
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """One stage, as in DCGAN."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..distributed import Ranks
+from ..options import check_ranges
 from ..rules import Rule
 
 __all__ = ["Batch", "Begin", "Loss", "Networks", "Phase", "Recipe", "Stage", "Stats", "exact_scores"]
@@ -112,9 +113,7 @@ class Recipe(ABC):
     """Real images that a step draws for each one of its batch size: a recipe may choose among them."""
 
     def __post_init__(self) -> None:
-        for name, high in (("latent_dim", 65536), ("pool", 1000)):
-            if not 1 <= getattr(self, name) <= high:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be from 1 to {high}")
+        check_ranges(self, latent_dim=(1, 65_536), pool=(1, 1000))
 
     @abstractmethod
     def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:

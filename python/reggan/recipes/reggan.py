@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from .. import losses
 from ..data import quantize
 from ..networks import ScoreClassifier
+from ..options import check_ranges
 from ..rules import Rule
 from .dcgan import DCGAN
 from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
@@ -45,14 +46,15 @@ class RegGAN(DCGAN):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("classifier_steps", "warmup"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"{field} is {getattr(self, field)}, must be at least 0")
-        if self.classifier_width < 1:
-            raise ValueError(f"classifier_width is {self.classifier_width}, must be at least 1")
-        for field in ("classifier_lr", "rule_ratio", "rule_beta"):
-            if not 0 <= getattr(self, field) <= 1000:
-                raise ValueError(f"{field} is {getattr(self, field)}, must be from 0 to 1000")
+        check_ranges(
+            self,
+            classifier_steps=(0, 10**9),
+            classifier_width=(1, 4096),
+            classifier_lr=(0.0, 1.0),
+            warmup=(0, 10**9),
+            rule_ratio=(0.0, 1000.0),
+            rule_beta=(0.0, 1000.0),
+        )
         if self.method not in ("first", "second"):
             raise ValueError(f"method is {self.method!r}, must be first or second")
         if self.rule_loss not in losses.RULE_LOSSES:
@@ -65,7 +67,7 @@ class RegGAN(DCGAN):
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; then discriminator, generator against it, generator against the classifier."""
-        lessons = partial(torch.optim.Adam, lr=self.classifier_lr, fused=True)
+        lessons = partial(torch.optim.Adam, lr=self.classifier_lr, foreach=True)
         classifier = Phase("classifier", "classifier", self.classifier_loss, lessons)
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), lessons)
         rule_rate = partial(self.adam, lr=self.lr * self.rule_ratio)
