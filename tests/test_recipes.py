@@ -1,0 +1,221 @@
+"""What recipes do with a batch: losses, gradients, harvests, and what they remember."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_training import tiny
+
+from reggan import RULES
+from reggan.data import normalize, quantize
+from reggan.recipes import Batch
+from reggan.recipes.harvest import tilt
+from reggan.recipes.memory import Memory
+
+
+def test_the_pool_shows_the_discriminator_the_best_images():
+    recipe = replace(tiny("dcgan").recipe, pool=3)
+    scores = torch.tensor([0.1, 0.9, 0.3, 0.8, 0.2, 0.5])
+    batch = Batch(torch.arange(6.0)[:, None, None, None], scores, torch.arange(6), torch.Generator())
+    assert recipe.best(batch).classes.tolist() == [1, 3]
+    assert recipe.any(batch).classes.tolist() == [0, 1]
+    assert replace(recipe, pool=1).best(batch).classes.tolist() == list(range(6))
+
+
+OBEYING, FAILING = torch.ones(1, 32, 32), torch.ones(1, 32, 32)
+OBEYING[0, 4:8, 4:8] = -1
+FAILING[0, 4:8, 4:8] = FAILING[0, 20:24, 20:24] = -1
+CONNECTED = RULES["connected"]
+
+
+class Fixed(torch.nn.Module):
+    """A generator that makes these images, and keeps the gradients that come back."""
+
+    def __init__(self, *images):
+        super().__init__()
+        self.images = torch.stack(images).requires_grad_()
+
+    def forward(self, z):
+        return self.images[torch.arange(len(z)) % len(self.images)]
+
+
+class Chosen(Fixed):
+    """A generator that makes one of these images of a latent, always the same of the same latent."""
+
+    def forward(self, z):
+        return self.images[(1000 * z[:, 0].abs()).long() % len(self.images)]
+
+
+class Darkness(torch.nn.Module):
+    """A discriminator that takes dark images for real, and keeps what it was asked about."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append(images.detach().clone())
+        return -images.flatten(1).mean(1)
+
+
+def harvest(**options):
+    """A recipe, its networks around a fixed generator, and a batch of white paper."""
+    recipe = replace(tiny().recipe, **({"instance_noise": 0.0, "pool": 1, "kept": 4, "replay": 8} | options))
+    networks = recipe.build(32, 1, CONNECTED)
+    networks["generator"] = Fixed(OBEYING, FAILING, OBEYING, FAILING)
+    networks |= {"averaged": Chosen(OBEYING, FAILING), "discriminator": Darkness()}
+    batch = Batch(torch.ones(4, 1, 32, 32), torch.zeros(4), torch.zeros(4), torch.Generator().manual_seed(0))
+    return recipe, networks, batch
+
+
+@torch.no_grad()
+def begin(recipe, networks, batch):
+    return recipe.harvest(CONNECTED, networks, batch)
+
+
+def test_a_harvest_keeps_what_obeys_and_becomes_the_real_images():
+    recipe, networks, batch = harvest(feedback=0.75)
+    found = begin(recipe, networks, batch)
+    assert found["score"] == found["obeying"] == 1
+    assert (networks["memory"].harvested == quantize(OBEYING)).all()
+    recipe.fed_discriminator_loss(networks, batch)
+    real = networks["discriminator"].seen[0]
+    assert [image.min().item() for image in real] == [-1, -1, -1, 1]
+
+
+def test_a_harvest_keeps_the_best_where_nothing_obeys_and_makes_way_for_a_better_one():
+    recipe, networks, batch = harvest(accept=0.1)
+    worse = FAILING.clone()
+    worse[0, 12:16, 12:16] = -1
+    networks["averaged"] = Chosen(worse, FAILING)
+    assert begin(recipe, networks, batch) == {"score": 0.5, "obeying": 0}
+    assert (networks["memory"].harvested == quantize(FAILING)).all()
+    networks["averaged"] = Chosen(OBEYING)
+    assert begin(recipe, networks, batch) == {"score": 1, "obeying": 1}
+    networks["averaged"] = Chosen(OBEYING.flip(1))
+    assert begin(recipe, networks, batch) == {"score": 1}
+    assert (networks["memory"].harvested == quantize(OBEYING)).all()
+
+
+def test_the_rule_pulls_failing_samples_alone_and_as_hard_as_its_weight_says():
+    def gradients(**options):
+        recipe, networks, batch = harvest(**options)
+        begin(recipe, networks, batch)
+        networks["memory"].weight.fill_(0.5)
+        networks["memory"].obeying.fill_(0.5)
+        # The running score is then at the target, and leaves the weight where it is.
+        networks["memory"].score.fill_(1.0 + 0.02 / 0.98 * (1 - 0.75))
+        recipe.pulled_generator_loss(CONNECTED, networks, batch)[0].backward()
+        return networks["generator"].images.grad
+
+    alone = gradients(rule_weight=0.0)
+    pulled = gradients(rule_weight=2.0) - alone
+    assert (alone.flatten(1).norm(dim=1) > 0).all()
+    assert (pulled[[0, 2]] == 0).all()
+    # Half of the samples obey.
+    length = 0.5 * 0.5 * float(alone.flatten(1).norm(dim=1).mean())
+    assert pulled[[1, 3]].flatten(1).norm(dim=1).tolist() == pytest.approx([length] * 2, rel=1e-3)
+    ungated = gradients(rule_weight=2.0, gate=False) - alone
+    assert ungated.flatten(1).norm(dim=1).tolist() == pytest.approx([length] * 4, rel=1e-3)
+
+
+def test_the_weight_rises_below_the_target_and_falls_above_it():
+    for target, rises in ((1.0, True), (0.5, False)):
+        recipe, networks, batch = harvest(target_score=target)
+        begin(recipe, networks, batch)
+        memory = networks["memory"]
+        weights = [float(memory.weight)]
+        for _ in range(300):
+            recipe.pulled_generator_loss(CONNECTED, networks, batch)
+            weights.append(float(memory.weight))
+        assert weights == sorted(weights, reverse=not rises)
+        assert weights[-1] == pytest.approx(recipe.rule_weight if rises else 0.01)
+
+
+def weighed(recipe, scores):
+    """The losses of a recipe on white paper with these scores, and the gradients on its generated images."""
+    recipe = replace(tiny(recipe).recipe, instance_noise=0.0)
+    networks = {"generator": Fixed(OBEYING, FAILING, torch.ones(1, 32, 32)), "discriminator": Darkness()}
+    batch = Batch(torch.ones(3, 1, 32, 32), torch.tensor(scores), torch.zeros(3), torch.Generator())
+    discriminator, generator = recipe.stages(1, CONNECTED)[0].phases
+    on_data = discriminator.loss(networks, batch)[0]
+    generator.loss(networks, batch)[0].backward()
+    return on_data, networks["generator"].images.grad.flatten(1).norm(dim=1)
+
+
+def test_wdcgan_weighs_images_by_their_scores():
+    _, gradients = weighed("wdcgan", [0.2, 0.3, 0.5])
+    plain = weighed("dcgan", [0.2, 0.3, 0.5])[1]
+    # Scores of 1, 0.5 and 0, for an empty image, are weights of 2/3, 1/3 and 0 instead of thirds.
+    assert (gradients / plain).tolist() == pytest.approx([2, 1, 0], rel=1e-5)
+    assert float(weighed("wdcgan", [0.0, 0.0, 0.0])[0]) == pytest.approx(float(weighed("dcgan", [1.0, 1.0, 1.0])[0]))
+
+
+def test_a_penalty_changes_the_loss_and_no_gradient():
+    assert weighed("penalty", [1.0] * 3)[1].tolist() == weighed("dcgan", [1.0] * 3)[1].tolist()
+    recipe = replace(tiny("penalty").recipe, instance_noise=0.0, penalty=10.0)
+    networks = {"generator": Fixed(OBEYING, FAILING), "discriminator": Darkness()}
+    batch = Batch(torch.ones(2, 1, 32, 32), torch.ones(2), torch.zeros(2), torch.Generator())
+    penalized = recipe.penalized_generator_loss(CONNECTED, networks, batch)[0].detach()
+    plain = recipe.generator_loss(networks, batch)[0].detach()
+    assert float(penalized) == pytest.approx(float(plain) - 10 * 0.75)
+
+
+def test_a_tilted_pool_is_drawn_in_proportion():
+    recipe = replace(tiny("dcgan").recipe, pool=2, pool_beta=2.0)
+    scores = torch.tensor([0.0, 1.0])
+    batch = Batch(torch.zeros(2, 1, 1, 1), scores, torch.arange(2), torch.Generator().manual_seed(0))
+    chosen = [int(recipe.best(batch).classes[0]) for _ in range(4000)]
+    assert np.mean(chosen) == pytest.approx(np.exp(2) / (1 + np.exp(2)), abs=0.02)
+
+
+@settings(deadline=None)
+@given(st.floats(0.2, 1.0), st.integers(0, 2**32))
+def test_tilted_scores_have_the_mean_that_was_asked_for(target, seed):
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.rand(4000, generator=generator)
+    places = tilt(scores, 400, target, generator)
+    assert len(set(places.tolist())) == 400
+    best = float(scores.sort(descending=True).values[:400].mean())
+    assert float(scores[places].mean()) == pytest.approx(min(target, best), abs=0.005)
+
+
+def test_the_memory_is_a_ring():
+    memory = Memory(2, 1, 1, 4)
+    images = torch.arange(6, dtype=torch.uint8)[:, None, None, None].expand(6, 1, 2, 2)
+    memory.remember(images[:3], torch.arange(3.0))
+    memory.remember(images[3:], torch.arange(3.0, 6.0))
+    assert memory.made_scores.tolist() == [4, 5, 2, 3]
+    found, scores = memory.recall(2, 50, torch.Generator())
+    assert scores[:2].tolist() == [4, 5]
+    assert set(scores.tolist()) == {2, 3, 4, 5}
+    assert found[:, 0, 0, 0].tolist() == scores.tolist()
+    memory.remember(images, torch.arange(6.0))
+    assert sorted(memory.made_scores.tolist()) == [2, 3, 4, 5]
+
+
+def test_lessons_have_exact_scores():
+    recipe, _, _ = harvest()
+    images, scores, classes = tiny().data.open(32, CONNECTED).items(np.arange(16))
+    batch = Batch(normalize(images), scores, classes, torch.Generator())
+    taught, told = recipe.lesson(CONNECTED, batch)
+    assert taught.shape == batch.images.shape
+    assert told.tolist() == CONNECTED(quantize(taught)[:, 0].numpy()).tolist()
+    assert (taught[:4] >= batch.images[:4]).all()
+    assert (taught[4:8] <= batch.images[4:8]).all()
+    assert torch.equal(taught[8:], batch.images[8:])
+
+
+@pytest.mark.parametrize("edges", [(0.25, 0.75), (0.5, 1.0)])
+def test_what_the_classifier_expects_has_a_value_for_each_class(edges):
+    class Edged(type(CONNECTED)):
+        pass
+
+    Edged.edges = edges
+    recipe = tiny().recipe
+    networks = recipe.build(32, 1, Edged())
+    expected = recipe.monitor(networks, torch.stack([OBEYING, FAILING]), Edged())["expected_score"]
+    assert 0 <= float(expected.detach()) <= 1
