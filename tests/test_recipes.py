@@ -183,6 +183,14 @@ def test_tilted_scores_have_the_mean_that_was_asked_for(target, seed):
     assert float(scores[places].mean()) == pytest.approx(min(target, best), abs=0.005)
 
 
+def test_a_harvest_holds_what_obeys_alone_unless_it_is_too_little():
+    generator = torch.Generator()
+    few, enough = torch.tensor([0.9, 1, 0.8, 0, 0.7, 0.6, 0.5]), torch.tensor([0.9, 1, 0.8, 1, 0.7, 0.6, 0.5])
+    assert tilt(few, 7, 1.0, generator).tolist() == [1, 0, 2, 4, 5, 6, 3]
+    assert tilt(enough, 7, 1.0, generator).tolist() == [1, 3, 1, 3, 1, 3, 1]
+    assert tilt(enough, 2, 1.0, generator).tolist() == [1, 3]
+
+
 def test_the_memory_is_a_ring():
     memory = Memory(2, 1, 1, 4)
     images = torch.arange(6, dtype=torch.uint8)[:, None, None, None].expand(6, 1, 2, 2)

@@ -32,6 +32,8 @@ _START_WEIGHT = 0.1
 _GAIN = 0.1
 _MOMENTUM = 0.98
 _REACHED = 1e-3
+_ENOUGH = 1 / 6
+"""Where this share of a harvest obeys the rule, it holds nothing else."""
 _LOOK = 4096
 """Images that a harvest makes at once."""
 
@@ -49,7 +51,8 @@ class Harvest(DCGAN):
     kept: int = 12_000
     """Images of a harvest."""
     accept: float = 0.06
-    """A harvest keeps this share of the images that it looks at: those that obey the rule, or else the best."""
+    """A harvest keeps this share of the images that it looks at: those that obey the rule, or the best if these are too
+    few."""
     feedback: float = 1.0
     """Share of the discriminator's real images that come from the harvest; the others are the best data."""
     target_score: float = 1.0
@@ -237,10 +240,13 @@ def tilt(scores: Tensor, count: int, target: float, generator: torch.Generator) 
 
     They are drawn without replacement in proportion to exp(beta * score), by the Gumbel-top-k trick (Kool, van Hoof and
     Welling, arXiv 1903.06059): the mean grows with beta, which is found by bisection, and of all distributions with
-    that mean this is the nearest one to the scores' own. With a target of 1 these are the highest scores.
+    that mean this is the nearest one to the scores' own. With a target of 1 these are the highest scores; and where
+    fewer than `count` obey the rule, but not too few, these alone, as often as it takes.
     """
     if target >= 1:
-        return scores.argsort(descending=True, stable=True)[:count]
+        best = scores.argsort(descending=True, stable=True)[:count]
+        obeying = int((scores[best] >= 1).sum())
+        return best[torch.arange(count) % obeying] if obeying >= _ENOUGH * count else best
     gumbel = -torch.log(-torch.log(torch.rand(len(scores), generator=generator, dtype=torch.float64)))
 
     def chosen(beta: float) -> Tensor:
