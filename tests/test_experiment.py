@@ -66,6 +66,15 @@ def test_runs_that_have_a_record_are_not_trained_again(results, monkeypatch):
     assert (results / "results.json").read_bytes() == before
 
 
+def test_no_seeds_make_tables_of_what_is_there(results, tmp_path, capsys):
+    before = (results / "results.md").read_bytes()
+    (results / "results.md").unlink()
+    assert experiment.main(["far", "--reduced", "--seeds", "0", "--out", str(results)]) == 0
+    assert (results / "results.md").read_bytes() == before
+    assert experiment.main(["far", "--seeds", "0", "--out", str(tmp_path)]) == 1
+    assert "there are no records" in capsys.readouterr().err
+
+
 def test_runs_of_another_configuration_are_not_mixed_in(results, capsys):
     assert experiment.main(["far", "--seeds", "1", "--only", "harvest", "--out", str(results)]) == 1
     assert "is of another configuration" in capsys.readouterr().err
@@ -103,7 +112,7 @@ def test_the_list_names_every_experiment(capsys):
     assert all(name in out for name in EXPERIMENTS)
 
 
-@pytest.mark.parametrize("arguments", [["no-such"], [], ["far", "--seeds", "0"]])
+@pytest.mark.parametrize("arguments", [["no-such"], [], ["far", "--seeds", "-1"]])
 def test_wrong_usage_ends_with_2(arguments, capsys):
     assert experiment.main(arguments) == 2
     assert capsys.readouterr().err.startswith("error: ")

@@ -28,15 +28,15 @@ class ExperimentOptions:
     reduced: bool = False
     """The smallest form: the same steps of work in seconds, whose numbers mean nothing."""
     seeds: int = 3
-    """Number of seeds, counted from 0."""
+    """Number of seeds, counted from 0; 0 trains nothing, and makes the tables and figures of what was."""
     only: tuple[str, ...] = ()
     """Train these arms alone; the tables hold all that were trained before, too."""
     out: Path | None = None
     """Results folder; by default results/NAME. Runs are kept under it, and one that was stopped goes on."""
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UsageError(f"seeds is {self.seeds}, must be at least 1")
+        if self.seeds < 0:
+            raise UsageError(f"seeds is {self.seeds}, must be at least 0")
         if not self.list and self.name not in EXPERIMENTS:
             raise UsageError(f"unknown experiment {self.name!r}; known: {', '.join(EXPERIMENTS)}")
 

@@ -35,11 +35,13 @@ def is_done(path: Path, asked: Record) -> bool:
 
 
 def read_records(out: Path, arms: Iterable[str]) -> dict[str, list[Record]]:
-    """Records of each arm that has any, one a seed."""
+    """Records of each arm that has any, one a seed; a ValueError if there is none at all."""
     found = {
         arm: [json.loads(path.read_text()) for path in sorted((out / "records").glob(f"{arm}-seed*.json"))]
         for arm in arms
     }
+    if not any(found.values()):
+        raise ValueError(f"there are no records in {out / 'records'}; give a number of seeds to train")
     return {arm: records for arm, records in found.items() if records}
 
 
