@@ -234,6 +234,7 @@ def _frontier(arms: dict[str, Any]) -> Figure:
             axes.scatter([1.0] * len(after), after, s=34, facecolors="none", edgecolors=[colour])
     axes.set(xlabel="share of images that obey the rule", ylabel="coverage of the reference", xlim=(-0.03, 1.03))
     axes.set_ylim(-0.03, 1.03)
+    axes.set_title("hollow: after rejection of every image that fails", fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
