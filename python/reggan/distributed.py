@@ -131,5 +131,6 @@ def start() -> Iterator[Ranks]:
     dist.init_process_group()
     try:
         yield Ranks.current()
+        dist.barrier()  # none leaves while another still listens to it
     finally:
         dist.destroy_process_group()
