@@ -66,6 +66,22 @@ def test_runs_that_have_a_record_are_not_trained_again(results, monkeypatch):
     assert (results / "results.json").read_bytes() == before
 
 
+def test_what_a_study_beside_measured_by_the_same_standard_is_taken_over(results, monkeypatch):
+    def trained(run):
+        raise AssertionError(f"{run} was trained")
+
+    monkeypatch.setattr("reggan.experiments.study.fit", trained)
+    arms, beside = EXPERIMENTS["far"].arms(results), results.with_name("beside")
+    Study("the same", lambda work: {"again": arms["harvest"]}).run(beside, 2, reduced=True)
+    for seed in range(2):
+        taken, measured = beside / "records" / f"again-seed{seed}", results / "records" / f"harvest-seed{seed}"
+        for suffix in (".json", ".png"):
+            assert taken.with_suffix(suffix).read_bytes() == measured.with_suffix(suffix).read_bytes()
+    # This one was measured by the data of another arm.
+    with pytest.raises(AssertionError, match="dcgan-seed0 was trained"):
+        Study("another", lambda work: {"dcgan": arms["dcgan"]}).run(beside, 1, reduced=True)
+
+
 def test_no_seeds_make_tables_of_what_is_there(results, tmp_path, capsys):
     before = (results / "results.md").read_bytes()
     (results / "results.md").unlink()

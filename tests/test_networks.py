@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from reggan.networks import SIZES, DCGANDiscriminator, DCGANGenerator, ResidualClassifier, ScoreClassifier
+from reggan.networks import (
+    SIZES,
+    DCGANDiscriminator,
+    DCGANGenerator,
+    ResidualClassifier,
+    ScoreClassifier,
+    StridedClassifier,
+)
 
 
 def kinds(module: nn.Module, kind: type) -> int:
@@ -19,6 +26,7 @@ def test_shapes_and_ranges(size, channels):
     assert images.abs().max() <= 1
     assert DCGANDiscriminator(size, channels, 4)(images).shape == (3,)
     assert ScoreClassifier(size, channels, 7, 4)(images).shape == (3, 7)
+    assert StridedClassifier(size, channels, 7, 4)(images).shape == (3, 7)
     assert ResidualClassifier(channels, 7, 4, 1)(images).shape == (3, 7)
 
 
@@ -40,11 +48,12 @@ def test_sizes_that_are_not_served_are_said(size):
 
 
 def test_a_width_of_nothing_is_an_error():
-    for make in (DCGANGenerator, DCGANDiscriminator, ScoreClassifier):
+    for make in (DCGANGenerator, DCGANDiscriminator, ScoreClassifier, StridedClassifier):
         with pytest.raises(ValueError, match="width is 0"):
             make(width=0)
 
 
-def test_the_classifier_does_not_depend_on_its_mode():
-    classifier, images = ScoreClassifier(32, width=4), torch.randn(2, 1, 32, 32)
+@pytest.mark.parametrize("kind", [ScoreClassifier, StridedClassifier])
+def test_the_classifier_does_not_depend_on_its_mode(kind):
+    classifier, images = kind(32, width=4), torch.randn(2, 1, 32, 32)
     assert torch.equal(classifier.train()(images), classifier.eval()(images))

@@ -12,7 +12,7 @@ from test_training import tiny
 from reggan import RULES
 from reggan.data import normalize, quantize
 from reggan.recipes import Batch
-from reggan.recipes.harvest import tilt
+from reggan.recipes.choice import best_of_each, neighbourhoods, tilt
 from reggan.recipes.memory import Memory
 
 
@@ -101,25 +101,31 @@ def test_a_harvest_keeps_the_best_where_nothing_obeys_and_makes_way_for_a_better
 
 
 def test_the_rule_pulls_failing_samples_alone_and_as_hard_as_its_weight_says():
-    def gradients(**options):
+    def gradients(harvested=1.0, **options):
+        """Gradients on the images, and what the classifier doubts of each."""
         recipe, networks, batch = harvest(**options)
         begin(recipe, networks, batch)
         networks["memory"].weight.fill_(0.5)
         networks["memory"].obeying.fill_(0.5)
+        networks["memory"].harvest_obeying.fill_(harvested)
         # The running score is then at the target, and leaves the weight where it is.
         networks["memory"].score.fill_(1.0 + 0.02 / 0.98 * (1 - 0.75))
         recipe.pulled_generator_loss(CONNECTED, networks, batch)[0].backward()
-        return networks["generator"].images.grad
+        images = networks["generator"].images
+        return images.grad, 1 - networks["classifier"](images.detach()).softmax(dim=1)[:, -1]
 
-    alone = gradients(rule_weight=0.0)
-    pulled = gradients(rule_weight=2.0) - alone
+    alone, _ = gradients(rule_weight=0.0)
     assert (alone.flatten(1).norm(dim=1) > 0).all()
-    assert (pulled[[0, 2]] == 0).all()
     # Half of the samples obey.
     length = 0.5 * 0.5 * float(alone.flatten(1).norm(dim=1).mean())
-    assert pulled[[1, 3]].flatten(1).norm(dim=1).tolist() == pytest.approx([length] * 2, rel=1e-3)
-    ungated = gradients(rule_weight=2.0, gate=False) - alone
-    assert ungated.flatten(1).norm(dim=1).tolist() == pytest.approx([length] * 4, rel=1e-3)
+    for share in (1.0, 0.25):
+        pulled, doubt = gradients(share, rule_weight=2.0)
+        pulled -= alone
+        assert (pulled[[0, 2]] == 0).all()
+        found, asked = pulled[[1, 3]].flatten(1).norm(dim=1), share * length * doubt[[1, 3]]
+        assert found.tolist() == pytest.approx(asked.tolist(), rel=1e-3)
+    ungated, doubt = gradients(rule_weight=2.0, gate=False)
+    assert (ungated - alone).flatten(1).norm(dim=1).tolist() == pytest.approx((length * doubt).tolist(), rel=1e-3)
 
 
 def test_the_weight_rises_below_the_target_and_falls_above_it():
@@ -184,11 +190,51 @@ def test_tilted_scores_have_the_mean_that_was_asked_for(target, seed):
 
 
 def test_a_harvest_holds_what_obeys_alone_unless_it_is_too_little():
-    generator = torch.Generator()
+    recipe, generator = replace(tiny().recipe, kept=7), torch.Generator()
     few, enough = torch.tensor([0.9, 1, 0.8, 0, 0.7, 0.6, 0.5]), torch.tensor([0.9, 1, 0.8, 1, 0.7, 0.6, 0.5])
-    assert tilt(few, 7, 1.0, generator).tolist() == [1, 0, 2, 4, 5, 6, 3]
-    assert tilt(enough, 7, 1.0, generator).tolist() == [1, 3, 1, 3, 1, 3, 1]
-    assert tilt(enough, 2, 1.0, generator).tolist() == [1, 3]
+    layouts = torch.zeros(7, 16)
+    assert sorted(recipe.choose(few, layouts, generator).tolist()) == list(range(7))
+    assert recipe.choose(enough, layouts, generator).tolist() == [1, 3, 1, 3, 1, 3, 1]
+    assert replace(recipe, kept=2).choose(enough, layouts, generator).tolist() == [1, 3]
+    assert replace(recipe, kept=3).choose(few, layouts, generator).tolist() == [1, 1, 1]
+
+
+def test_a_harvest_of_the_best_takes_some_of_every_layout():
+    # Dark to the left or to the right, and all that is dark to the left scores higher.
+    left, right = torch.ones(16), torch.zeros(16)
+    layouts = torch.stack([left, right]).repeat_interleave(500, dim=0)
+    scores = torch.cat([torch.linspace(0.5, 0.9, 500), torch.linspace(0.0, 0.4, 500)])
+    recipe = replace(tiny().recipe, kept=64, from_each=32)
+    chosen = recipe.choose(scores, layouts, torch.Generator())
+    assert sorted(chosen.tolist()) == [*range(468, 500), *range(968, 1000)]
+    best = replace(recipe, from_each=64).choose(scores, layouts, torch.Generator())
+    assert sorted(best.tolist()) == list(range(436, 500))
+
+
+def test_layouts_tell_where_the_ink_is():
+    image = torch.full((1, 1, 32, 32), 255, dtype=torch.uint8)
+    image[0, 0, :8, 8:12] = 0
+    scores, layouts = tiny().recipe.look(CONNECTED, image)
+    assert scores.tolist() == [1]
+    assert layouts.tolist() == [[255, 127.5, *[255] * 14]]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 3), st.integers(16, 200), st.integers(0, 2**32))
+def test_neighbourhoods_are_equal_parts_of_what_is_near(doublings, length, seed):
+    random = torch.Generator().manual_seed(seed)
+    points = torch.randn(length, 3, generator=random)
+    groups = neighbourhoods(points, 2**doublings, random)
+    assert groups.shape == (2**doublings, length // 2**doublings)
+    assert len(set(groups.flatten().tolist())) == groups.numel()
+    if doublings and length > 100:
+        assert points[groups].var(dim=1).mean() < points.var(dim=0).mean()
+    scores = torch.rand(length, generator=random)
+    best = best_of_each(scores, groups, 2 * len(groups))
+    for group in groups:
+        kept = [place for place in best.tolist() if place in set(group.tolist())]
+        assert kept == group[scores[group].argsort(descending=True)][:2].tolist()
+    assert best_of_each(scores, groups, 2 * length).shape == (2 * length,)
 
 
 def test_the_memory_is_a_ring():

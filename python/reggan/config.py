@@ -109,12 +109,12 @@ _QUICK = TrainConfig(
 _FINE = replace(_QUICK, size=64, steps=12_000, eval_every=500)
 
 
-def _small(warmup: int, rule_weight: float) -> tuple[Recipe, ...]:
-    """Every recipe with networks that a CPU can train; the warm-up and the rule's weight are Harvest's."""
+def _small(warmup: int) -> tuple[Recipe, ...]:
+    """Every recipe with networks that a CPU can train; the warm-up is Harvest's."""
     options: dict[str, Any] = {"width": 24, "real_label": 0.9, "instance_noise": 0.1}
     return (
         DCGAN(**options),
-        Harvest(**options, pool=5, warmup=warmup, rule_weight=rule_weight),
+        Harvest(**options, pool=5, warmup=warmup),
         Penalty(**options),
         RegGAN(**options, method="second", classifier_steps=3000, classifier_width=16),
         WDCGAN(**options),
@@ -122,9 +122,9 @@ def _small(warmup: int, rule_weight: float) -> tuple[Recipe, ...]:
 
 
 PRESETS: dict[str, dict[str, TrainConfig]] = {
-    "fine": {recipe.name: replace(_FINE, recipe=recipe) for recipe in _small(warmup=6500, rule_weight=3.0)},
+    "fine": {recipe.name: replace(_FINE, recipe=recipe) for recipe in _small(warmup=6500)},
     "paper": {recipe.name: replace(_PAPER, recipe=recipe) for recipe in (DCGAN(), Penalty(), RegGAN(), WDCGAN())},
-    "quick": {recipe.name: replace(_QUICK, recipe=recipe) for recipe in _small(warmup=8000, rule_weight=4.5)},
+    "quick": {recipe.name: replace(_QUICK, recipe=recipe) for recipe in _small(warmup=8000)},
 }
 """Configurations by preset and recipe. "paper" is arXiv 2102.04593, with what it leaves open as in DCGAN and the number
 of steps chosen here. "quick" is for minutes on two CPU cores at 32 pixels, "fine" for less than an hour at 64;

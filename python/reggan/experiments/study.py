@@ -7,9 +7,9 @@ trained again, so that a study is done in as many sittings as it needs; tables a
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ..metrics import compare
 from ..recipes import Harvest, RegGAN
 from ..rules import resolve_rule
 from ..training import Images, create_run, fit, generate, load_generator, open_run, private_latents, resolve
-from .records import Columns, check_arms, is_done, read_records, record_path, spread, table
+from .records import Columns, Record, check_arms, is_done, read_records, record_path, spread, table
 
 __all__ = ["Arm", "Study"]
 
@@ -69,8 +69,8 @@ class Study:
         judge = next(iter(arms.values())).config
         for seed in range(seeds):
             for name in only or arms:
-                config = _reduce(arms[name].config, seed, reduced)
-                _record(out, name, config, judge, _FEW_IMAGES if reduced else _IMAGES)
+                config, standard = (_reduce(c, seed, reduced) for c in (arms[name].config, judge))
+                _record(out, name, config, standard, _FEW_IMAGES if reduced else _IMAGES)
         records = read_records(out, arms)
         labels = {name: arms[name].label for name in records}
         reference = next(iter(records.values()))[0]["reference"]
@@ -105,23 +105,33 @@ def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
 
 
 def _record(out: Path, arm: str, config: TrainConfig, judge: TrainConfig, count: int) -> None:
-    """Train and measure one run, unless its record says that this was done."""
+    """Train and measure one run, unless its record says that this was done, or another study's beside this one."""
     path, asked = record_path(out, arm, config.seed), config_to_json(config)
-    if is_done(path, asked):
+    if is_done(path, asked) or (config == judge and _found_beside(path, asked)):
         return
     directory = out / "runs" / path.stem
     if not (directory / "config.json").exists():
         create_run(directory, config)
     elif open_run(directory) != config:
         raise ValueError(f"{directory} is a run of another configuration; remove it, or name another --out")
-    began = time.monotonic()
     fit(directory)
-    seconds = time.monotonic() - began
     path.parent.mkdir(parents=True, exist_ok=True)
     measured, shown = _measure(directory, judge, count)
     _tiles(shown).save(path.with_suffix(".png"))
-    figures = {"config": asked, "seconds": round(seconds, 1), **measured, **_history(directory, config)}
-    atomic_write(path, json.dumps(figures) + "\n")
+    told = {"config": asked, "is_judge": config == judge, "seconds": _seconds(directory)}
+    atomic_write(path, json.dumps({**told, **measured, **_history(directory, config)}) + "\n")
+
+
+def _found_beside(path: Path, asked: Record) -> bool:
+    """Whether a study beside this one has a record of this configuration, as its judge; it is then copied here."""
+    for other in sorted(path.parents[2].glob(f"*/records/*-seed{asked['seed']}.json")):
+        record = json.loads(other.read_text())
+        if record["config"] == asked and record.get("is_judge"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for suffix in (".png", ".json"):
+                atomic_write(path.with_suffix(suffix), other.with_suffix(suffix).read_bytes())
+            return True
+    return False
 
 
 def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str, Any], Images]:
@@ -150,6 +160,14 @@ def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str,
     if len(obeying) >= _FEWEST:
         rejected |= compare(obeying[:count], reference)
     return {"reference": about, "figures": figures, "rejected": rejected}, images[:_SHOWN]
+
+
+def _seconds(directory: Path) -> float:
+    """Seconds that a run was trained for, in all the sittings that it took."""
+    clock = [json.loads(line)["seconds"] for line in (directory / "timings.jsonl").read_text().splitlines()]
+    # Each sitting counts from 0.
+    sittings = [a for a, b in pairwise([*clock, 0.0]) if b < a]
+    return round(float(sum(sittings)), 1)
 
 
 def _history(directory: Path, config: TrainConfig) -> dict[str, Any]:

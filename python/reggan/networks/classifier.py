@@ -1,4 +1,4 @@
-"""Classifiers of a rule's score: the paper's, which steers generators, and one that is as good as it gets here."""
+"""Classifiers of a rule's score: the paper's, a faster one, and one that is as good as it gets here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["ResidualClassifier", "ScoreClassifier"]
+__all__ = ["ResidualClassifier", "ScoreClassifier", "StridedClassifier"]
 
 
 class ScoreClassifier(nn.Module):
@@ -24,12 +24,7 @@ class ScoreClassifier(nn.Module):
         if width < 1:
             raise ValueError(f"width is {width}, must be at least 1")
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, width, 5, padding=2),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-            nn.Conv2d(width, 2 * width, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
+            *self.stem(channels, width),
             nn.Conv2d(2 * width, 2 * width, 3, padding=1),
             nn.ReLU(inplace=True),
             nn.Conv2d(2 * width, 2 * width, 3, padding=1),
@@ -42,10 +37,38 @@ class ScoreClassifier(nn.Module):
             nn.Linear(4 * width, classes),
         )
 
+    def stem(self, channels: int, width: int) -> tuple[nn.Module, ...]:
+        """The layers from the image to 2 * width maps at a quarter of its sides."""
+        return (
+            nn.Conv2d(channels, width, 5, padding=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(width, 2 * width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+        )
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes) of images in [-1, 1]."""
         logits: Tensor = self.layers(images)
         return logits
+
+
+class StridedClassifier(ScoreClassifier):
+    """The same at half the cost: no layer works at all pixels, and none is lost to a pool.
+
+    Squares of 2 x 2 pixels become channels (Shi et al., arXiv 1609.05158, backwards), then comes a stride.
+    """
+
+    def stem(self, channels: int, width: int) -> tuple[nn.Module, ...]:
+        """The layers from the image to 2 * width maps at a quarter of its sides."""
+        return (
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(4 * channels, 2 * width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(2 * width, 2 * width, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+        )
 
 
 class ResidualClassifier(nn.Module):

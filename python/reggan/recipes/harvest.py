@@ -19,21 +19,22 @@ from torch.nn import functional as F
 
 from .. import losses
 from ..data import normalize, quantize
-from ..networks import ScoreClassifier, sample
+from ..networks import StridedClassifier, sample
 from ..options import check_ranges
 from ..rules import Rule
+from .choice import best_of_each, neighbourhoods, tilt
 from .dcgan import DCGAN
 from .memory import Memory
 from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
 
-__all__ = ["Harvest", "tilt"]
+__all__ = ["Harvest"]
 
 _START_WEIGHT = 0.1
 _GAIN = 0.1
 _MOMENTUM = 0.98
 _REACHED = 1e-3
 _ENOUGH = 1 / 6
-"""Where this share of a harvest obeys the rule, it holds nothing else."""
+"""Where so many images obey the rule, of those that a harvest keeps, it keeps no others."""
 _LOOK = 4096
 """Images that a harvest makes at once."""
 
@@ -53,13 +54,16 @@ class Harvest(DCGAN):
     accept: float = 0.06
     """A harvest keeps this share of the images that it looks at: those that obey the rule, or the best if these are too
     few."""
+    from_each: int = 32
+    """If they are too few, it keeps at least so many from each neighbourhood of similar images; `kept` is the best of
+    all."""
     feedback: float = 1.0
     """Share of the discriminator's real images that come from the harvest; the others are the best data."""
     target_score: float = 1.0
     """Mean exact score to hold. 1 is as high as it gets: the rule's weight then stays at its most."""
-    rule_weight: float = 4.5
-    """At most so much weighs the rule's gradient on a sample, over the mean length of the discriminator's gradient and
-    the share of samples that obey."""
+    rule_weight: float = 12.0
+    """At most so long is the rule's gradient on a sample, over the mean length of the discriminator's: as long as that
+    where the classifier is sure that it fails, and all of the harvest and of the samples around it obey."""
     gate: bool = True
     """The rule's gradient acts only on samples that fail the exact rule."""
     honest: bool = True
@@ -81,6 +85,7 @@ class Harvest(DCGAN):
             rounds=(1, 10**6),
             kept=(1, 10**6),
             accept=(0.001, 1.0),
+            from_each=(1, 10**6),
             feedback=(0.0, 1.0),
             target_score=(0.0, 1.0),
             rule_weight=(0.0, 1000.0),
@@ -93,7 +98,7 @@ class Harvest(DCGAN):
     def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
         """Generator, discriminator, classifier, and the memory."""
         return super().build(size, channels, rule) | {
-            "classifier": ScoreClassifier(size, channels, len(_edges(rule)) + 1, self.classifier_width),
+            "classifier": StridedClassifier(size, channels, len(_edges(rule)) + 1, self.classifier_width),
             "memory": Memory(size, channels, self.kept, self.replay),
         }
 
@@ -142,17 +147,37 @@ class Harvest(DCGAN):
         looked_at = max(round(self.kept / self.accept), self.replay)
         latents = batch.noise(math.ceil(looked_at / ranks.count), self.latent_dim)
         # So many images would fill the memory at 128 pixels: what is kept is made a second time.
-        looks = [exact_scores(rule, sample(averaged, part)) for part in torch.split(latents, _LOOK)]
-        latents, scores = ranks.join(latents), ranks.join(torch.cat(looks))
-        chosen = tilt(scores, self.kept, self.target_score, batch.generator)
+        looks = [self.look(rule, sample(averaged, part)) for part in torch.split(latents, _LOOK)]
+        scores, layouts = (ranks.join(torch.cat(parts)) for parts in zip(*looks, strict=True))
+        latents = ranks.join(latents)
+        chosen = self.choose(scores, layouts, batch.generator)
         memory.harvested.copy_(sample(averaged, latents[chosen.to(latents.device)]))
         memory.harvest_score.copy_(scores[chosen].mean())
+        memory.harvest_obeying.copy_((scores[chosen] >= 1).float().mean())
         if not memory.written:
             memory.remember(sample(averaged, latents[: self.replay]), scores[: self.replay])
             memory.score.copy_(scores.mean())
             memory.obeying.copy_((scores >= 1).float().mean())
             memory.weight.fill_(min(_START_WEIGHT, self.rule_weight))
-        return {"score": scores[chosen].mean(), "obeying": (scores[chosen] >= 1).float().mean()}
+        return {"score": memory.harvest_score.clone(), "obeying": memory.harvest_obeying.clone()}
+
+    def look(self, rule: Rule, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Exact scores (N,) of images uint8, and their layouts (N, 16 C): the mean of each sixteenth of the square."""
+        return exact_scores(rule, images), F.adaptive_avg_pool2d(images.float(), 4).flatten(1).cpu()
+
+    def choose(self, scores: Tensor, layouts: Tensor, generator: torch.Generator) -> Tensor:
+        """Places (kept,) of the images that a harvest keeps, of all that were looked at.
+
+        Those that obey, as often as it takes, where they are not too few; else the best of each neighbourhood, since
+        the best of all are what is easiest, over and over. For a target below 1, images with that mean score.
+        """
+        if self.target_score < 1:
+            return tilt(scores, self.kept, self.target_score, generator)
+        obeying = torch.nonzero(scores >= 1).flatten()
+        if len(obeying) >= _ENOUGH * self.kept:
+            return obeying[torch.arange(self.kept) % len(obeying)]
+        groups = 2 ** int(math.log2(max(1, self.kept // self.from_each)))
+        return best_of_each(scores, neighbourhoods(layouts, groups, generator), self.kept)
 
     def classifier_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy to the exact classes of data, half of them with their ink thinned or thickened."""
@@ -180,10 +205,11 @@ class Harvest(DCGAN):
     def pulled_generator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The discriminator's gradient on every sample, and the rule's on those that fail, in one backward pass.
 
-        On the images x, n of them: g = grad log D(x) / n, and r = grad log C_top(x) on a sample that fails. Each r is
-        given the length weight * mean |g| * share of samples that obey, so that no scale of either network matters,
-        and that nothing is torn apart while hardly a sample obeys: until then harvests bring them nearer. What the
-        generator is then moved along is g + r.
+        On the images x, n of them: g = grad log D(x) / n, and r = grad log C(x) on a sample that fails, where C is the
+        classifier's probability of obeying. Each r is given the length w * p * h * (1 - C(x)) * mean |g|, with the
+        rule's weight w, the running share p of samples that obey, and the share h of the harvest that does. So no scale
+        of either network matters, nothing is torn apart while hardly a sample obeys, or pulled to where no real image
+        is, and nothing is moved where the classifier has nothing to say. The generator is moved along g + r.
         """
         memory, ranks = cast(Memory, networks["memory"]), batch.ranks
         batch = self.best(batch)
@@ -202,7 +228,9 @@ class Harvest(DCGAN):
         (realism,) = torch.autograd.grad(adversarial, leaf)
         logits = networks["classifier"](leaf).float()
         (obedience,) = torch.autograd.grad(losses.rule_top(logits, logits).sum(), leaf)
-        length = memory.weight * memory.obeying * ranks.mean(realism.flatten(1).norm(dim=1).mean()) * failing
+        doubt = 1 - logits.detach().softmax(dim=1)[:, -1]
+        scale = ranks.mean(realism.flatten(1).norm(dim=1).mean())
+        length = memory.weight * memory.obeying * memory.harvest_obeying * scale * failing * doubt
         obedience = F.normalize(obedience.flatten(1), dim=1) * length[:, None]
         pull = (images * (realism + obedience.view_as(realism))).sum()
         # Its value is the adversarial loss, its gradient that of the pull.
@@ -213,6 +241,7 @@ class Harvest(DCGAN):
             "obeying": memory.obeying.clone(),
             "rule_weight": memory.weight.clone(),
             "failing": failing.mean(),
+            "doubt": (doubt * failing).sum() / failing.sum().clamp(min=1),
         }
 
     def lesson(self, rule: Rule, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -233,30 +262,6 @@ class Harvest(DCGAN):
         logits = networks["classifier"](images.contiguous(memory_format=torch.channels_last)).float()
         accuracy = (logits.detach().argmax(dim=1) == classes).float().mean()
         return F.cross_entropy(logits, classes), {"accuracy": accuracy}
-
-
-def tilt(scores: Tensor, count: int, target: float, generator: torch.Generator) -> Tensor:
-    """Choose `count` of the scores (N,) so that their mean is the target, or as near as can be; their places, (count,).
-
-    They are drawn without replacement in proportion to exp(beta * score), by the Gumbel-top-k trick (Kool, van Hoof and
-    Welling, arXiv 1903.06059): the mean grows with beta, which is found by bisection, and of all distributions with
-    that mean this is the nearest one to the scores' own. With a target of 1 these are the highest scores; and where
-    fewer than `count` obey the rule, but not too few, these alone, as often as it takes.
-    """
-    if target >= 1:
-        best = scores.argsort(descending=True, stable=True)[:count]
-        obeying = int((scores[best] >= 1).sum())
-        return best[torch.arange(count) % obeying] if obeying >= _ENOUGH * count else best
-    gumbel = -torch.log(-torch.log(torch.rand(len(scores), generator=generator, dtype=torch.float64)))
-
-    def chosen(beta: float) -> Tensor:
-        return (beta * scores + gumbel).argsort(descending=True, stable=True)[:count]
-
-    low, high = -1000.0, 1000.0
-    for _ in range(40):
-        beta = (low + high) / 2
-        low, high = (beta, high) if scores[chosen(beta)].mean() < target else (low, beta)
-    return chosen(high)
 
 
 def _share(batch_size: int) -> int:

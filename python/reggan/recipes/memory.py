@@ -18,6 +18,8 @@ class Memory(nn.Module):
     """(kept, channels, size, size): the discriminator's real images from the first harvest on."""
     harvest_score: Tensor
     """(): their mean exact score; -1 before the first harvest."""
+    harvest_obeying: Tensor
+    """(): share of them that obey the rule."""
     made: Tensor
     """(replay, channels, size, size): a ring of generated images."""
     made_scores: Tensor
@@ -35,6 +37,7 @@ class Memory(nn.Module):
         super().__init__()
         self.register_buffer("harvested", torch.full((kept, channels, size, size), 255, dtype=torch.uint8))
         self.register_buffer("harvest_score", torch.tensor(-1.0))
+        self.register_buffer("harvest_obeying", torch.zeros(()))
         self.register_buffer("made", torch.full((replay, channels, size, size), 255, dtype=torch.uint8))
         self.register_buffer("made_scores", torch.zeros(replay))
         self.register_buffer("written", torch.zeros((), dtype=torch.int64))
