@@ -100,6 +100,19 @@ def test_a_harvest_keeps_the_best_where_nothing_obeys_and_makes_way_for_a_better
     assert (networks["memory"].harvested == quantize(OBEYING)).all()
 
 
+def test_a_harvest_aims_higher_where_the_generator_falls_short_of_the_target():
+    recipe, networks, batch = harvest(target_score=0.75, kept=400, accept=0.1)
+    memory = networks["memory"]
+    assert float(begin(recipe, networks, batch)["score"]) == pytest.approx(0.75, abs=0.002)
+    first = memory.harvested.clone()
+    # Half of its images score 1 and half 0.5: the generator is at the target, and the harvest stays.
+    begin(recipe, networks, batch)
+    assert torch.equal(memory.harvested, first)
+    # A quarter scores 1: it is 0.125 below.
+    networks["averaged"] = Chosen(OBEYING, FAILING, FAILING, FAILING)
+    assert float(begin(recipe, networks, batch)["score"]) == pytest.approx(0.875, abs=0.02)
+
+
 def test_the_rule_pulls_failing_samples_alone_and_as_hard_as_its_weight_says():
     def gradients(harvested=1.0, **options):
         """Gradients on the images, and what the classifier doubts of each."""
@@ -193,10 +206,10 @@ def test_a_harvest_holds_what_obeys_alone_unless_it_is_too_little():
     recipe, generator = replace(tiny().recipe, kept=7), torch.Generator()
     few, enough = torch.tensor([0.9, 1, 0.8, 0, 0.7, 0.6, 0.5]), torch.tensor([0.9, 1, 0.8, 1, 0.7, 0.6, 0.5])
     layouts = torch.zeros(7, 16)
-    assert sorted(recipe.choose(few, layouts, generator).tolist()) == list(range(7))
-    assert recipe.choose(enough, layouts, generator).tolist() == [1, 3, 1, 3, 1, 3, 1]
-    assert replace(recipe, kept=2).choose(enough, layouts, generator).tolist() == [1, 3]
-    assert replace(recipe, kept=3).choose(few, layouts, generator).tolist() == [1, 1, 1]
+    assert sorted(recipe.choose(few, layouts, 1.0, generator).tolist()) == list(range(7))
+    assert recipe.choose(enough, layouts, 1.0, generator).tolist() == [1, 3, 1, 3, 1, 3, 1]
+    assert replace(recipe, kept=2).choose(enough, layouts, 1.0, generator).tolist() == [1, 3]
+    assert replace(recipe, kept=3).choose(few, layouts, 1.0, generator).tolist() == [1, 1, 1]
 
 
 def test_a_harvest_of_the_best_takes_some_of_every_layout():
@@ -205,9 +218,9 @@ def test_a_harvest_of_the_best_takes_some_of_every_layout():
     layouts = torch.stack([left, right]).repeat_interleave(500, dim=0)
     scores = torch.cat([torch.linspace(0.5, 0.9, 500), torch.linspace(0.0, 0.4, 500)])
     recipe = replace(tiny().recipe, kept=64, from_each=32)
-    chosen = recipe.choose(scores, layouts, torch.Generator())
+    chosen = recipe.choose(scores, layouts, 1.0, torch.Generator())
     assert sorted(chosen.tolist()) == [*range(468, 500), *range(968, 1000)]
-    best = replace(recipe, from_each=64).choose(scores, layouts, torch.Generator())
+    best = replace(recipe, from_each=64).choose(scores, layouts, 1.0, torch.Generator())
     assert sorted(best.tolist()) == list(range(436, 500))
 
 

@@ -32,7 +32,10 @@ __all__ = ["Harvest"]
 _START_WEIGHT = 0.1
 _GAIN = 0.1
 _MOMENTUM = 0.98
-_REACHED = 1e-3
+_ALL = 1 - 1e-3
+"""A harvest with this mean score is the last one: each further one would repeat what the generator likes to make."""
+_HELD = 0.01
+"""So near to a target below 1 the generator needs no other harvest."""
 _ENOUGH = 1 / 6
 """Where so many images obey the rule, of those that a harvest keeps, it keeps no others."""
 _LOOK = 4096
@@ -48,7 +51,7 @@ class Harvest(DCGAN):
     warmup: int = 8000
     """Steps of the generator's training on the best data alone, before the first harvest."""
     rounds: int = 6
-    """Harvests, at equal distances over the steps that remain; none is made anymore once one reached the target."""
+    """Harvests, at equal distances over the steps that remain; none is made anymore once all of one obey."""
     kept: int = 12_000
     """Images of a harvest."""
     accept: float = 0.06
@@ -137,11 +140,11 @@ class Harvest(DCGAN):
     def harvest(self, rule: Rule, networks: Networks, batch: Batch) -> Stats:
         """Look at images of the averaged generator, and keep those that obey the rule, or the best.
 
-        With a target below 1 they are drawn so that their mean score is the target: see `tilt`. A harvest that reached
-        the target is the last one: each further one would only repeat what the generator likes to make.
+        With a target below 1 they are drawn so that their mean score is the target: see `tilt`. If the generator falls
+        short of it all the same, or exceeds it, the next harvest aims as much higher or lower.
         """
         memory = cast(Memory, networks["memory"])
-        if memory.harvest_score > self.target_score - _REACHED:
+        if memory.harvest_score > _ALL:
             return {"score": memory.harvest_score.clone()}
         averaged, ranks = networks["averaged"], batch.ranks
         looked_at = max(round(self.kept / self.accept), self.replay)
@@ -150,7 +153,13 @@ class Harvest(DCGAN):
         looks = [self.look(rule, sample(averaged, part)) for part in torch.split(latents, _LOOK)]
         scores, layouts = (ranks.join(torch.cat(parts)) for parts in zip(*looks, strict=True))
         latents = ranks.join(latents)
-        chosen = self.choose(scores, layouts, batch.generator)
+        aim = self.target_score
+        if aim < 1 and memory.written:
+            short = aim - float(scores.mean())
+            if abs(short) < _HELD:
+                return {"score": memory.harvest_score.clone()}
+            aim = min(float(memory.harvest_score) + short, _ALL)
+        chosen = self.choose(scores, layouts, aim, batch.generator)
         memory.harvested.copy_(sample(averaged, latents[chosen.to(latents.device)]))
         memory.harvest_score.copy_(scores[chosen].mean())
         memory.harvest_obeying.copy_((scores[chosen] >= 1).float().mean())
@@ -165,14 +174,14 @@ class Harvest(DCGAN):
         """Exact scores (N,) of images uint8, and their layouts (N, 16 C): the mean of each sixteenth of the square."""
         return exact_scores(rule, images), F.adaptive_avg_pool2d(images.float(), 4).flatten(1).cpu()
 
-    def choose(self, scores: Tensor, layouts: Tensor, generator: torch.Generator) -> Tensor:
-        """Places (kept,) of the images that a harvest keeps, of all that were looked at.
+    def choose(self, scores: Tensor, layouts: Tensor, aim: float, generator: torch.Generator) -> Tensor:
+        """Places (kept,) of the images that a harvest keeps, of all that were looked at, for a mean score of `aim`.
 
         Those that obey, as often as it takes, where they are not too few; else the best of each neighbourhood, since
-        the best of all are what is easiest, over and over. For a target below 1, images with that mean score.
+        the best of all are what is easiest, over and over. For an aim below 1, images with that mean score.
         """
-        if self.target_score < 1:
-            return tilt(scores, self.kept, self.target_score, generator)
+        if aim < 1:
+            return tilt(scores, self.kept, aim, generator)
         obeying = torch.nonzero(scores >= 1).flatten()
         if len(obeying) >= _ENOUGH * self.kept:
             return obeying[torch.arange(self.kept) % len(obeying)]
