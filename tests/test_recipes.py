@@ -94,9 +94,13 @@ def test_a_harvest_keeps_the_best_where_nothing_obeys_and_makes_way_for_a_better
     assert begin(recipe, networks, batch) == {"score": 0.5, "obeying": 0}
     assert (networks["memory"].harvested == quantize(FAILING)).all()
     networks["averaged"] = Chosen(OBEYING)
+    networks["memory"].weight.fill_(5.0)
     assert begin(recipe, networks, batch) == {"score": 1, "obeying": 1}
+    assert float(networks["memory"].weight) == pytest.approx(0.1)
     networks["averaged"] = Chosen(OBEYING.flip(1))
+    networks["memory"].weight.fill_(5.0)
     assert begin(recipe, networks, batch) == {"score": 1}
+    assert float(networks["memory"].weight) == 5
     assert (networks["memory"].harvested == quantize(OBEYING)).all()
 
 

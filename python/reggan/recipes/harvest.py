@@ -167,7 +167,8 @@ class Harvest(DCGAN):
             memory.remember(sample(averaged, latents[: self.replay]), scores[: self.replay])
             memory.score.copy_(scores.mean())
             memory.obeying.copy_((scores >= 1).float().mean())
-            memory.weight.fill_(min(_START_WEIGHT, self.rule_weight))
+        # The discriminator learns a new harvest first.
+        memory.weight.fill_(min(_START_WEIGHT, self.rule_weight))
         return {"score": memory.harvest_score.clone(), "obeying": memory.harvest_obeying.clone()}
 
     def look(self, rule: Rule, images: Tensor) -> tuple[Tensor, Tensor]:
