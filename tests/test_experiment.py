@@ -98,7 +98,7 @@ def test_runs_of_another_configuration_are_not_mixed_in(results, capsys):
 
 def test_an_arm_that_is_not_there_is_said(tmp_path, capsys):
     assert experiment.main(["far", "--only", "oracle", "--out", str(tmp_path)]) == 1
-    assert "no arm oracle; the arms are harvest, dcgan" in capsys.readouterr().err
+    assert "no arm oracle; the arms are harvest, harvest-best, dcgan" in capsys.readouterr().err
 
 
 def test_classifiers_are_taught_and_tested(tmp_path):
