@@ -1,9 +1,9 @@
 """Harvest, the recommended recipe: generated images that obey become the real ones, and the rule pulls the others.
 
-It goes beyond RegGAN (Di Cerbo, Hirsa and Shayaan, arXiv 2102.04593) in four ways, which docs/method.md explains and
-docs/results.md measures one by one: training on what a generator made and a test accepted is expert iteration (Anthony,
-Tian and Barber, arXiv 1705.08439); the balance of two gradients by their norms is that of VQGAN (Esser, Rombach and
-Ommer, arXiv 2012.09841, equation 7).
+docs/method.md tells how it goes beyond RegGAN (Di Cerbo, Hirsa and Shayaan, arXiv 2102.04593), and docs/results.md what
+that brings. Training on what a generator made and a test accepted is expert iteration (Anthony, Tian and Barber, arXiv
+1705.08439); the balance of two gradients by their norms is that of VQGAN (Esser, Rombach and Ommer, arXiv 2012.09841,
+equation 7).
 """
 
 from __future__ import annotations
