@@ -87,6 +87,12 @@ def test_no_seeds_make_tables_of_what_is_there(results, tmp_path, capsys):
     (results / "results.md").unlink()
     assert experiment.main(["far", "--reduced", "--seeds", "0", "--out", str(results)]) == 0
     assert (results / "results.md").read_bytes() == before
+    later = tmp_path / "later" / "records"
+    later.mkdir(parents=True)
+    for path in results.glob("records/*-seed1.*"):
+        (later / path.name).write_bytes(path.read_bytes())
+    assert experiment.main(["far", "--reduced", "--seeds", "0", "--out", str(later.parent)]) == 0
+    assert (later.parent / "samples.png").exists()
     assert experiment.main(["far", "--seeds", "0", "--out", str(tmp_path)]) == 1
     assert "there are no records" in capsys.readouterr().err
 

@@ -82,7 +82,9 @@ class Study:
         _frontier(described).savefig(out / "frontier.png", dpi=110)
         data = judge.data.open(judge.size, resolve_rule(judge.rule)).items(np.arange(_SHOWN))[0][:, 0].numpy()
         tiles = {"data set": data} | {
-            labels[name]: _read_tiles(record_path(out, name, 0).with_suffix(".png"), judge.size)
+            labels[name]: _read_tiles(
+                record_path(out, name, records[name][0]["config"]["seed"]).with_suffix(".png"), judge.size
+            )
             for name in self.shown or records
             if name in records
         }
