@@ -34,3 +34,8 @@ def test_panels_stand_side_by_side_under_their_names():
     assert drawn.size == (2 * alone.width + 24, alone.height + 34)
     assert (np.asarray(drawn)[34:, -alone.width :] == np.asarray(alone)).all()
     assert np.asarray(drawn)[:34].min() == 0
+
+
+def test_names_of_panels_may_have_signs_that_are_not_letters():
+    heads = {np.asarray(panels({sign: np.zeros((4, 32, 32), np.uint8)}))[:34].tobytes() for sign in "≥≤∝±"}
+    assert len(heads) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,10 @@ def sheet(images: npt.NDArray[np.uint8], *, columns: int | None = None, zoom: in
 
 def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.Image:
     """Sheets side by side, one for each group of images (N, H, W), under its name."""
+    import matplotlib
+
+    # Pillow's own font lacks signs such as ≥.
+    font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), 17)
     sheets = [sheet(images, columns=columns) for images in groups.values()]
     gap, head = 24, 34
     canvas = Image.new(
@@ -53,7 +58,7 @@ def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.
         (sum(s.width for s in sheets) + gap * (len(sheets) - 1), head + max(s.height for s in sheets)),
         255,
     )
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(20)
+    draw = ImageDraw.Draw(canvas)
     x = 0
     for name, each in zip(groups, sheets, strict=True):
         draw.text((x + 4, 4), name, fill=0, font=font)
