@@ -18,6 +18,7 @@ _FEW = "--steps=6 --classifier-steps=4 --warmup=2 --width=4 --classifier-width=4
 SHORT = {
     "python -m reggan.train --data": _FEW,
     "python -m reggan.train": f"{_FEW} --data.images=500",
+    "torchrun": f"{_FEW} --data.images=500 --batch-size=8",
     "python -m reggan.experiment": "--reduced --seeds=1 --only harvest dcgan",
 }
 """Long commands run as they are written, with these options after them."""
