@@ -220,12 +220,25 @@ def test_a_pool_gives_the_batches_of_the_loader():
     images = Blobs(images=50).open(32, RULE)
     pool = DevicePool(images, "cpu")
     assert len(pool) == 50
-    loaded = load_batches(images, 16, seed=3, start=2)
+    loaded = load_batches(images, 16, seed=3, start=2, workers=1)
     for found, expected in itertools.islice(zip(pool.batches(16, seed=3, start=2), loaded, strict=False), 8):
         assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
     with pytest.raises(ValueError, match="has an end"):
         DevicePool(Blobs().open(32, RULE), "cpu")
-    assert not DevicePool.fits(images, torch.device("cpu"))
+
+
+def test_small_sets_are_kept_where_no_worker_is_asked_for(monkeypatch):
+    images, opened = Blobs(images=50).open(32, RULE), []
+    made = DevicePool.__init__
+    monkeypatch.setattr(DevicePool, "__init__", lambda *given: opened.append(given) or made(*given))
+    next(load_batches(images, 8, workers=1))
+    assert not opened
+    next(load_batches(images, 8))
+    assert len(opened) == 1
+    monkeypatch.setattr("reggan.data.loading.CPU_POOL_BYTES", 50 * 32 * 32 - 1)
+    next(load_batches(images, 8))
+    assert len(opened) == 1
+    assert not DevicePool.fits(Blobs().open(32, RULE), torch.device("cpu"))
 
 
 def test_any_renderer_is_data():

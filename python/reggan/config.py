@@ -45,7 +45,8 @@ class TrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 computes convolutions in mixed precision; auto does so where the hardware has it."""
     workers: int = 0
-    """Processes that render batches; 0 renders in the training process. The batches are the same."""
+    """Processes that make batches; with 0 a small set is kept on the device, and a larger one is read by the training
+    process. The batches are the same."""
     ema: float = 0.995
     """Decay of the generator's moving average, which makes the samples; 0 for none."""
     decay: float = 0.0

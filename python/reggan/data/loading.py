@@ -19,7 +19,9 @@ Item = tuple[Tensor, Tensor, Tensor]
 """Image (C, H, W) uint8 with white paper 255, exact score float32, class int64; or a batch of them."""
 
 POOL_SHARE = 0.25
-"""A set that fits in this part of an accelerator's free memory is kept there."""
+"""A set that fits in this part of a GPU's free memory is kept there."""
+CPU_POOL_BYTES = 2**28
+"""A set that is not larger than this is kept in the memory of a machine without a GPU."""
 _POOL_CHUNK = 4096
 
 
@@ -139,11 +141,11 @@ class DevicePool:
 
     @staticmethod
     def fits(images: ImageSet, device: torch.device) -> bool:
-        """Whether the device is a GPU with room for this set, which must have an end and no augmentation."""
-        if device.type != "cuda" or not images.length or images.is_augmented:
+        """Whether a CPU or GPU has room for this set, which must have an end and no augmentation."""
+        if device.type not in ("cpu", "cuda") or not images.length or images.is_augmented:
             return False
-        free, _ = torch.cuda.mem_get_info(device)
-        return images.length * int(np.prod(images.image_shape)) <= POOL_SHARE * free
+        room = CPU_POOL_BYTES if device.type == "cpu" else POOL_SHARE * torch.cuda.mem_get_info(device)[0]
+        return images.length * int(np.prod(images.image_shape)) <= room
 
 
 class _Epochs(Sampler[list[int]]):
@@ -185,11 +187,12 @@ def load_batches(
 ) -> Iterator[Item]:
     """Endless batches (images (B, C, H, W) uint8, scores (B,), classes (B,)) from batch `start` on.
 
-    A function of (images, batch_size, seed, start) alone; `seed` orders the epochs of a set with an end. They are in
-    pinned memory if the device is a GPU, or on the GPU if the set fits in a quarter of its free memory.
+    A function of (images, batch_size, seed, start) alone; `seed` orders the epochs of a set with an end. With no
+    workers a set is kept on the device if it fits in a quarter of a GPU's free memory, or in 256 MiB on a CPU. Else
+    batches are made as they are needed, by this process or by `workers` others; for a GPU they are in pinned memory.
     """
     target = torch.device(device)
-    if DevicePool.fits(images, target):
+    if not workers and DevicePool.fits(images, target):
         return DevicePool(images, target).batches(batch_size, seed=seed, start=start)
     source: dict[str, Any]
     if images.length:

@@ -108,7 +108,7 @@ def _far(work: Path) -> dict[str, Arm]:
     far = replace(_HARVEST, rule=_FAR_RULE, data=Blobs(images=37_700, classes=(1, 2, 3, 4, 5, 6), below=0.6))
     return {
         "harvest": Arm("Harvest", far),
-        "harvest-best": Arm("Harvest of the best of all", replace(far, recipe=_harvest(from_each=12_000).recipe)),
+        "harvest-best": Arm("Harvest of the best of all", replace(far, recipe=_harvest(from_each=24_000).recipe)),
         "dcgan": Arm("DCGAN", _with(_plain(), far)),
         "filtered": Arm("DCGAN on the best fifth", _with(_plain(pool=5), far)),
         "wdcgan": Arm("WDCGAN", _with(_plain(WDCGAN), far)),

@@ -52,7 +52,7 @@ class Harvest(DCGAN):
     """Steps of the generator's training on the best data alone, before the first harvest."""
     rounds: int = 6
     """Harvests, at equal distances over the steps that remain; none is made anymore once all of one obey."""
-    kept: int = 12_000
+    kept: int = 24_000
     """Images of a harvest."""
     accept: float = 0.06
     """A harvest keeps this share of the images that it looks at: those that obey the rule, or the best if these are too
@@ -64,7 +64,7 @@ class Harvest(DCGAN):
     """Share of the discriminator's real images that come from the harvest; the others are the best data."""
     target_score: float = 1.0
     """Mean exact score to hold. 1 is as high as it gets: the rule's weight then stays at its most."""
-    rule_weight: float = 12.0
+    rule_weight: float = 9.0
     """At most so long is the rule's gradient on a sample, over the mean length of the discriminator's: as long as that
     where the classifier is sure that it fails, and all of the harvest and of the samples around it obey."""
     gate: bool = True
