@@ -39,6 +39,15 @@ def test_64_pixels_have_the_papers_layers():
     assert widths == [512, 256, 128, 64, 1]
 
 
+def test_the_layers_of_one_pixel_are_convolutions():
+    generator, discriminator = DCGANGenerator(32, 1, 10, 4), DCGANDiscriminator(32, 1, 4)
+    z, images = torch.randn(3, 10), torch.randn(3, 1, 32, 32)
+    first, last = generator.layers[0], discriminator.layers[-1]
+    maps = discriminator.layers[:-1](images)
+    torch.testing.assert_close(first(z), nn.functional.conv_transpose2d(z[:, :, None, None], first.weight))
+    torch.testing.assert_close(last(maps), nn.functional.conv2d(maps, last.weight).flatten(1))
+
+
 @pytest.mark.parametrize("size", [0, 16, 33, 256])
 def test_sizes_that_are_not_served_are_said(size):
     with pytest.raises(ValueError, match=r"must be one of \(32, 64, 128\)"):

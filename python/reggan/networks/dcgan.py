@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 __all__ = ["SIZES", "DCGANDiscriminator", "DCGANGenerator"]
 
@@ -33,6 +34,25 @@ def _initialize(module: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 
 
+class _FromOnePixel(nn.ConvTranspose2d):
+    """The first layer of a generator as a matrix product: (N, inputs) to (N, outputs, 4, 4).
+
+    A transposed convolution of a single pixel is one, and takes a CPU eight times as long.
+    """
+
+    def forward(self, z: Tensor) -> Tensor:  # type: ignore[override]
+        inputs, outputs, *sides = self.weight.shape
+        maps: Tensor = z @ self.weight.permute(0, 2, 3, 1).reshape(inputs, -1)
+        return maps.view(-1, *sides, outputs).permute(0, 3, 1, 2)
+
+
+class _ToOnePixel(nn.Conv2d):
+    """The last layer of a discriminator as a matrix product: (N, inputs, 4, 4) to (N, outputs)."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.linear(maps.permute(0, 2, 3, 1).flatten(1), self.weight.permute(0, 2, 3, 1).flatten(1))
+
+
 class DCGANGenerator(nn.Module):
     """Latents (N, latent_dim) to images (N, channels, size, size) in [-1, 1], by transposed convolutions."""
 
@@ -41,7 +61,7 @@ class DCGANGenerator(nn.Module):
         self.latent_dim = latent_dim
         maps = _channels(size, width)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(latent_dim, maps[0], 4, 1, 0, bias=False),
+            _FromOnePixel(latent_dim, maps[0], 4, bias=False),
             nn.BatchNorm2d(maps[0]),
             nn.ReLU(inplace=True),
         ]
@@ -58,7 +78,7 @@ class DCGANGenerator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Images in [-1, 1] of latents (N, latent_dim)."""
         # In bfloat16 tanh rounds to 1 from about 3.5 on, where its gradient is 0: white paper could not be drawn on.
-        return torch.tanh(self.layers(z[:, :, None, None]).float())
+        return torch.tanh(self.layers(z).float())
 
 
 class DCGANDiscriminator(nn.Module):
@@ -77,7 +97,7 @@ class DCGANDiscriminator(nn.Module):
                 nn.BatchNorm2d(outputs),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        layers.append(nn.Conv2d(maps[-1], 1, 4, 1, 0, bias=False))
+        layers.append(_ToOnePixel(maps[-1], 1, 4, bias=False))
         self.layers = nn.Sequential(*layers)
         _initialize(self)
 
