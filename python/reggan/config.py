@@ -110,22 +110,23 @@ _QUICK = TrainConfig(
 _FINE = replace(_QUICK, size=64, steps=12_000, eval_every=500)
 
 
-def _small(warmup: int) -> tuple[Recipe, ...]:
-    """Every recipe with networks that a CPU can train; the warm-up is Harvest's."""
+def _small(config: TrainConfig, warmup: int) -> dict[str, TrainConfig]:
+    """Every recipe with networks that a CPU can train; Harvest has a warm-up, and rates that fall from about there."""
     options: dict[str, Any] = {"width": 24, "real_label": 0.9, "instance_noise": 0.1}
-    return (
+    recipes = (
         DCGAN(**options),
-        Harvest(**options, pool=5, warmup=warmup),
         Penalty(**options),
         RegGAN(**options, method="second", classifier_steps=3000, classifier_width=16),
         WDCGAN(**options),
     )
+    harvest = replace(config, recipe=Harvest(**options, pool=5, warmup=warmup), decay=0.4)
+    return {recipe.name: replace(config, recipe=recipe) for recipe in recipes} | {"harvest": harvest}
 
 
 PRESETS: dict[str, dict[str, TrainConfig]] = {
-    "fine": {recipe.name: replace(_FINE, recipe=recipe) for recipe in _small(warmup=6500)},
+    "fine": _small(_FINE, warmup=6500),
     "paper": {recipe.name: replace(_PAPER, recipe=recipe) for recipe in (DCGAN(), Penalty(), RegGAN(), WDCGAN())},
-    "quick": {recipe.name: replace(_QUICK, recipe=recipe) for recipe in _small(warmup=8000)},
+    "quick": _small(_QUICK, warmup=8000),
 }
 """Configurations by preset and recipe. "paper" is arXiv 2102.04593, with what it leaves open as in DCGAN and the number
 of steps chosen here. "quick" is for minutes on two CPU cores at 32 pixels, "fine" for less than an hour at 64;

@@ -37,12 +37,12 @@ _FAR_RULE = "connected & ink(0.07, 0.42)"
 
 
 def _with(recipe: Recipe, config: TrainConfig = _HARVEST) -> TrainConfig:
-    """The recommended configuration with another recipe: the same data, steps, batch, networks and decay."""
-    return replace(config, recipe=recipe)
+    """The recommended configuration with another recipe: the same data, steps, batch and networks."""
+    return replace(config, recipe=recipe, decay=preset("quick", "dcgan").decay)
 
 
 def _harvest(**options: object) -> TrainConfig:
-    return _with(replace(_HARVEST.recipe, **options))  # type: ignore[arg-type]
+    return replace(_HARVEST, recipe=replace(_HARVEST.recipe, **options))  # type: ignore[arg-type]
 
 
 def _plain(recipe: type[DCGAN] = DCGAN, **options: object) -> DCGAN:
