@@ -33,6 +33,7 @@ __all__ = ["ClassifierStudy", "Pupil"]
 
 _SIZE = 32
 _BATCH = 64
+_SYMMETRIES = 8
 _TESTED = 4000
 """Images of each kind that a classifier is tested on."""
 _GENERATED = 20_000
@@ -51,7 +52,8 @@ class Pupil:
     images: int = 10_000
     """Rendered images."""
     turned: bool = False
-    """Whether they are shown in all eight symmetries of the square, which no score depends on."""
+    """Whether all images are shown in the eight symmetries of the square, which no score depends on, and read in all of
+    them: the mean of the eight logits."""
     generated: bool = False
     """Whether half of each batch are a generator's images with their exact scores."""
     steps: int = 15_000
@@ -118,7 +120,7 @@ def _record(out: Path, name: str, seed: int, reduced: bool) -> None:
     began = time.monotonic()
     network = _teach(pupil, config, lessons)
     seconds = time.monotonic() - began
-    figures = {kind: _test(network, config, *images) for kind, images in tests.items()}
+    figures = {kind: _test(pupil, network, config, *images) for kind, images in tests.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, json.dumps({"config": asked, "seconds": round(seconds, 1), **figures}) + "\n")
 
@@ -172,7 +174,9 @@ def _teach(pupil: Pupil, config: TrainConfig, lessons: list[Scored]) -> nn.Modul
         for step in range(pupil.steps):
             drawn = [_draw(lesson, _BATCH // len(lessons), random) for lesson in lessons]
             images, scores = (torch.cat(parts) for parts in zip(*drawn, strict=True))
-            logits = _read(network, config, _turned(images) if pupil.turned else images)
+            if pupil.turned:
+                images = torch.cat([_turn(part, k) for k, part in enumerate(images.chunk(_SYMMETRIES))])
+            logits = _read(network, config, images)
             loss = F.cross_entropy(logits, _classes(scores).to(logits.device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -201,17 +205,21 @@ def _classes(scores: Tensor) -> Tensor:
     return torch.from_numpy(Connected().classify(scores.numpy()))
 
 
-def _turned(images: Tensor) -> Tensor:
-    """An eighth of the batch in each symmetry of the square."""
-    parts = images.chunk(8)
+def _turn(images: Tensor, symmetry: int) -> Tensor:
+    """One of the eight symmetries of the square; 0 leaves images as they are."""
     axes: tuple[list[int], ...] = ([], [2], [3], [2, 3])
-    return torch.cat([(part.mT if k >= 4 else part).flip(axes[k % 4]) for k, part in enumerate(parts)])
+    return (images.mT if symmetry >= 4 else images).flip(axes[symmetry % 4])
 
 
 @torch.no_grad()
-def _test(network: nn.Module, config: TrainConfig, images: Tensor, scores: Tensor) -> dict[str, Any]:
+def _test(pupil: Pupil, network: nn.Module, config: TrainConfig, images: Tensor, scores: Tensor) -> dict[str, Any]:
     """Accuracy over the classes, mean absolute error of the expected score, and the confusion matrix."""
-    logits = torch.cat([_read(network, config, part).cpu() for part in torch.split(images, 500)])
+
+    def logits_of(part: Tensor) -> Tensor:
+        symmetries = range(_SYMMETRIES if pupil.turned else 1)
+        return torch.stack([_read(network, config, _turn(part, k)).cpu() for k in symmetries]).mean(dim=0)
+
+    logits = torch.cat([logits_of(part) for part in torch.split(images, 500)])
     found, exact = logits.argmax(dim=1), _classes(scores)
     values = torch.from_numpy(Connected().values).float()
     confusion = torch.zeros(len(values), len(values), dtype=torch.int64)
