@@ -172,10 +172,8 @@ def _teach(pupil: Pupil, config: TrainConfig, lessons: list[Scored]) -> nn.Modul
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, pupil.lr, pupil.steps, pct_start=0.05)
     with closing(Progress(pupil.steps)) as progress:
         for step in range(pupil.steps):
-            drawn = [_draw(lesson, _BATCH // len(lessons), random) for lesson in lessons]
+            drawn = [_draw(lesson, _BATCH // len(lessons), random, pupil.turned) for lesson in lessons]
             images, scores = (torch.cat(parts) for parts in zip(*drawn, strict=True))
-            if pupil.turned:
-                images = torch.cat([_turn(part, k) for k, part in enumerate(images.chunk(_SYMMETRIES))])
             logits = _read(network, config, images)
             loss = F.cross_entropy(logits, _classes(scores).to(logits.device))
             optimizer.zero_grad(set_to_none=True)
@@ -189,9 +187,13 @@ def _teach(pupil: Pupil, config: TrainConfig, lessons: list[Scored]) -> nn.Modul
     return network.eval()
 
 
-def _draw(lesson: Scored, count: int, random: torch.Generator) -> Scored:
+def _draw(lesson: Scored, count: int, random: torch.Generator, turned: bool) -> Scored:
+    """Some of a lesson's images, if `turned` an eighth of them in each symmetry, and their scores."""
     drawn = torch.randint(len(lesson[1]), (count,), generator=random)
-    return lesson[0][drawn], lesson[1][drawn]
+    images = lesson[0][drawn]
+    if turned:
+        images = torch.cat([_turn(part, k) for k, part in enumerate(images.chunk(_SYMMETRIES))])
+    return images, lesson[1][drawn]
 
 
 def _read(network: nn.Module, config: TrainConfig, images: Tensor) -> Tensor:
