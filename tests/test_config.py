@@ -46,7 +46,7 @@ BAD = {
         name="wgan"
     ),
     "name its recipe": lambda raw: raw.pop("recipe"),
-    "unknown rule": lambda raw: raw.update(rule="symmetric"),
+    "unknown rule": lambda raw: raw.update(rule="symmetrical"),
     "field recipe.lr|lr is": lambda raw: raw["recipe"].update(lr=-1.0),
     "lacks some": lambda raw: raw.pop("seed"),
 }

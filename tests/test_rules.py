@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reggan.rules import RULES, Connected, Ink, Product, Rule, Solid, resolve_rule
+from reggan.rules import RULES, Connected, Ink, Product, Rule, Solid, Symmetric, resolve_rule
 
 
 class Constant(Rule):
@@ -47,6 +47,20 @@ def test_connected_is_the_share_of_the_largest_piece():
     assert Connected()(two_pieces(3, 1)[None])[0] == 0.75
     assert Connected()(two_pieces(5, 0)[None])[0] == 1
     assert Connected()(np.full((1, 4, 4), 255, np.uint8))[0] == 0
+
+
+def test_symmetric_compares_an_image_with_its_mirror_image():
+    image = np.full((1, 2, 4), 255, np.uint8)
+    assert Symmetric()(image)[0] == 0
+    image[0, 0, :3] = image[0, 1, 0] = 0
+    # Of six pixels that are ink here or in the mirror, two are ink in both.
+    assert Symmetric(1)(image)[0] == np.float32(2 / 6)
+    assert Symmetric(0.5)(image)[0] == np.float32(4 / 6)
+    assert Symmetric(0.3)(image / 255)[0] == 1
+    mirrored = np.minimum(image, image[..., ::-1])
+    assert Symmetric(1)(mirrored)[0] == 1
+    with pytest.raises(ValueError, match="overlap is 0"):
+        Symmetric(0)
 
 
 def test_classes_are_tenths_rounded_half_up_for_every_share_of_pixels():
@@ -104,10 +118,10 @@ def test_rules_are_named_with_options_and_joined():
 
 
 @pytest.mark.parametrize(
-    "name", ["", "symmetric", "connected &", "ink(x)", "ink(2)", "ink(1, 2, 3, 4)", "solid | ink", "__import__('os')"]
+    "name", ["", "symmetrical", "connected &", "ink(x)", "ink(2)", "ink(1, 2, 3, 4)", "solid | ink", "__import__('os')"]
 )
 def test_what_is_no_rule_is_said(name):
-    with pytest.raises(ValueError, match="known rules: connected, ink, solid, joined by &"):
+    with pytest.raises(ValueError, match="known rules: connected, ink, solid, symmetric, joined by &"):
         resolve_rule(name)
 
 

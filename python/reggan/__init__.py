@@ -14,7 +14,7 @@ from reggan.rendering import (
     render,
     render_scores,
 )
-from reggan.rules import RULES, Connected, Ink, Rule, Solid
+from reggan.rules import RULES, Connected, Ink, Rule, Solid, Symmetric
 from reggan.scoring import (
     Components,
     analyze,
@@ -44,6 +44,7 @@ __all__ = [
     "Rule",
     "Solid",
     "Spheres",
+    "Symmetric",
     "__version__",
     "analyze",
     "find",

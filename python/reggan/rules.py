@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from .scoring import analyze, score
 
-__all__ = ["RULES", "Connected", "Ink", "Product", "Rule", "Solid", "resolve_rule"]
+__all__ = ["RULES", "Connected", "Ink", "Product", "Rule", "Solid", "Symmetric", "resolve_rule"]
 
 TENTHS = tuple((2 * k + 1) / 20 for k in range(10))
 """Edges of the 11 classes round(10 s), rounding half up: 0.05, 0.15, ..., 0.95."""
@@ -110,6 +110,29 @@ class Solid(Rule):
 
 
 @dataclass(frozen=True)
+class Symmetric(Rule):
+    """The ink is its own mirror image, left to right: ink that both have over ink that either has, 1 from `overlap` on.
+
+    0 for the empty image. With an overlap of 1 every single pixel has its mirror image.
+    """
+
+    overlap: float = 0.8
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.overlap <= 1:
+            raise ValueError(f"overlap is {self.overlap}, must be above 0 and at most 1")
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Common over either, divided by the overlap and at most 1, float32 (N,)."""
+        ink = images <= (1 - self.threshold) * (255 if images.dtype == np.uint8 else 1)
+        mirrored = ink[..., ::-1]
+        common, either = (np.count_nonzero(pixels, axis=(-2, -1)) for pixels in (ink & mirrored, ink | mirrored))
+        scores: npt.NDArray[np.float64] = common / np.maximum(either, 1) / self.overlap
+        return np.minimum(scores, 1).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Product(Rule):
     """Two rules at once, by the product of their scores; the classes are those of the first."""
 
@@ -135,6 +158,7 @@ RULES: dict[str, Rule] = {
     "connected": Connected(),
     "ink": Ink(),
     "solid": Solid(),
+    "symmetric": Symmetric(),
 }
 
 
