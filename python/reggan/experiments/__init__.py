@@ -152,7 +152,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         _reggan_paper,
         shown=("dcgan", "reggan-first", "harvest"),
     ),
-    "solid": Study("an easy rule, no holes, by the same recipe", _solid),
-    "symmetric": Study("another rule, symmetry, by the same recipe", _symmetric),
+    "solid": Study("an easy rule, no holes, by the same recipe", _solid, pieces=False),
+    "symmetric": Study("another rule, symmetry, by the same recipe", _symmetric, pieces=False),
     "targets": Study("mean scores that are asked for", _targets),
 }

@@ -57,6 +57,8 @@ class Study:
     of the first one."""
     shown: tuple[str, ...] = ()
     """Arms in the picture of samples, after the first one's data; none given is all."""
+    pieces: bool = True
+    """Whether that picture tells the largest piece of an image from the others."""
 
     def run(self, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
         """Train and measure every arm with every seed, or those named in `only`, and write tables and figures to `out`.
@@ -88,7 +90,9 @@ class Study:
             for name in self.shown or records
             if name in records
         }
-        panels({label: highlight(images) for label, images in tiles.items()}, _COLUMNS).save(out / "samples.png")
+        if self.pieces:
+            tiles = {label: highlight(images) for label, images in tiles.items()}
+        panels(tiles, _COLUMNS).save(out / "samples.png")
 
 
 def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
