@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .scoring import analyze, score
+from .scoring import analyze, remove_small, score
 
 __all__ = ["RULES", "Connected", "Ink", "Product", "Rule", "Solid", "Symmetric", "resolve_rule"]
 
@@ -125,7 +125,8 @@ class Symmetric(Rule):
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Common over either, divided by the overlap and at most 1, float32 (N,)."""
-        ink = images <= (1 - self.threshold) * (255 if images.dtype == np.uint8 else 1)
+        # Removing nothing: all ink, of any dtype, as the other rules see it.
+        ink = remove_small(images, 0, threshold=self.threshold)
         mirrored = ink[..., ::-1]
         common, either = (np.count_nonzero(pixels, axis=(-2, -1)) for pixels in (ink & mirrored, ink | mirrored))
         scores: npt.NDArray[np.float64] = common / np.maximum(either, 1) / self.overlap

@@ -21,7 +21,7 @@ Item = tuple[Tensor, Tensor, Tensor]
 POOL_SHARE = 0.25
 """A set that fits in this part of a GPU's free memory is kept there."""
 CPU_POOL_BYTES = 2**28
-"""A set that is not larger than this is kept in the memory of a machine without a GPU."""
+"""A set that is no larger than this is kept in memory where training is on the CPU."""
 _POOL_CHUNK = 4096
 
 

@@ -37,7 +37,8 @@ _FAR_RULE = "connected & ink(0.07, 0.42)"
 
 
 def _with(recipe: Recipe, config: TrainConfig = _HARVEST) -> TrainConfig:
-    """The recommended configuration with another recipe: the same data, steps, batch and networks."""
+    """The recommended configuration with another recipe, and the decay of its preset: the same data, steps, batch and
+    networks."""
     return replace(config, recipe=recipe, decay=preset("quick", "dcgan").decay)
 
 
@@ -129,11 +130,12 @@ def _symmetric(work: Path) -> dict[str, Arm]:
 
 
 def _solid(work: Path) -> dict[str, Arm]:
-    """An easy one, no holes; every image of the data has holes."""
+    """Another rule, an easy one: no holes, with data that all have holes."""
     return _another("solid", Blobs(images=20_000, classes=()))
 
 
 def _another(rule: str, data: Blobs) -> dict[str, Arm]:
+    """The recommended recipe with nothing changed but the rule and its data, and two baselines."""
     config = replace(_HARVEST, rule=rule, data=data)
     return {
         "harvest": Arm("Harvest", config),
