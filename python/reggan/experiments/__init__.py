@@ -37,8 +37,7 @@ _FAR_RULE = "connected & ink(0.07, 0.42)"
 
 
 def _with(recipe: Recipe, config: TrainConfig = _HARVEST) -> TrainConfig:
-    """The recommended configuration with another recipe, and the decay of its preset: the same data, steps, batch and
-    networks."""
+    """The recommended configuration with another recipe and its decay: the same data, steps, batch, networks."""
     return replace(config, recipe=recipe, decay=preset("quick", "dcgan").decay)
 
 
