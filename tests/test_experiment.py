@@ -11,6 +11,7 @@ from reggan.config import config_from_json, config_to_json
 from reggan.data import Files
 from reggan.experiments import EXPERIMENTS
 from reggan.experiments.study import COLUMNS, Study
+from reggan.training import create_run, fit, open_run
 
 ARGUMENTS = ["far", "--reduced", "--seeds", "2", "--only", "harvest", "dcgan"]
 
@@ -57,7 +58,7 @@ def test_a_study_leaves_records_tables_and_figures(results):
 
 
 def test_runs_that_have_a_record_are_not_trained_again(results, monkeypatch):
-    def trained(run):
+    def trained(run, **options):
         raise AssertionError(f"{run} was trained again")
 
     monkeypatch.setattr("reggan.experiments.study.fit", trained)
@@ -67,7 +68,7 @@ def test_runs_that_have_a_record_are_not_trained_again(results, monkeypatch):
 
 
 def test_what_a_study_beside_measured_by_the_same_standard_is_taken_over(results, monkeypatch):
-    def trained(run):
+    def trained(run, **options):
         raise AssertionError(f"{run} was trained")
 
     monkeypatch.setattr("reggan.experiments.study.fit", trained)
@@ -80,6 +81,42 @@ def test_what_a_study_beside_measured_by_the_same_standard_is_taken_over(results
     # This one was measured by the data of another arm.
     with pytest.raises(AssertionError, match="dcgan-seed0 was trained"):
         Study("another", lambda work: {"dcgan": arms["dcgan"]}).run(beside, 1, reduced=True)
+
+
+def test_arms_that_begin_alike_share_that_and_end_as_if_each_were_alone(tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(
+        "reggan.experiments.study.fit", lambda run, **options: trained.append(run) or fit(run, **options)
+    )
+    assert (
+        experiment.main(
+            [
+                "ablation",
+                "--reduced",
+                "--seeds",
+                "1",
+                "--only",
+                "harvest",
+                "no-rule",
+                "no-decay",
+                "no-pool",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
+    runs = tmp_path / "runs"
+    openings = [run for run in trained if run.name.startswith("opening-")]
+    assert len(openings) == 4
+    # Other data in the warm-up are another one.
+    assert len(set(openings)) == 2
+    for arm in ("no-rule", "no-decay"):
+        alone = tmp_path / arm
+        create_run(alone, open_run(runs / f"{arm}-seed0"))
+        fit(alone)
+        for name in ("metrics.jsonl", "summary.json"):
+            assert (alone / name).read_bytes() == (runs / f"{arm}-seed0" / name).read_bytes()
 
 
 def test_no_seeds_make_tables_of_what_is_there(results, tmp_path, capsys):

@@ -344,17 +344,18 @@ def _draw(run: Path, name: str, images: Images) -> None:
         atomic_write(run / "samples" / f"{name}{suffix}.png", content.getvalue())
 
 
-def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
+def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, dict[str, float]]:
     """Train what a run directory's configuration says, from its last checkpoint if there is one.
 
     If torch.distributed is initialised, all ranks call this; the first one writes.
 
     Args:
         run: directory made by `create_run`; its configuration is resolved.
+        until: leave off after this step, with a checkpoint.
         log: show progress on standard error.
 
     Returns:
-        Summary of the "data" and of the "generator": mean exact score and metrics by name.
+        Summary of the "data" and of the "generator": mean exact score and metrics by name; nothing if it left off.
 
     Raises:
         Stopped: Ctrl-C or SIGTERM came, and a checkpoint was saved.
@@ -396,6 +397,8 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
         prune_checkpoints(checkpoints, kind, keep)
 
     total = sum(stage.steps for stage in stages)
+    if until is not None and done >= until < total:
+        return {}
     with deferred_interrupt() as stop, closing(Progress(total, done, enabled=log)) as progress:
         for step, stage, begins, generator_step in _schedule(stages, done):
             batch = trainer.batch(next(batches), step)
@@ -429,10 +432,12 @@ def fit(run: Path, *, log: bool = True) -> dict[str, dict[str, float]]:
                     save("best", step, keep=1)
                 if stage.makes_samples and (generator_step % config.sample_every == 0 or step == total):
                     _draw(run, f"step-{step:08d}", trainer.sample(SHEET_IMAGES, "sheet"))
-                if step % config.checkpoint_every == 0 or step == total or stopping:
+                if step % config.checkpoint_every == 0 or step in (total, until) or stopping:
                     save("step", step, keep=2)
             if stopping and step < total:
                 raise Stopped(f"stopped at step {step} of {total}")
+            if step == until and step < total:
+                return {}
 
     summary = ranks.first(_summarize_run(run, trainer, data) if ranks.is_first else {})
     return cast(dict[str, dict[str, float]], summary)

@@ -6,7 +6,9 @@ trained again, so that a study is done in as many sittings as it needs; tables a
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -117,7 +119,7 @@ def _record(out: Path, arm: str, config: TrainConfig, judge: TrainConfig, count:
         return
     directory = out / "runs" / path.stem
     if not (directory / "config.json").exists():
-        create_run(directory, config)
+        _begin(directory, config)
     elif open_run(directory) != config:
         raise ValueError(f"{directory} is a run of another configuration; remove it, or name another --out")
     fit(directory)
@@ -126,6 +128,28 @@ def _record(out: Path, arm: str, config: TrainConfig, judge: TrainConfig, count:
     _tiles(shown).save(path.with_suffix(".png"))
     told = {"config": asked, "is_judge": config == judge, "seconds": _seconds(directory)}
     atomic_write(path, json.dumps({**told, **measured, **_history(directory, config)}) + "\n")
+
+
+def _begin(directory: Path, config: TrainConfig) -> None:
+    """Make a run directory. What Harvest does before the first harvest is done once for all arms that share it."""
+    if not isinstance(config.recipe, Harvest):
+        create_run(directory, config)
+        return
+    recipe, steps = config.recipe.opening(config.steps)
+    falls = config.recipe.warmup > config.steps * (1 - config.decay)
+    opening = replace(config, recipe=recipe, decay=config.decay if falls else 0.0)
+    named = hashlib.sha256(json.dumps(config_to_json(opening)).encode()).hexdigest()[:12]
+    source, copied = directory.with_name(f"opening-{named}"), directory.with_name(f"{directory.name}-begun")
+    if not (source / "config.json").exists():
+        create_run(source, opening)
+    fit(source, until=steps)
+    shutil.rmtree(copied, ignore_errors=True)
+    create_run(copied, config)
+    for part in ("checkpoints", "samples"):
+        shutil.copytree(source / part, copied / part, dirs_exist_ok=True)
+    for name in ("metrics.jsonl", "timings.jsonl"):
+        shutil.copyfile(source / name, copied / name)
+    copied.rename(directory)
 
 
 def _found_beside(path: Path, asked: Record) -> bool:

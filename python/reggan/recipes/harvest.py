@@ -128,6 +128,15 @@ class Harvest(DCGAN):
             ),
         )
 
+    def opening(self, steps: int) -> tuple[Harvest, int]:
+        """The steps before the first harvest, and the recipe with the defaults of all options that act after them.
+
+        Runs whose openings are equal begin alike.
+        """
+        later = ("rounds", "accept", "from_each", "feedback", "target_score", "rule_weight", "gate")
+        defaults = {name: getattr(Harvest, name) for name in later}
+        return replace(self, **defaults), self.classifier_steps + min(self.warmup, steps)
+
     def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""
         logits = networks["classifier"](images).float()
