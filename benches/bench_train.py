@@ -2,7 +2,8 @@
 
 The same networks, data, batch and device. The plain loop is float32, its tensors are in PyTorch's default layout, its
 data come from a DataLoader over a TensorDataset, and it reads its losses every 50 steps, as the tutorial does. First
-both loops take a step from equal weights, images and latents, and must arrive at equal weights.
+both loops take a step from equal weights, images and latents, and must arrive at equal weights. Besides, what share
+of a step of Harvest is not its networks' work, and what torch.compile would bring to one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -25,10 +28,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from reggan import training
 from reggan.config import TrainConfig, preset
-from reggan.data import load_batches
+from reggan.data import Item, load_batches
 from reggan.files import atomic_write
+from reggan.recipes import Batch, Stage
+from reggan.recipes.phases import exact_scores
+from reggan.rules import Rule
 
-BLOCK = 50
+BLOCK = 20
 """Steps that are timed in one go."""
 
 
@@ -93,9 +99,7 @@ def ours(config: TrainConfig) -> Callable[[], None]:
             step += 1
             batch = trainer.batch(next(batches), step)
             trainer.set_rates(step)
-            figures: dict[str, Tensor] = {}
-            for phase in stage.phases:
-                figures |= trainer.run_phase(phase, batch)
+            figures = run_phases(trainer, stage, batch)
             trainer.average(step)
             if step % config.log_every == 0:
                 for value in figures.values():
@@ -154,6 +158,82 @@ def measure(config: TrainConfig, blocks: int) -> dict[str, Any]:
     }
 
 
+def ruled() -> tuple[training._Trainer, Iterator[Item]]:
+    """A trainer of the recommended recipe where the rule begins to pull, and its data."""
+    config = preset("quick", "harvest")
+    # A small harvest: it is no part of what is measured.
+    recipe = replace(config.recipe, kept=4096, accept=0.5)
+    config = training.resolve(replace(config, recipe=recipe, data=replace(config.data, images=10_000)))
+    trainer = training._Trainer.create(config)
+    data = config.data.open(config.size, trainer.rule)
+    return trainer, load_batches(data, config.batch_size * config.recipe.pool, seed=0, device=config.device)
+
+
+def run_phases(trainer: training._Trainer, stage: Stage, batch: Batch) -> dict[str, Tensor]:
+    figures: dict[str, Tensor] = {}
+    for phase in stage.phases:
+        figures |= trainer.run_phase(phase, batch)
+    return figures
+
+
+def shares(steps: int = 100) -> dict[str, float]:
+    """Parts of a step of the recommended recipe, once the rule pulls, that are not its networks' work."""
+    trainer, batches = ruled()
+    stage = trainer.stages[2]
+    trainer.begin(stage, trainer.batch(next(batches), 0))
+    spent = dict.fromkeys(("data", "scoring", "logging", "all"), 0.0)
+
+    @contextmanager
+    def clock(part: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        spent[part] += time.perf_counter() - began
+
+    def scored(rule: Rule, images: Tensor) -> Tensor:
+        with clock("scoring"):
+            return exact_scores(rule, images)
+
+    with mock.patch("reggan.recipes.harvest.exact_scores", scored):
+        for number in range(1, 2 * steps + 1):
+            if number == steps:
+                spent.update(dict.fromkeys(spent, 0.0))
+            with clock("all"):
+                with clock("data"):
+                    batch = trainer.batch(next(batches), number)
+                trainer.set_rates(number)
+                figures = run_phases(trainer, stage, batch)
+                trainer.average(number)
+                if number % trainer.config.log_every == 0:
+                    with clock("logging"):
+                        json.dumps(trainer.means(figures))
+    return {part: round(seconds / spent["all"], 4) for part, seconds in spent.items() if part != "all"}
+
+
+def compiled(steps: int = 60) -> dict[str, Any]:
+    """What torch.compile brings to a step of the recommended recipe, and what it takes first."""
+    eager, batches = ruled()
+    other = training._Trainer.create(eager.config)
+    for name in ("generator", "discriminator", "classifier"):
+        other.networks[name].compile(dynamic=False)
+    item, found = next(batches), {}
+    for stage in eager.stages[1:3]:
+        for trainer in (eager, other):
+            trainer.begin(stage, trainer.batch(item, 0))
+        began = time.perf_counter()
+        for number in range(3):
+            run_phases(other, stage, other.batch(item, number))
+        seconds: dict[str, list[float]] = {"eager": [], "compiled": []}
+        taken = time.perf_counter() - began
+        for number in range(steps):
+            for times, trainer in zip(seconds.values(), (eager, other), strict=True):
+                began = time.perf_counter()
+                run_phases(trainer, stage, trainer.batch(item, number))
+                times.append(time.perf_counter() - began)
+        ratio = statistics.median(seconds["eager"]) / statistics.median(seconds["compiled"])
+        found[stage.name] = {"speed-up": round(ratio, 3), "seconds to compile": round(taken, 1)}
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=9)
@@ -171,6 +251,10 @@ def main() -> None:
     }
     for threads in (1, torch.get_num_threads()):
         torch.set_num_threads(threads)
+        results[f"shares of a Harvest step, threads {threads}"] = parts = shares()
+        print(f"shares of a Harvest step, threads {threads}: {parts}", flush=True)
+        results[f"torch.compile, threads {threads}"] = found = compiled()
+        print(f"torch.compile, threads {threads}: {found}", flush=True)
         for width in (24, 64):
             case = replace(config, recipe=replace(config.recipe, width=width))
             results[f"width {width}, threads {threads}"] = found = measure(case, options.blocks)

@@ -89,9 +89,9 @@ def test_precision_and_recall_know_which_side_lacks_something(oracle, reference)
     assert vendi(few, reference) < 0.5
 
 
-def test_distances_are_a_function_of_the_images(oracle, reference):
+def test_distances_are_a_function_of_the_images(oracle):
     state = torch.random.get_rng_state()
-    assert compare(oracle[1::2], reference.images) == compare(oracle[1::2], reference.images)
+    assert compare(oracle[:100], oracle[100:200]) == compare(oracle[:100], oracle[100:200])
     assert torch.equal(state, torch.random.get_rng_state())
 
 

@@ -183,11 +183,16 @@ def wait_for_checkpoint(process, run, step):
         time.sleep(0.01)
 
 
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "unbroken"
+    train(run, tiny(steps=150, eval_every=50, sample_every=60, checkpoint_every=7))
+    return run
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, number):
-    config = tiny(steps=150, eval_every=50, sample_every=60, checkpoint_every=7)
-    train(tmp_path / "unbroken", config)
-    run = tmp_path / "broken"
+def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, unbroken, number):
+    config, run = training.open_run(unbroken), tmp_path / "broken"
     process = subprocess.Popen(command("--run", run, *flags(config)), stderr=subprocess.PIPE, text=True)
     wait_for_checkpoint(process, run, 30)
     process.send_signal(number)
@@ -201,7 +206,7 @@ def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, numbe
     assert not (run / "summary.json").exists()
     done = subprocess.run(command("--resume", run), capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == str(run)
-    assert_same_results(run, tmp_path / "unbroken")
+    assert_same_results(run, unbroken)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

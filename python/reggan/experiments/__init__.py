@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..config import TrainConfig, preset
 from ..data import Blobs, Files
+from ..files import atomic_file
 from ..recipes import DCGAN, WDCGAN, Penalty, Recipe, RegGAN
 from ..rendering import render
 from ..rules import Connected
@@ -54,6 +56,7 @@ def _reggan_paper(work: Path) -> dict[str, Arm]:
     """The paper's comparison, and baselines that are hard to beat, all with the same budget."""
     learned = {"classifier_steps": 3000, "classifier_width": 16}
     best = replace(_HARVEST, data=Blobs(images=7540, classes=(9, 10)))
+    obeying = work / "obeying-32.npy"
     return {
         "harvest": Arm("Harvest", _HARVEST),
         "dcgan": Arm("DCGAN", _with(_plain())),
@@ -63,18 +66,21 @@ def _reggan_paper(work: Path) -> dict[str, Arm]:
         "penalty": Arm("penalty", _with(_plain(Penalty))),
         "filtered": Arm("DCGAN on s ≥ 0.85", _with(_plain(), best)),
         "tilted": Arm("DCGAN on data ∝ exp(10 s)", _with(_plain(pool=5, pool_beta=10.0))),
-        "oracle": Arm("DCGAN on obeying images", _with(_plain(), replace(_HARVEST, data=_obeying(work)))),
+        "oracle": Arm(
+            "DCGAN on obeying images",
+            _with(_plain(), replace(_HARVEST, data=Files(str(obeying)))),
+            partial(_find_obeying, obeying),
+        ),
     }
 
 
-def _obeying(work: Path) -> Files:
-    """2,000 images that obey the rule, none of them a reference: what no real data set has."""
-    path = work / "obeying-32.npy"
+def _find_obeying(path: Path) -> None:
+    """Write 2,000 images that obey the rule, none of them a reference: what no real data set has."""
     if not path.exists():
         found = find(Circles(), Connected(), 2000, seed=1, size=32, progress=True)
-        work.mkdir(parents=True, exist_ok=True)
-        np.save(path, render(Circles(), found.indices, seed=1, size=32))
-    return Files(str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path) as file:
+            np.save(file, render(Circles(), found.indices, seed=1, size=32))
 
 
 def _ablation(work: Path) -> dict[str, Arm]:

@@ -47,6 +47,8 @@ class Arm:
 
     label: str
     config: TrainConfig
+    prepare: Callable[[], None] | None = None
+    """Makes its data, where they are not there yet, before the first run."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Study:
 
     about: str
     arms: Callable[[Path], dict[str, Arm]]
-    """Arms by name, given a folder for data that have to be made first. All are measured by the rule and the references
-    of the first one."""
+    """Arms by name, given a folder for data that have to be made. All are measured by the rule and the references of
+    the first one."""
     shown: tuple[str, ...] = ()
     """Arms in the picture of samples, after the first one's data; none given is all."""
     pieces: bool = True
@@ -74,7 +76,7 @@ class Study:
         for seed in range(seeds):
             for name in only or arms:
                 config, standard = (_reduce(c, seed, reduced) for c in (arms[name].config, judge))
-                _record(out, name, config, standard, _FEW_IMAGES if reduced else _IMAGES)
+                _record(out, name, config, standard, _FEW_IMAGES if reduced else _IMAGES, arms[name].prepare)
         records = read_records(out, arms)
         labels = {name: arms[name].label for name in records}
         reference = next(iter(records.values()))[0]["reference"]
@@ -112,11 +114,20 @@ def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
     return resolve(config)
 
 
-def _record(out: Path, arm: str, config: TrainConfig, judge: TrainConfig, count: int) -> None:
+def _record(
+    out: Path,
+    arm: str,
+    config: TrainConfig,
+    judge: TrainConfig,
+    count: int,
+    prepare: Callable[[], None] | None = None,
+) -> None:
     """Train and measure one run, unless its record says that this was done, or another study's beside this one."""
     path, asked = record_path(out, arm, config.seed), config_to_json(config)
     if is_done(path, asked) or (config == judge and _found_beside(path, asked)):
         return
+    if prepare:
+        prepare()
     directory = out / "runs" / path.stem
     if not (directory / "config.json").exists():
         _begin(directory, config)
