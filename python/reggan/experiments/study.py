@@ -226,16 +226,27 @@ def _history(directory: Path, config: TrainConfig) -> dict[str, Any]:
         gaps = np.subtract(curve["expected_score"][last:], curve["score"][last:])
         found["honesty_gap"] = float(gaps.mean())
     batches = [line for line in lines if "generator/batch_score" in line]
-    late = [b["generator/batch_score"] for b in batches if b["generator_step"] > config.steps * 2 / 3]
+    late = [b for b in batches if b["generator_step"] > config.steps * 2 / 3]
     if late:
-        found["worst_batch"] = {"score": min(late), "batches": len(late)}
+        worst = min(late, key=lambda b: b["generator/batch_score"])
+        found["worst_batch"] = {
+            "score": worst["generator/batch_score"],
+            "generator_step": worst["generator_step"],
+            "batches": len(late),
+        }
     return found
+
+
+def _blank(components: list[int]) -> float:
+    """Share of images without a single piece."""
+    return components[0] / sum(components)
 
 
 COLUMNS: Columns = {
     "score": ("exact score", lambda r: r["figures"]["score"], ".3f"),
     "obeying": ("obeying", lambda r: r["figures"]["obeying"], ".1%"),
     "one_piece": ("one piece", lambda r: r["figures"]["one_piece"], ".1%"),
+    "blank": ("without ink", lambda r: _blank(r["figures"]["histograms"]["components"]), ".2%"),
     "ink": ("ink / reference", lambda r: r["figures"]["ink_of_reference"], ".2f"),
     "coverage": ("coverage", lambda r: r["figures"]["coverage"], ".3f"),
     "frechet": ("Fréchet", lambda r: r["figures"]["frechet"], ".1f"),
