@@ -170,6 +170,7 @@ def ruled() -> tuple[training._Trainer, Iterator[Item]]:
 
 
 def run_phases(trainer: training._Trainer, stage: Stage, batch: Batch) -> dict[str, Tensor]:
+    """The phases of one step; their losses and figures."""
     figures: dict[str, Tensor] = {}
     for phase in stage.phases:
         figures |= trainer.run_phase(phase, batch)

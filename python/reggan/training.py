@@ -373,6 +373,10 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         restore_state(tensors, trainer.everything(), trainer.optimizers)
         done, best = info["step"], -math.inf if info["best"] is None else info["best"]
     rule, stages = trainer.rule, trainer.stages
+    total = sum(stage.steps for stage in stages)
+    end = total if until is None else min(until, total)
+    if done >= end < total:
+        return {}
     log = log and ranks.is_first
     data = config.data.open(config.size, rule, log=log)
     reference = summarize(_first(data, config.eval_images), rule)
@@ -396,9 +400,6 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         )
         prune_checkpoints(checkpoints, kind, keep)
 
-    total = sum(stage.steps for stage in stages)
-    if until is not None and done >= until < total:
-        return {}
     with deferred_interrupt() as stop, closing(Progress(total, done, enabled=log)) as progress:
         for step, stage, begins, generator_step in _schedule(stages, done):
             batch = trainer.batch(next(batches), step)
@@ -432,13 +433,15 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
                     save("best", step, keep=1)
                 if stage.makes_samples and (generator_step % config.sample_every == 0 or step == total):
                     _draw(run, f"step-{step:08d}", trainer.sample(SHEET_IMAGES, "sheet"))
-                if step % config.checkpoint_every == 0 or step in (total, until) or stopping:
+                if step % config.checkpoint_every == 0 or step == end or stopping:
                     save("step", step, keep=2)
             if stopping and step < total:
                 raise Stopped(f"stopped at step {step} of {total}")
-            if step == until and step < total:
-                return {}
+            if step == end:
+                break
 
+    if end < total:
+        return {}
     summary = ranks.first(_summarize_run(run, trainer, data) if ranks.is_first else {})
     return cast(dict[str, dict[str, float]], summary)
 

@@ -129,9 +129,9 @@ class Harvest(DCGAN):
         )
 
     def opening(self, steps: int) -> tuple[Harvest, int]:
-        """The steps before the first harvest, and the recipe with the defaults of all options that act after them.
+        """What comes before the first harvest, for `steps` steps of the generator: (recipe, steps of all networks).
 
-        Runs whose openings are equal begin alike.
+        The recipe has the defaults of all options that act later: runs whose openings are equal begin alike.
         """
         later = ("rounds", "accept", "from_each", "feedback", "target_score", "rule_weight", "gate")
         defaults = {name: getattr(Harvest, name) for name in later}
