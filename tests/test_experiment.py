@@ -1,6 +1,7 @@
 """Experiments in their smallest form: what they leave, and that they go on where they were."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_a_study_leaves_records_tables_and_figures(results):
     assert "worst_batch" in found["arms"]["harvest"]
     assert "honesty_gap" in found["arms"]["harvest"]
     assert "honesty_gap" not in found["arms"]["dcgan"]
-    for name in ("scores.png", "samples.png", "frontier.png"):
+    for name in ("scores.png", "samples.png", "frontier.png", "histograms.png"):
         with Image.open(results / name) as image:
             assert min(image.size) > 200
 
@@ -63,6 +64,20 @@ def test_runs_that_have_a_record_are_not_trained_again(results, monkeypatch):
     before = (results / "results.json").read_bytes()
     assert experiment.main([*ARGUMENTS, "--out", str(results)]) == 0
     assert (results / "results.json").read_bytes() == before
+
+
+def test_records_of_other_machines_are_taken(results, tmp_path, monkeypatch):
+    def trained(run, **options):
+        raise AssertionError(f"{run} was trained again")
+
+    monkeypatch.setattr("reggan.experiments.study.fit", trained)
+    shutil.copytree(results / "records", tmp_path / "records")
+    for path in tmp_path.glob("records/*.json"):
+        record = json.loads(path.read_text())
+        record["config"] |= {"device": "elsewhere", "precision": "other"}
+        path.write_text(json.dumps(record))
+    assert experiment.main([*ARGUMENTS, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "results.md").read_bytes() == (results / "results.md").read_bytes()
 
 
 def test_what_a_study_beside_measured_by_the_same_standard_is_taken_over(results, monkeypatch):

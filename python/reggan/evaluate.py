@@ -26,7 +26,7 @@ from .search import find, oracle, oracles
 from .specs import Circles
 from .training import Images, generate, load_networks, private_latents
 
-__all__ = ["evaluate", "held_out_images", "main", "reference_images", "training_images"]
+__all__ = ["evaluate", "held_out_images", "histograms", "main", "reference_images", "training_images"]
 
 _TRAINING = 10_000
 """Training images that copies are looked for among, and that references are taken from where there is no oracle."""
@@ -112,8 +112,6 @@ def evaluate(
     images: Images, reference: Images, training: Images, held_out: Images | None, rule: Rule
 ) -> dict[str, Any]:
     """Every figure of images (N, H, W): by themselves, against references, and, where some were held out, as copies."""
-    counts = np.bincount(analyze(images, fields=("count",)).count)
-    scores, edges = np.histogram(rule(images), bins=_BINS, range=(0, 1))
     memory: dict[str, Any] = {}
     if held_out is not None:
         figure, error = copies(images, training, held_out)
@@ -123,11 +121,18 @@ def evaluate(
         "obeying": float((rule(images) >= 1).mean()),
         **compare(images, reference),
         **memory,
-        "histograms": {
-            "components": counts.tolist(),
-            "score": scores.tolist(),
-            "score_edges": [round(float(edge), 6) for edge in edges],
-        },
+        "histograms": histograms(images, rule),
+    }
+
+
+def histograms(images: Images, rule: Rule) -> dict[str, list[float]]:
+    """Numbers of images (N, H, W) by how many pieces they have, from 0 on, and by score, between 21 edges."""
+    counts = np.bincount(analyze(images, fields=("count",)).count)
+    scores, edges = np.histogram(rule(images), bins=_BINS, range=(0, 1))
+    return {
+        "components": counts.tolist(),
+        "score": scores.tolist(),
+        "score_edges": [round(float(edge), 6) for edge in edges],
     }
 
 

@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Columns", "Record", "check_arms", "is_done", "read_records", "record_path", "spread", "table"]
+__all__ = [
+    "Columns",
+    "Record",
+    "asks_the_same",
+    "check_arms",
+    "is_done",
+    "read_records",
+    "record_path",
+    "spread",
+    "table",
+]
 
 Record = dict[str, Any]
 Columns = Mapping[str, tuple[str, Callable[[Record], float | None], str]]
@@ -27,9 +37,15 @@ def record_path(out: Path, arm: str, seed: int) -> Path:
     return out / "records" / f"{arm}-seed{seed}.json"
 
 
+def asks_the_same(config: Record, other: Record) -> bool:
+    """Whether two configurations are equal but for what "auto" stood for on the machine of each."""
+    either = {"device": "any", "precision": "any"}
+    return config | either == other | either
+
+
 def is_done(path: Path, asked: Record) -> bool:
-    """Whether the record is there; a ValueError if it is of another configuration."""
-    if path.exists() and json.loads(path.read_text())["config"] != asked:
+    """Whether the record is there, of whatever machine; a ValueError if it is of another configuration."""
+    if path.exists() and not asks_the_same(json.loads(path.read_text())["config"], asked):
         raise ValueError(f"{path} is of another configuration; remove it, or name another --out")
     return path.exists()
 

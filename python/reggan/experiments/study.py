@@ -22,13 +22,13 @@ from PIL import Image
 from ..config import TrainConfig, config_to_json
 from ..data import Blobs
 from ..drawing import highlight, panels
-from ..evaluate import evaluate, held_out_images, reference_images, training_images
+from ..evaluate import evaluate, held_out_images, histograms, reference_images, training_images
 from ..files import atomic_write
 from ..metrics import compare
 from ..recipes import Harvest, RegGAN
 from ..rules import resolve_rule
 from ..training import Images, create_run, fit, generate, load_generator, open_run, private_latents, resolve
-from .records import Columns, Record, check_arms, is_done, read_records, record_path, spread, table
+from .records import Columns, Record, asks_the_same, check_arms, is_done, read_records, record_path, spread, table
 
 __all__ = ["Arm", "Study"]
 
@@ -39,6 +39,8 @@ _TRIES = 20
 _SHOWN = 32
 _COLUMNS = 4
 _FEWEST = 100
+_MANY = 9
+"""Images with so many pieces or more are one bar."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,13 @@ class Study:
         atomic_write(out / "results.md", _tables(described, reference, reduced))
         _curves(records, labels).savefig(out / "scores.png", dpi=110)
         _frontier(described).savefig(out / "frontier.png", dpi=110)
-        data = judge.data.open(judge.size, resolve_rule(judge.rule)).items(np.arange(_SHOWN))[0][:, 0].numpy()
-        tiles = {"data set": data} | {
+        rule = resolve_rule(judge.rule)
+        data = training_images(judge.data.open(judge.size, rule))
+        counted = {"data set": [histograms(data, rule)]} | {
+            labels[name]: [record["figures"]["histograms"] for record in found] for name, found in records.items()
+        }
+        _bars(counted).savefig(out / "histograms.png", dpi=110)
+        tiles = {"data set": data[:_SHOWN]} | {
             labels[name]: _read_tiles(
                 record_path(out, name, records[name][0]["config"]["seed"]).with_suffix(".png"), judge.size
             )
@@ -167,7 +174,7 @@ def _found_beside(path: Path, asked: Record) -> bool:
     """Whether a study beside this one has a record of this configuration, as its judge; it is then copied here."""
     for other in sorted(path.parents[2].glob(f"*/records/*-seed{asked['seed']}.json")):
         record = json.loads(other.read_text())
-        if record["config"] == asked and record.get("is_judge"):
+        if asks_the_same(record["config"], asked) and record.get("is_judge"):
             path.parent.mkdir(parents=True, exist_ok=True)
             for suffix in (".png", ".json"):
                 atomic_write(path.with_suffix(suffix), other.with_suffix(suffix).read_bytes())
@@ -307,6 +314,32 @@ def _frontier(arms: dict[str, Any]) -> Figure:
     axes.set_title("hollow: after rejection of every image that fails", fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _bars(counted: dict[str, list[Record]]) -> Figure:
+    """The paper's histograms: shares of images by score and by number of pieces, over all seeds.
+
+    Each has a scale of its own.
+    """
+    figure = Figure(figsize=(8, 0.6 + 0.85 * len(counted)), layout="constrained")
+    rows = figure.subplots(len(counted), 2, squeeze=False, sharex="col", width_ratios=[3, 2])
+    for (by_score, by_pieces), (label, found) in zip(rows, counted.items(), strict=True):
+        scores = np.mean([np.divide(h["score"], sum(h["score"])) for h in found], axis=0)
+        by_score.stairs(scores, found[0]["score_edges"], fill=True, color="0.25")
+        pieces = np.zeros(_MANY + 1)
+        for histogram in found:
+            shares = np.divide(histogram["components"], sum(histogram["components"]))
+            np.add.at(pieces, np.minimum(np.arange(len(shares)), _MANY), shares / len(found))
+        by_pieces.bar(np.arange(_MANY + 1), pieces, color="0.25")
+        by_score.set_title(label, fontsize=9, loc="left")
+        for axes, shares in ((by_score, scores), (by_pieces, pieces)):
+            most = float(shares.max())
+            axes.set(ylim=(0, 1.05 * most), yticks=[most], yticklabels=[f"{most:.0%}"])
+            axes.spines[["top", "right"]].set_visible(False)
+    rows[-1, 0].set(xlabel="exact score", xlim=(0, 1))
+    rows[-1, 1].set(xlabel="pieces", xticks=range(_MANY + 1))
+    rows[-1, 1].set_xticklabels([*map(str, range(_MANY)), f"{_MANY}+"])
     return figure
 
 
