@@ -102,7 +102,7 @@ USAGE = {
     "unknown recipe 'stylegan'; known: dcgan, harvest, penalty, reggan, wdcgan": ["--recipe", "stylegan"],
     "unknown preset 'fast'; known: fine, paper, quick": ["--preset", "fast"],
     "unknown rule 'tidy'": ["--rule", "tidy"],
-    "size is 33, must be one of 32, 64, 128": ["--size", "33"],
+    "size is 33, must be one of 28, 32, 40": ["--size", "33"],
     "steps is -5, must be from 1 to 1000000000": ["--steps", "-5"],
     "batch_size is 100000000000, must be from 2 to 65536": ["--batch-size", "100000000000"],
     "width is 0, must be from 1": ["--width", "0"],

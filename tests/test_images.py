@@ -273,8 +273,6 @@ def test_the_configuration_keeps_them(tmp_path):
     raw["data"]["crop"] = "somewhere"
     with pytest.raises(ValueError, match=r"field data\.crop"):
         config_from_json(raw)
-    with pytest.raises(ValueError, match="gray"):
-        replace(preset(), data=Files("here", color=True))
 
 
 TINY = [

@@ -30,6 +30,12 @@ def test_shapes_and_ranges(size, channels):
     assert ResidualClassifier(channels, 7, 4, 1)(images).shape == (3, 7)
 
 
+def test_sizes_have_the_fewest_doublings_from_4_to_7_pixels():
+    assert SIZES == (28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
+    sides = {28: 7, 32: 4, 40: 5, 96: 6, 128: 4}
+    assert {size: DCGANGenerator(size, width=1).layers[0](torch.zeros(1, 100)).shape[-1] for size in sides} == sides
+
+
 def test_64_pixels_have_the_papers_layers():
     generator, discriminator, classifier = DCGANGenerator(), DCGANDiscriminator(), ScoreClassifier()
     assert kinds(generator, nn.ConvTranspose2d) == 5
@@ -50,9 +56,9 @@ def test_the_layers_of_one_pixel_are_convolutions():
 
 @pytest.mark.parametrize("size", [0, 16, 33, 256])
 def test_sizes_that_are_not_served_are_said(size):
-    with pytest.raises(ValueError, match=r"must be one of \(32, 64, 128\)"):
+    with pytest.raises(ValueError, match=r"must be one of \(28, 32, 40, .*, 128\)"):
         DCGANGenerator(size)
-    with pytest.raises(ValueError, match=r"must be one of \(32, 64, 128\)"):
+    with pytest.raises(ValueError, match=r"must be one of \(28, 32, 40, .*, 128\)"):
         DCGANDiscriminator(size)
 
 

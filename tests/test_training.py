@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from reggan import score, training
+from reggan import Polygons, evaluate, generate, score, training
 from reggan.checkpoint import list_checkpoints, load_checkpoint
 from reggan.config import preset
+from reggan.data import Blobs
 from reggan.recipes import RECIPES
 
 TINY = {
@@ -90,6 +92,23 @@ def test_every_recipe_leaves_a_whole_run_directory(tmp_path, recipe):
     assert summary["data"]["score"] == pytest.approx(0.53, abs=0.05)
     assert summary["data"]["one_piece"] == 0
     assert training.open_run(tmp_path / "run") == tiny(recipe)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_makes_images_in_color_and_of_28_pixels(tmp_path, recipe):
+    data = Blobs(images=300, spec=Polygons(color=True), classes=())
+    run = tmp_path / "run"
+    train(run, tiny(recipe, data=data, size=28))
+    with Image.open(run / "samples" / "data.png") as sheet:
+        red, green, blue = np.moveaxis(np.asarray(sheet), -1, 0)
+        assert (red != green).any()
+        assert (green != blue).any()
+    if recipe == "harvest":
+        assert evaluate.main([str(run), "--n", "100"]) == 0
+    assert generate.main([str(run), "-n", "3", "--out", str(tmp_path / "made")]) == 0
+    for path in tmp_path.glob("made/0*.png"):
+        with Image.open(path) as image:
+            assert (image.mode, image.size) == ("RGB", (28, 28))
 
 
 def test_metrics_hold_losses_and_exact_scores(finished):

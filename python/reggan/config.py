@@ -33,7 +33,7 @@ class TrainConfig:
     """What samples must obey: names in reggan.RULES as in "connected & ink(0.1, 0.4)", or your own as
     package.module:attribute."""
     size: int = 32
-    """Side of the images in pixels: 32, 64 or 128."""
+    """Side of the images in pixels: 28, 32, 40, 48, 56, 64, 80, 96, 112 or 128."""
     steps: int = 1000
     """Steps of the generator's training; what a recipe does before comes on top."""
     batch_size: int = 64
@@ -81,10 +81,6 @@ class TrainConfig:
             sample_every=(1, 10**9),
             checkpoint_every=(1, 10**9),
         )
-        if isinstance(self.data, Files) and self.data.color:
-            raise ValueError(
-                "data.color is True, but the networks make gray images; RGB images are made gray without it"
-            )
         resolve_rule(self.rule)
 
 

@@ -46,7 +46,7 @@ def sheet(images: npt.NDArray[np.uint8], *, columns: int | None = None, zoom: in
 
 
 def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.Image:
-    """Sheets side by side, one for each group of images (N, H, W), under its name."""
+    """Sheets side by side, one for each group of images (N, H, W), or (N, 3, H, W) of RGB, under its name."""
     import matplotlib
 
     # Pillow's own font lacks signs such as ≥.
@@ -54,14 +54,14 @@ def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.
     sheets = [sheet(images, columns=columns) for images in groups.values()]
     gap, head = 24, 34
     canvas = Image.new(
-        "L",
+        sheets[0].mode,
         (sum(s.width for s in sheets) + gap * (len(sheets) - 1), head + max(s.height for s in sheets)),
-        255,
+        "white",
     )
     draw = ImageDraw.Draw(canvas)
     x = 0
     for name, each in zip(groups, sheets, strict=True):
-        draw.text((x + 4, 4), name, fill=0, font=font)
+        draw.text((x + 4, 4), name, fill="black", font=font)
         canvas.paste(each, (x, head))
         x += each.width + gap
     return canvas

@@ -15,12 +15,12 @@ import tyro
 
 from .cli import UsageError, execute
 from .config import TrainConfig
-from .data import Blobs, ImageSet, normalize
+from .data import Blobs, ImageSet, arrays, normalize, tensor
 from .files import atomic_write
 from .metrics import compare, copies, memorizes, summarize
 from .recipes import Networks
 from .rendering import render
-from .rules import Rule, resolve_rule
+from .rules import Rule, darkest, resolve_rule
 from .scoring import analyze
 from .search import find, oracle, oracles
 from .specs import Circles
@@ -59,7 +59,7 @@ class EvaluateOptions:
 
 
 def reference_images(config: TrainConfig, data: ImageSet, count: int) -> tuple[Images, str]:
-    """Up to `count` images that show what obeying the rule looks like, (N, H, W), and what they are.
+    """Up to `count` images that show what obeying the rule looks like, (N, H, W) or (N, 3, H, W), and what they are.
 
     Of circles the oracle: images that were found to obey the rule, and are never trained on. Of other rendered data
     what a search through 200,000 others finds. Of other data those that obey the rule. Where they are fewer than 100,
@@ -96,7 +96,7 @@ def training_images(data: ImageSet) -> Images:
 
 def _training(data: ImageSet) -> tuple[Images, Any]:
     images, scores, _ = data.items(np.arange(min(data.length or _TRAINING, _TRAINING)))
-    return images[:, 0].numpy(), scores.numpy()
+    return arrays(images), scores.numpy()
 
 
 def held_out_images(config: TrainConfig) -> Images | None:
@@ -105,7 +105,7 @@ def held_out_images(config: TrainConfig) -> Images | None:
         return None
     endless = replace(config.data, images=0).open(config.size, resolve_rule(config.rule))
     start = config.data.images or _BEYOND
-    return endless.items(np.arange(start, start + _TRAINING))[0][:, 0].numpy()
+    return arrays(endless.items(np.arange(start, start + _TRAINING))[0])
 
 
 def evaluate(
@@ -118,7 +118,7 @@ def evaluate(
         memory = {"copies": figure, "copies_error": error, "memorizes": memorizes(figure, error)}
     return {
         **summarize(images, rule),
-        "obeying": float((rule(images) >= 1).mean()),
+        "obeying": float((rule(darkest(images)) >= 1).mean()),
         **compare(images, reference),
         **memory,
         "histograms": histograms(images, rule),
@@ -127,8 +127,9 @@ def evaluate(
 
 def histograms(images: Images, rule: Rule) -> dict[str, list[float]]:
     """Numbers of images (N, H, W) by how many pieces they have, from 0 on, and by score, between 21 edges."""
-    counts = np.bincount(analyze(images, fields=("count",)).count)
-    scores, edges = np.histogram(rule(images), bins=_BINS, range=(0, 1))
+    seen = darkest(images)
+    counts = np.bincount(analyze(seen, fields=("count",)).count)
+    scores, edges = np.histogram(rule(seen), bins=_BINS, range=(0, 1))
     return {
         "components": counts.tolist(),
         "score": scores.tolist(),
@@ -138,11 +139,11 @@ def histograms(images: Images, rule: Rule) -> dict[str, list[float]]:
 
 def honesty(config: TrainConfig, networks: Networks, images: Images, rule: Rule) -> dict[str, float]:
     """What the recipe's own classifier expects of images (N, H, W), and by how much that is above their exact score."""
-    seen = normalize(torch.from_numpy(images)[:, None])
+    seen = normalize(tensor(images))
     with torch.no_grad():
         told = {key: float(value) for key, value in config.recipe.monitor(networks, seen, rule).items()}
     if "expected_score" in told:
-        told["honesty_gap"] = told["expected_score"] - float(rule(images).mean())
+        told["honesty_gap"] = told["expected_score"] - float(rule(darkest(images)).mean())
     return told
 
 

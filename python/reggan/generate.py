@@ -18,7 +18,7 @@ from .cli import UsageError, execute
 from .drawing import highlight, sheet
 from .files import atomic_write
 from .metrics import summarize
-from .rules import resolve_rule
+from .rules import darkest, resolve_rule
 from .training import Images, generate, load_generator, private_generator
 
 __all__ = ["main"]
@@ -73,7 +73,7 @@ def _generate(arguments: list[str]) -> None:
     scores: list[np.ndarray] = []
     found = tried = 0
     for images in _batches(module, config.recipe.latent_dim, options.seed):
-        exact = rule(images)
+        exact = rule(darkest(images))
         good = exact >= np.float32(options.require)
         kept.append(images[good])
         scores.append(exact[good])
@@ -91,10 +91,10 @@ def _generate(arguments: list[str]) -> None:
     out = options.out or options.run / f"generated-seed{options.seed}"
     out.mkdir(parents=True, exist_ok=True)
     for k, image in enumerate(images):
-        Image.fromarray(image).save(out / f"{k:05d}.png")
+        Image.fromarray(np.moveaxis(image, 0, -1) if image.ndim == 3 else image).save(out / f"{k:05d}.png")
         print(f"{out / f'{k:05d}.png'}  {exact[k]:.6f}")
     sheet(images[:_BATCH]).save(out / "sheet.png")
-    sheet(highlight(images[:_BATCH])).save(out / "sheet-pieces.png")
+    sheet(highlight(darkest(images[:_BATCH]))).save(out / "sheet-pieces.png")
     figures = summarize(images, rule)
     print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     if options.require:

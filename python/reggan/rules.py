@@ -18,10 +18,15 @@ import numpy.typing as npt
 
 from .scoring import analyze, remove_small, score
 
-__all__ = ["RULES", "Connected", "Ink", "Product", "Rule", "Solid", "Symmetric", "resolve_rule"]
+__all__ = ["RULES", "Connected", "Ink", "Product", "Rule", "Solid", "Symmetric", "darkest", "resolve_rule"]
 
 TENTHS = tuple((2 * k + 1) / 20 for k in range(10))
 """Edges of the 11 classes round(10 s), rounding half up: 0.05, 0.15, ..., 0.95."""
+
+
+def darkest(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What rules see of images: gray ones (N, H, W) as they are, of RGB (N, 3, H, W) the darkest channel, (N, H, W)."""
+    return images.min(axis=1) if images.ndim == 4 else images
 
 
 class Rule(ABC):

@@ -35,7 +35,7 @@ from .checkpoint import (
     save_checkpoint,
 )
 from .config import TrainConfig, config_from_json, config_to_json
-from .data import ImageSet, Item, load_batches, normalize
+from .data import ImageSet, Item, arrays, load_batches, normalize, tensor
 from .distributed import Ranks
 from .drawing import highlight, sheet
 from .files import atomic_write
@@ -44,7 +44,7 @@ from .networks import sample
 from .progress import Progress, deferred_interrupt
 from .recipes import Batch, Phase, Stage
 from .report import write_report
-from .rules import Rule, resolve_rule
+from .rules import Rule, darkest, resolve_rule
 
 __all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "load_networks", "open_run", "resolve"]
 
@@ -153,7 +153,7 @@ def _build(config: TrainConfig) -> dict[str, nn.Module]:
     """The recipe's networks on the CPU, with weights that are a function of the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(private_generator(config.seed, "weights").initial_seed())
-        return config.recipe.build(config.size, 1, resolve_rule(config.rule))
+        return config.recipe.build(config.size, config.data.channels, resolve_rule(config.rule))
 
 
 @dataclass
@@ -241,7 +241,7 @@ class _Trainer:
                 value.copy_(trained[key])
 
     def sample(self, count: int, purpose: str) -> Images:
-        """Images of the averaged generator, (count, H, W) uint8, the same latents for the same purpose."""
+        """Images of the averaged generator, uint8 (count, H, W) or (count, 3, H, W): equal for an equal purpose."""
         latents = private_latents(self.config.seed, purpose, count, self.config.recipe.latent_dim)
         with self.autocast():
             return generate(self.averaged, latents.to(self.config.device))
@@ -249,7 +249,7 @@ class _Trainer:
     def evaluate(self) -> dict[str, float]:
         """Exact scores and metrics of samples, and what the recipe has to say of them."""
         images = self.sample(self.config.eval_images, "evaluation")
-        seen = normalize(torch.from_numpy(images)[:, None].to(self.config.device))
+        seen = normalize(tensor(images).to(self.config.device))
         with torch.no_grad(), self.autocast():
             extra = self.config.recipe.monitor(self.networks, seen, self.rule)
         figures = summarize(images, self.rule) | {key: float(value) for key, value in extra.items()}
@@ -265,9 +265,8 @@ class _Trainer:
 
 
 def generate(generator: nn.Module, latents: Tensor, batch_size: int = 256) -> Images:
-    """Images (N, H, W) uint8, white paper 255, of latents (N, latent_dim), by a generator with one channel."""
-    images: Images = sample(generator, latents, batch_size)[:, 0].cpu().numpy()
-    return images
+    """Images (N, H, W), or (N, 3, H, W) of RGB, uint8, white paper 255, of latents (N, latent_dim)."""
+    return arrays(sample(generator, latents, batch_size))
 
 
 def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[TrainConfig, nn.Module]:
@@ -334,11 +333,11 @@ def _append(path: Path, figures: dict[str, Any]) -> None:
 
 def _first(data: ImageSet, count: int) -> Images:
     images, _, _ = data.items(np.arange(min(count, data.length or count)))
-    return images[:, 0].numpy()
+    return arrays(images)
 
 
 def _draw(run: Path, name: str, images: Images) -> None:
-    for suffix, drawn in (("", images), ("-pieces", highlight(images))):
+    for suffix, drawn in (("", images), ("-pieces", highlight(darkest(images)))):
         content = io.BytesIO()
         sheet(drawn).save(content, "PNG")
         atomic_write(run / "samples" / f"{name}{suffix}.png", content.getvalue())
@@ -460,7 +459,7 @@ def _summarize_run(run: Path, trainer: _Trainer, data: ImageSet) -> dict[str, di
         "generator": trainer.sample(SUMMARY_IMAGES, "summary"),
     }
     summary = {name: summarize(those, trainer.rule) for name, those in images.items()}
-    scores = {name: [round(float(s), 6) for s in trainer.rule(those)] for name, those in images.items()}
+    scores = {name: [round(float(s), 6) for s in trainer.rule(darkest(those))] for name, those in images.items()}
     atomic_write(run / "summary.json", json.dumps({"summary": summary, "scores": scores}, indent=1) + "\n")
     write_report(run)
     return summary

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .images import Files, FileSet, UnreadableImages, read_idx
     from .loading import DevicePool, ImageDataset, ImageSet, ImageStream, Item, load_batches
     from .making import make_shards, verify_shards
-    from .pixels import normalize, quantize
+    from .pixels import arrays, normalize, quantize, tensor
     from .rendered import Blobs, RenderedSet
     from .selection import BalancedSelection, CountSelection, RangeSelection, Selection
     from .shards import Shards, open_shards
@@ -33,12 +33,14 @@ __all__ = [
     "Selection",
     "Shards",
     "UnreadableImages",
+    "arrays",
     "load_batches",
     "make_shards",
     "normalize",
     "open_shards",
     "quantize",
     "read_idx",
+    "tensor",
     "verify_shards",
 ]
 
@@ -46,7 +48,7 @@ _MODULES = {
     "images": ("FileSet", "Files", "UnreadableImages", "read_idx"),
     "loading": ("DevicePool", "ImageDataset", "ImageSet", "ImageStream", "Item", "load_batches"),
     "making": ("make_shards", "verify_shards"),
-    "pixels": ("normalize", "quantize"),
+    "pixels": ("arrays", "normalize", "quantize", "tensor"),
     "rendered": ("Blobs", "RenderedSet"),
     "selection": ("BalancedSelection", "CountSelection", "RangeSelection", "Selection"),
     "shards": ("Shards", "open_shards"),

@@ -25,7 +25,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .._arrays import machine_memory
 from ..progress import Progress
-from ..rules import Rule
+from ..rules import Rule, darkest
 from .loading import Item
 from .shards import open_shards
 
@@ -85,6 +85,11 @@ class Files:
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"data.seed is {self.seed}, must be from 0 to 2**63 - 1")
 
+    @property
+    def channels(self) -> int:
+        """1 of gray images, 3 of RGB."""
+        return 3 if self.color else 1
+
     def open(self, size: int, rule: Rule, *, log: bool = False) -> FileSet:
         """Read the images, for squares of this size.
 
@@ -121,7 +126,7 @@ class FileSet:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, size, size)."""
-        return (3 if self.files.color else 1, self.size, self.size)
+        return (self.files.channels, self.size, self.size)
 
     @property
     def is_augmented(self) -> bool:
@@ -131,7 +136,7 @@ class FileSet:
     def items(self, positions: npt.NDArray[np.int64]) -> Item:
         """Images (N, C, size, size), scores (N,), classes (N,); position length * e + k is image k in epoch e."""
         images = np.stack([self._image(*divmod(int(position), self.length)) for position in positions])
-        scores = self.rule(images.min(axis=1))
+        scores = self.rule(darkest(images))
         classes = self.rule.classify(scores)
         return torch.from_numpy(images), torch.from_numpy(scores), torch.from_numpy(classes)
 

@@ -22,6 +22,7 @@ from PIL import Image
 from ..drawing import sheet
 from ..files import atomic_write
 from ..progress import Progress, deferred_interrupt
+from ..rules import darkest
 from ..scoring import analyze
 from ..source import Source, differences
 
@@ -171,7 +172,7 @@ def _measure(images: ImageSet, count: int) -> dict[str, npt.NDArray[Any]]:
     for first in range(0, count, chunk):
         drawn = images.images(np.arange(first, min(first + chunk, count)))
         # Every colour lacks one of red, green and blue, so that ink is what the darkest channel shows.
-        gray = drawn.min(axis=1) if source.is_color else drawn
+        gray = darkest(drawn) if source.is_color else drawn
         parts = analyze(gray, fields=("score", "count", "area"), connectivity=6 if source.is_volume else 4)
         found["exact score"].append(parts.score)
         found["pieces"].append(parts.count)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["normalize", "quantize"]
+__all__ = ["arrays", "normalize", "quantize", "tensor"]
+
+
+def arrays(images: Tensor) -> npt.NDArray[np.uint8]:
+    """Images (N, C, H, W) uint8 as NumPy has them: (N, H, W) of gray, (N, 3, H, W) of RGB."""
+    pixels: npt.NDArray[np.uint8] = images.cpu().numpy()
+    return pixels[:, 0] if pixels.shape[1] == 1 else pixels
+
+
+def tensor(images: npt.NDArray[np.uint8]) -> Tensor:
+    """The reverse of `arrays`: images (N, H, W) or (N, 3, H, W) as torch has them, (N, C, H, W)."""
+    return torch.from_numpy(images if images.ndim == 4 else images[:, None])
 
 
 def normalize(images: Tensor) -> Tensor:

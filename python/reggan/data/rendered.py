@@ -17,7 +17,7 @@ import tyro
 from torch.utils.data import get_worker_info
 
 from ..progress import Progress
-from ..rules import Rule
+from ..rules import Rule, darkest
 from ..specs import BinaryBlobs, Circles, Polygons
 from .loading import Item
 from .selection import BalancedSelection, RangeSelection, Selection
@@ -50,7 +50,7 @@ class RenderedSet:
         if self.length:
             positions = positions % self.length
         images = self.selection.render(positions, threads=1 if get_worker_info() else None)
-        scores = self.rule(images.min(axis=1) if self.is_color else images)
+        scores = self.rule(darkest(images) if self.is_color else images)
         classes = self.rule.classify(scores)
         tensor = torch.from_numpy(images)
         return tensor if self.is_color else tensor[:, None], torch.from_numpy(scores), torch.from_numpy(classes)
@@ -82,6 +82,11 @@ class Blobs:
             raise ValueError(f"data.images is {self.images}, must be from 0 to {10**8}")
         if not 0 < self.below <= 1:
             raise ValueError(f"data.below is {self.below}, must be above 0 and at most 1")
+
+    @property
+    def channels(self) -> int:
+        """1 of gray images, 3 of RGB."""
+        return 3 if isinstance(self.spec, Polygons) and self.spec.color else 1
 
     def open(self, size: int, rule: Rule, *, log: bool = False) -> RenderedSet:
         """The set at this image size. With `log` the renderer's indices of a set with an end are searched for at once,

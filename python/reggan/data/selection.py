@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..rendering import image_shape, render
-from ..rules import Connected, Rule
+from ..rules import Connected, Rule, darkest
 from ..scoring import analyze
 from ..source import Source
 from ..specs import Spec
@@ -104,7 +104,8 @@ class Selection(ABC):
         source = Source(self.spec, self.seed, self.size)
         if type(rule) is Connected and rule == Connected():
             return source.scores(candidates)
-        return rule(source.render(candidates))
+        images = source.render(candidates)
+        return rule(darkest(images) if source.is_color else images)
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,7 @@ class CountSelection(Selection):
         """The number of pieces of each candidate."""
         source = Source(self.spec, self.seed, self.size)
         images: npt.NDArray[Any] = source.render(candidates)
-        # Ink of an RGB image is what its darkest channel shows.
-        gray = images.min(axis=1) if source.is_color else images
+        gray = darkest(images) if source.is_color else images
         counts: npt.NDArray[np.int64] = analyze(
             gray, fields=("count",), connectivity=6 if source.is_volume else 4
         ).count.astype(np.int64)

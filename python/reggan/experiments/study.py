@@ -26,7 +26,7 @@ from ..evaluate import evaluate, held_out_images, histograms, reference_images, 
 from ..files import atomic_write
 from ..metrics import compare
 from ..recipes import Harvest, RegGAN
-from ..rules import resolve_rule
+from ..rules import darkest, resolve_rule
 from ..training import Images, create_run, fit, generate, load_generator, open_run, private_latents, resolve
 from .records import Columns, Record, asks_the_same, check_arms, is_done, read_records, record_path, spread, table
 
@@ -102,7 +102,7 @@ class Study:
             if name in records
         }
         if self.pieces:
-            tiles = {label: highlight(images) for label, images in tiles.items()}
+            tiles = {label: highlight(darkest(images)) for label, images in tiles.items()}
         panels(tiles, _COLUMNS).save(out / "samples.png")
 
 
@@ -194,15 +194,15 @@ def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str,
 
     images = drawn(0)
     figures = evaluate(images, reference, training_images(data), held_out_images(judge), rule)
-    figures["ink_of_reference"] = figures["ink"] / float((reference < 128).mean())
-    kept = [images[rule(images) >= 1]]
+    figures["ink_of_reference"] = figures["ink"] / float((darkest(reference) < 128).mean())
+    kept = [images[rule(darkest(images)) >= 1]]
     for part in range(1, _TRIES):
         found = sum(map(len, kept))
         # Where hardly any obeys, looking on would not bring enough to compare.
         if found >= count or found * _TRIES < _FEWEST * part:
             break
         more = drawn(part)
-        kept.append(more[rule(more) >= 1])
+        kept.append(more[rule(darkest(more)) >= 1])
     obeying = np.concatenate(kept)
     rejected: dict[str, Any] = {"acceptance": len(obeying) / (count * len(kept)), "images": min(len(obeying), count)}
     if len(obeying) >= _FEWEST:
@@ -345,10 +345,11 @@ def _bars(counted: dict[str, list[Record]]) -> Figure:
 
 def _tiles(images: Images) -> Image.Image:
     """Images side by side without a border, to be read again by `_read_tiles`."""
-    return Image.fromarray(np.hstack(list(images)))
+    return Image.fromarray(np.hstack([np.moveaxis(image, 0, -1) if image.ndim == 3 else image for image in images]))
 
 
 def _read_tiles(path: Path, size: int) -> Images:
     with Image.open(path) as image:
         pixels = np.asarray(image)
-    return np.stack(np.split(pixels, pixels.shape[1] // size, axis=1))
+    tiles = np.stack(np.split(pixels, pixels.shape[1] // size, axis=1))
+    return np.moveaxis(tiles, -1, 1) if tiles.ndim == 4 else tiles

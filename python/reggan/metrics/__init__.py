@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..rules import Rule
+from ..rules import Rule, darkest
 from . import fidelity, shapes
 from .diversity import diversity
 from .features import Featured
@@ -52,12 +52,15 @@ REFERENCE_METRICS: dict[str, Callable[[Featured, Featured], float]] = {
 
 
 def summarize(images: npt.NDArray[np.uint8], rule: Rule) -> dict[str, float]:
-    """Mean exact score of the rule, and every metric, of images (N, H, W)."""
-    return {"score": float(rule(images).mean())} | {name: metric(images) for name, metric in METRICS.items()}
+    """Mean exact score of the rule, and every metric, of images (N, H, W), or (N, 3, H, W) of RGB."""
+    seen = darkest(images)
+    return {"score": float(rule(seen).mean())} | {name: metric(seen) for name, metric in METRICS.items()}
 
 
 def compare(images: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -> dict[str, float]:
     """Every metric of images (N, H, W) against reference images (M, H, W), both at least 16 pixels on a side.
+
+    Of RGB images (N, 3, H, W) the features know all channels, and the shapes of blobs are those of the darkest one.
 
     Raises:
         ValueError: there are fewer than 10 images of one of them, or their sides differ.

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..data import tensor
+from ..rules import darkest
+
 __all__ = ["Featured", "RandomFeatures", "standardize"]
 
 _SEED = 2102_04593
@@ -58,14 +61,22 @@ class Featured:
     """Images and, once they are asked for, their features."""
 
     images: npt.NDArray[np.uint8]
-    """(N, H, W), white paper 255; sides of at least 16."""
+    """(N, H, W), or (N, 3, H, W) of RGB, white paper 255; sides of at least 16."""
+
+    @property
+    def gray(self) -> npt.NDArray[np.uint8]:
+        """(N, H, W): what rules see."""
+        return darkest(self.images)
 
     @cached_property
     def features(self) -> Tensor:
-        """Float64 (N, num_features)."""
+        """Float64 (N, channels * num_features)."""
         network = RandomFeatures()
-        ink = torch.from_numpy(self.images)[:, None].float().div(-255).add(1)
-        return torch.cat([network(part) for part in torch.split(ink, _BATCH)]).double()
+        ink = tensor(self.images).float().div(-255).add(1)
+        channels = [
+            torch.cat([network(part) for part in torch.split(each, _BATCH)]) for each in torch.split(ink, 1, dim=1)
+        ]
+        return torch.cat(channels, dim=1).double()
 
 
 def standardize(images: Featured, reference: Featured) -> tuple[Tensor, Tensor]:

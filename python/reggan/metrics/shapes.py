@@ -61,14 +61,14 @@ def edge_softness(images: npt.NDArray[np.uint8]) -> Numbers:
 
 def size(images: Featured, reference: Featured) -> float:
     """Distance between the distributions of blob areas, in pixels."""
-    return wasserstein(blob_areas(images.images), blob_areas(reference.images))
+    return wasserstein(blob_areas(images.gray), blob_areas(reference.gray))
 
 
 def perimeter(images: Featured, reference: Featured) -> float:
     """Distance between the distributions of blob perimeters, in sides of pixels."""
-    return wasserstein(blob_perimeters(images.images), blob_perimeters(reference.images))
+    return wasserstein(blob_perimeters(images.gray), blob_perimeters(reference.gray))
 
 
 def softness(images: Featured, reference: Featured) -> float:
     """Distance between the distributions of gray pixels for each side of the outline."""
-    return wasserstein(edge_softness(images.images), edge_softness(reference.images))
+    return wasserstein(edge_softness(images.gray), edge_softness(reference.gray))

@@ -1,8 +1,7 @@
-"""The networks of DCGAN (Radford, Metz and Chintala, arXiv 1511.06434), for 32, 64 and 128 pixels."""
+"""The networks of DCGAN (Radford, Metz and Chintala, arXiv 1511.06434), for 28 to 128 pixels."""
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import torch
@@ -11,17 +10,21 @@ from torch.nn import functional as F
 
 __all__ = ["SIZES", "DCGANDiscriminator", "DCGANGenerator"]
 
-SIZES = (32, 64, 128)
+_PLANS = {start * 2**k: (start, k) for k in (2, 3, 4, 5) for start in (4, 5, 6, 7) if 28 <= start * 2**k <= 128}
+"""Side of the image: side of the smallest maps, and how often it doubles."""
+
+SIZES = tuple(sorted(_PLANS))
 """Image sides that the networks are built for; 64 has the five layers of the paper."""
 
 
-def _channels(size: int, width: int) -> list[int]:
-    """Feature maps from the 4 x 4 layer to the last before the image: width * (8, 4, 2, 1) at 64 pixels."""
+def _plan(size: int, width: int) -> tuple[int, list[int]]:
+    """Side of the smallest maps, and numbers of maps from there to the image: 4, width * (8, 4, 2, 1) at 64 pixels."""
     if size not in SIZES:
         raise ValueError(f"size is {size}, must be one of {SIZES}")
     if width < 1:
         raise ValueError(f"width is {width}, must be at least 1")
-    return [width * 2**k for k in reversed(range(int(math.log2(size)) - 2))]
+    start, doublings = _PLANS[size]
+    return start, [width * 2**k for k in reversed(range(doublings))]
 
 
 def _initialize(module: nn.Module) -> None:
@@ -35,7 +38,7 @@ def _initialize(module: nn.Module) -> None:
 
 
 class _FromOnePixel(nn.ConvTranspose2d):
-    """The first layer of a generator as a matrix product: (N, inputs) to (N, outputs, 4, 4).
+    """The first layer of a generator as a matrix product: (N, inputs) to (N, outputs, side, side).
 
     A transposed convolution of a single pixel is one, and takes a CPU eight times as long.
     """
@@ -47,7 +50,7 @@ class _FromOnePixel(nn.ConvTranspose2d):
 
 
 class _ToOnePixel(nn.Conv2d):
-    """The last layer of a discriminator as a matrix product: (N, inputs, 4, 4) to (N, outputs)."""
+    """The last layer of a discriminator as a matrix product: (N, inputs, side, side) to (N, outputs)."""
 
     def forward(self, maps: Tensor) -> Tensor:
         return F.linear(maps.permute(0, 2, 3, 1).flatten(1), self.weight.permute(0, 2, 3, 1).flatten(1))
@@ -59,9 +62,9 @@ class DCGANGenerator(nn.Module):
     def __init__(self, size: int = 64, channels: int = 1, latent_dim: int = 100, width: int = 64) -> None:
         super().__init__()
         self.latent_dim = latent_dim
-        maps = _channels(size, width)
+        start, maps = _plan(size, width)
         layers: list[nn.Module] = [
-            _FromOnePixel(latent_dim, maps[0], 4, bias=False),
+            _FromOnePixel(latent_dim, maps[0], start, bias=False),
             nn.BatchNorm2d(maps[0]),
             nn.ReLU(inplace=True),
         ]
@@ -86,7 +89,8 @@ class DCGANDiscriminator(nn.Module):
 
     def __init__(self, size: int = 64, channels: int = 1, width: int = 64) -> None:
         super().__init__()
-        maps = _channels(size, width)[::-1]
+        start, maps = _plan(size, width)
+        maps.reverse()
         layers: list[nn.Module] = [
             nn.Conv2d(channels, maps[0], 4, 2, 1, bias=False),
             nn.LeakyReLU(0.2, inplace=True),
@@ -97,7 +101,7 @@ class DCGANDiscriminator(nn.Module):
                 nn.BatchNorm2d(outputs),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        layers.append(_ToOnePixel(maps[-1], 1, 4, bias=False))
+        layers.append(_ToOnePixel(maps[-1], 1, start, bias=False))
         self.layers = nn.Sequential(*layers)
         _initialize(self)
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..data import arrays
 from ..distributed import Ranks
 from ..options import check_ranges
-from ..rules import Rule
+from ..rules import Rule, darkest
 
 __all__ = ["Batch", "Begin", "Loss", "Networks", "Phase", "Recipe", "Stage", "Stats", "exact_scores"]
 
@@ -61,8 +62,8 @@ Begin = Callable[[Networks, Batch], Stats]
 
 
 def exact_scores(rule: Rule, images: Tensor) -> Tensor:
-    """Exact scores (N,), on the CPU, of images (N, 1, H, W) as they would be saved, uint8."""
-    return torch.from_numpy(rule(images[:, 0].cpu().numpy()))
+    """Exact scores (N,), on the CPU, of images (N, C, H, W) as they would be saved, uint8."""
+    return torch.from_numpy(rule(darkest(arrays(images))))
 
 
 @dataclass(frozen=True)
