@@ -89,7 +89,7 @@ def ours(config: TrainConfig) -> Callable[[], None]:
     """Our loop: phases, moving average, exact scores of the data, a line of losses every ten steps."""
     trainer = training._Trainer.create(config)
     data = config.data.open(config.size, trainer.rule)
-    batches = load_batches(data, config.batch_size * config.recipe.pool, seed=0)
+    batches = load_batches(data, config.batch_size * config.recipe.draws, seed=0)
     (stage,) = trainer.stages
     step = 0
 
@@ -166,7 +166,7 @@ def ruled() -> tuple[training._Trainer, Iterator[Item]]:
     config = training.resolve(replace(config, recipe=recipe, data=replace(config.data, images=10_000)))
     trainer = training._Trainer.create(config)
     data = config.data.open(config.size, trainer.rule)
-    return trainer, load_batches(data, config.batch_size * config.recipe.pool, seed=0, device=config.device)
+    return trainer, load_batches(data, config.batch_size * config.recipe.draws, seed=0, device=config.device)
 
 
 def run_phases(trainer: training._Trainer, stage: Stage, batch: Batch) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from reggan import training
 from reggan.checkpoint import list_checkpoints, load_checkpoint
 from reggan.distributed import Ranks
 
-RECIPES = ("harvest", "penalty", "reggan", "wdcgan")
+RECIPES = ("harvest", "penalty", "reggan", "reggan-wgan-gp", "wdcgan", "wgan")
 
 SCRIPT = """
 import sys

@@ -25,6 +25,21 @@ def test_adversarial_losses_are_goodfellows():
     assert losses.discriminator_bce(real, fake, 0.9).item() == pytest.approx(smoothed)
 
 
+def test_critic_losses_are_a_distance_and_its_penalty():
+    real, fake = torch.randn(2, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    distance = real.numpy().mean() - fake.numpy().mean()
+    assert losses.critic_wasserstein(real, fake).item() == pytest.approx(-distance)
+    assert losses.generator_wasserstein(fake).item() == pytest.approx(-fake.numpy().mean())
+    # Of f(x) = sum(a x^2 / 2) the gradient is a x, and the penalty's own gradient by a is mean 2 (|ax| - 1) |x| sign.
+    x = torch.randn(20, 3, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    a = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    penalty = losses.gradient_penalty(lambda x: (a * x.square() / 2).sum(dim=(1, 2)), x)
+    length = np.linalg.norm(x.numpy().reshape(20, 6), axis=1)
+    assert penalty.item() == pytest.approx(((0.7 * length - 1) ** 2).mean())
+    (slope,) = torch.autograd.grad(penalty, a)
+    assert slope.item() == pytest.approx((2 * (0.7 * length - 1) * length).mean())
+
+
 def test_rule_losses_are_their_formulas():
     p, v = softmax(LOGITS.numpy()), VALUES.numpy()
     assert losses.rule_top(LOGITS, VALUES).numpy() == pytest.approx(-np.log(p[:, -1]))

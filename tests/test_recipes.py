@@ -290,3 +290,70 @@ def test_what_the_classifier_expects_has_a_value_for_each_class(edges):
     networks = recipe.build(32, 1, Edged())
     expected = recipe.monitor(networks, torch.stack([OBEYING, FAILING]), Edged())["expected_score"]
     assert 0 <= float(expected.detach()) <= 1
+
+
+# WGAN
+
+
+def critics(name, **options):
+    recipe = replace(tiny(name).recipe, **options)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(4 * recipe.draws, 1, 32, 32, generator=generator) * 2 - 1
+    none = torch.zeros(len(images))
+    return recipe, recipe.build(32, 1, CONNECTED), Batch(images, none, none, generator)
+
+
+@pytest.mark.parametrize("name", ["wgan", "wgan-gp"])
+def test_each_step_of_the_critic_has_real_images_of_its_own(name):
+    recipe, networks, batch = critics(name, critic_steps=3)
+    networks["discriminator"] = critic = Darkness()
+    *steps, last = recipe.adversarial_phases()
+    assert [phase.updates for phase in steps] == ["discriminator"] * 3
+    assert last.updates == "generator"
+    for phase in steps:
+        phase.loss(networks, batch)
+    real = [seen for seen in critic.seen if any(torch.equal(seen, part) for part in batch.images.split(4))]
+    assert torch.equal(torch.cat(real), batch.images)
+
+
+def test_the_critics_weights_are_clipped_after_each_of_its_steps():
+    recipe, networks, batch = critics("wgan", clip=0.015)
+    phase = recipe.adversarial_phases()[0]
+    critic = networks["discriminator"]
+    optimizer = phase.optimizer(critic.parameters())
+    assert max(float(p.detach().abs().max()) for p in critic.parameters()) > 0.5
+    phase.loss(networks, batch)[0].backward()
+    optimizer.step()
+    assert max(float(p.detach().abs().max()) for p in critic.parameters()) == pytest.approx(0.015)
+
+
+def test_the_penalty_is_on_the_way_between_real_and_generated_images():
+    recipe, networks, batch = critics("wgan-gp", gradient_penalty=3.0)
+
+    class Squares(Darkness):
+        """A critic whose gradient is the image itself."""
+
+        def forward(self, images):
+            super().forward(images)
+            return images.square().flatten(1).sum(dim=1) / 2
+
+    networks["discriminator"] = critic = Squares()
+    real, fake = batch.images[:4], -batch.images[:4]
+    penalty = recipe.penalty(networks, batch, real, fake)
+    (mixed,) = critic.seen
+    share = mixed / real
+    for each in share:
+        torch.testing.assert_close(each, each[0, 0, 0].expand_as(each))
+    assert len({round(float(each[0, 0, 0]), 4) for each in share}) == 4
+    assert -1 <= share.min() < share.max() <= 1
+    expected = 3 * (mixed.flatten(1).norm(dim=1) - 1).square().mean()
+    assert penalty.item() == pytest.approx(expected.item())
+
+
+def test_the_rule_step_is_of_the_generators_kind_at_its_own_rate():
+    recipe, networks, _ = critics("reggan-wgan-gp", rule_ratio=0.25)
+    *_, rule = recipe.stages(10, CONNECTED)[-1].phases
+    optimizer = rule.optimizer(networks["generator"].parameters())
+    assert rule.name == "rule"
+    assert optimizer.defaults["betas"] == (0.0, 0.9)
+    assert optimizer.defaults["lr"] == optimizer.param_groups[0]["lr"] == 0.25 * recipe.lr

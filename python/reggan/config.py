@@ -13,7 +13,7 @@ from pydantic import SkipValidation, TypeAdapter, ValidationError
 from .data import Blobs, Files
 from .networks import SIZES
 from .options import check_ranges
-from .recipes import DCGAN, RECIPES, WDCGAN, Harvest, Penalty, Recipe, RegGAN
+from .recipes import DCGAN, RECIPES, WDCGAN, WGAN, WGANGP, Harvest, Penalty, Recipe, RegGAN, RegWGANGP
 from .rules import resolve_rule
 
 __all__ = ["PRESETS", "TrainConfig", "config_from_json", "config_to_json", "lookup", "preset"]
@@ -107,21 +107,29 @@ _FINE = replace(_QUICK, size=64, steps=12_000, eval_every=500)
 
 
 def _small(config: TrainConfig, warmup: int) -> dict[str, TrainConfig]:
-    """Every recipe with networks that a CPU can train; Harvest has a warm-up, and rates that fall from about there."""
+    """Every recipe with networks that a CPU can train.
+
+    Harvest has a warm-up, and rates that fall from about there. A critic of five steps leaves the generator fewer.
+    """
     options: dict[str, Any] = {"width": 24, "real_label": 0.9, "instance_noise": 0.1}
-    recipes = (
-        DCGAN(**options),
-        Penalty(**options),
-        RegGAN(**options, method="second", classifier_steps=3000, classifier_width=16),
-        WDCGAN(**options),
-    )
+    learned: dict[str, Any] = {"method": "second", "classifier_steps": 3000, "classifier_width": 16}
+    recipes = (DCGAN(**options), Penalty(**options), RegGAN(**options, **learned), WDCGAN(**options))
+    critics = (WGAN(width=24, lr=2e-4), WGANGP(width=24, lr=2e-4), RegWGANGP(width=24, lr=2e-4, **learned))
     harvest = replace(config, recipe=Harvest(**options, pool=5, warmup=warmup), decay=0.4)
-    return {recipe.name: replace(config, recipe=recipe) for recipe in recipes} | {"harvest": harvest}
+    fewer = replace(config, steps=config.steps // 4)
+    return (
+        {recipe.name: replace(config, recipe=recipe) for recipe in recipes}
+        | {recipe.name: replace(fewer, recipe=recipe) for recipe in critics}
+        | {harvest.recipe.name: harvest}
+    )
 
 
 PRESETS: dict[str, dict[str, TrainConfig]] = {
     "fine": _small(_FINE, warmup=6500),
-    "paper": {recipe.name: replace(_PAPER, recipe=recipe) for recipe in (DCGAN(), Penalty(), RegGAN(), WDCGAN())},
+    "paper": {
+        recipe.name: replace(_PAPER, recipe=recipe)
+        for recipe in (DCGAN(), Penalty(), RegGAN(), RegWGANGP(), WDCGAN(), WGAN(), WGANGP())
+    },
     "quick": _small(_QUICK, warmup=8000),
 }
 """Configurations by preset and recipe. "paper" is arXiv 2102.04593, with what it leaves open as in DCGAN and the number

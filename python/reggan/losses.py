@@ -1,10 +1,13 @@
 """Losses: tensor in, tensor out, each as short as its formula.
 
-Discriminator and generator: Goodfellow et al., arXiv 1406.2661. Rule losses: RegGAN, arXiv 2102.04593,
-section 3.3, where the paper says "to maximize the value of the classifier" and leaves the formula open.
+Discriminator and generator: Goodfellow et al., arXiv 1406.2661; critic: Arjovsky, Chintala and Bottou, arXiv
+1701.07875, with the penalty of Gulrajani et al., arXiv 1704.00028. Rule losses: RegGAN, arXiv 2102.04593, section 3.3,
+where the paper says "to maximize the value of the classifier" and leaves the formula open.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -12,9 +15,12 @@ from torch.nn import functional as F
 
 __all__ = [
     "RULE_LOSSES",
+    "critic_wasserstein",
     "discriminator_bce",
     "expected_score",
     "generator_bce",
+    "generator_wasserstein",
+    "gradient_penalty",
     "rule_expected",
     "rule_soft",
     "rule_top",
@@ -31,6 +37,24 @@ def discriminator_bce(real: Tensor, fake: Tensor, real_label: float = 1.0) -> Te
 def generator_bce(fake: Tensor) -> Tensor:
     """-E[log D(G(z))] on logits (N,): the non-saturating loss, in place of E[log(1 - D(G(z)))]."""
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+
+
+def critic_wasserstein(real: Tensor, fake: Tensor) -> Tensor:
+    """E[D(G(z))] - E[D(x)] on values (N,): minus the distance that the critic sees."""
+    return fake.mean() - real.mean()
+
+
+def generator_wasserstein(fake: Tensor) -> Tensor:
+    """-E[D(G(z))] on values (N,)."""
+    return -fake.mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """E[(|grad D(x)| - 1)^2] at points x (N, ...), which are not differentiated."""
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    penalty: Tensor = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    return penalty
 
 
 def expected_score(logits: Tensor, values: Tensor) -> Tensor:

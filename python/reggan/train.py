@@ -33,7 +33,7 @@ class TrainOptions:
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """Every option is saved in the run's config.json."""
-    recipe: Literal["dcgan", "harvest", "penalty", "reggan", "wdcgan"] = "harvest"
+    recipe: Literal["dcgan", "harvest", "penalty", "reggan", "reggan-wgan-gp", "wdcgan", "wgan", "wgan-gp"] = "harvest"
     """How to train."""
     preset: Literal["fine", "paper", "quick"] = "quick"
     """Where the defaults come from: minutes on a CPU at 32 pixels, an hour at 64, or all of arXiv 2102.04593."""

@@ -385,7 +385,7 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         _draw(run, "data", _first(data, SHEET_IMAGES))
     batches = load_batches(
         data,
-        config.batch_size * config.recipe.pool,
+        config.batch_size * config.recipe.draws,
         seed=config.seed,
         start=done,
         workers=config.workers,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -84,10 +86,16 @@ class DCGANGenerator(nn.Module):
         return torch.tanh(self.layers(z).float())
 
 
-class DCGANDiscriminator(nn.Module):
-    """Images (N, channels, size, size) to one logit each, (N,); positive means real."""
+_NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "layer": partial(nn.GroupNorm, 1)}
 
-    def __init__(self, size: int = 64, channels: int = 1, width: int = 64) -> None:
+
+class DCGANDiscriminator(nn.Module):
+    """Images (N, channels, size, size) to one logit each, (N,); positive means real.
+
+    `norm` is "batch" as in the paper, or "layer" for layer normalization, which leaves each image by itself.
+    """
+
+    def __init__(self, size: int = 64, channels: int = 1, width: int = 64, norm: str = "batch") -> None:
         super().__init__()
         start, maps = _plan(size, width)
         maps.reverse()
@@ -98,7 +106,7 @@ class DCGANDiscriminator(nn.Module):
         for inputs, outputs in pairwise(maps):
             layers += [
                 nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(outputs),
+                _NORMS[norm](outputs),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         layers.append(_ToOnePixel(maps[-1], 1, start, bias=False))

@@ -34,7 +34,7 @@ class Batch:
     """
 
     images: Tensor
-    """(B, C, H, W) float in [-1, 1], white paper 1; B is the batch size times the recipe's pool."""
+    """(B, C, H, W) float in [-1, 1], white paper 1; B is the batch size times what the recipe draws."""
     scores: Tensor
     """(B,) float32, exact scores of the rule in [0, 1]."""
     classes: Tensor
@@ -50,6 +50,17 @@ class Batch:
         """Leave this rank its stripe of these images, with the same source of randomness, and sharing the same."""
         images, scores, classes = (self.ranks.share(t[chosen]) for t in (self.images, self.scores, self.classes))
         return replace(self, images=images, scores=scores, classes=classes)
+
+    def part(self, k: int, of: int) -> Batch:
+        """Part k of equal ones, with the same source of randomness, and sharing the same."""
+        count = len(self.images) // of
+        part = slice(k * count, (k + 1) * count)
+        return replace(self, images=self.images[part], scores=self.scores[part], classes=self.classes[part])
+
+    def uniform(self, count: int, *shape: int) -> Tensor:
+        """Numbers (count, *shape) from 0 to 1, as `noise` gives normal ones."""
+        joined = torch.rand(count * self.ranks.count, *shape, generator=self.generator)
+        return self.ranks.share(joined).to(self.images.device, non_blocking=True)
 
     def noise(self, count: int, *shape: int) -> Tensor:
         """Standard normal numbers (count, *shape) on the device of the images: this rank's stripe of all ranks'."""
@@ -115,6 +126,11 @@ class Recipe(ABC):
 
     def __post_init__(self) -> None:
         check_ranges(self, latent_dim=(1, 65_536), pool=(1, 1000))
+
+    @property
+    def draws(self) -> int:
+        """Batches of real images that a step draws."""
+        return self.pool
 
     @abstractmethod
     def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:

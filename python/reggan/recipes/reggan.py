@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
@@ -9,23 +10,24 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
 from .. import losses
 from ..data import quantize
 from ..networks import ScoreClassifier
 from ..options import check_ranges
 from ..rules import Rule
+from .adversarial import Adversarial
 from .dcgan import DCGAN
 from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
+from .wgan_gp import WGANGP
 
-__all__ = ["RegGAN"]
+__all__ = ["RegGAN", "RegWGANGP", "Ruled"]
 
 
 @dataclass(frozen=True)
-class RegGAN(DCGAN):
-    """RegGAN: a DCGAN whose generator takes a second step, against a classifier of the rule's score."""
-
-    name: ClassVar[str] = "reggan"
+class Ruled(Adversarial):
+    """Any GAN, whose generator takes a second step, against a classifier of the rule's score."""
 
     method: Literal["first", "second"] = "first"
     """first: the classifier is frozen; second: it keeps learning, from generated images with their exact scores too."""
@@ -38,7 +40,7 @@ class RegGAN(DCGAN):
     warmup: int = 0
     """Steps of the generator's training before its rule step sets in, so that there is something to rule over."""
     rule_ratio: float = 1.0
-    """Rate of the generator's rule step over `lr`. Adam cancels a loss weight, so that this ratio is the weight."""
+    """Rate of the generator's rule step over its other one's. Adam cancels a loss weight, so that this ratio is it."""
     rule_loss: Literal["expected", "soft", "top"] = "top"
     """What the rule step minimizes: see reggan.losses.RULE_LOSSES."""
     rule_beta: float = 10.0
@@ -61,26 +63,32 @@ class RegGAN(DCGAN):
             raise ValueError(f"rule_loss is {self.rule_loss!r}, must be one of {', '.join(losses.RULE_LOSSES)}")
 
     def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
-        """Generator, discriminator and classifier."""
+        """The GAN's networks, and the classifier."""
         classifier = ScoreClassifier(size, channels, rule.classes, self.classifier_width)
         return super().build(size, channels, rule) | {"classifier": classifier}
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
-        """The classifier alone; then discriminator, generator against it, generator against the classifier."""
+        """The classifier alone; then the GAN's phases, and the generator against the classifier."""
         lessons = partial(torch.optim.Adam, lr=self.classifier_lr, foreach=True)
         classifier = Phase("classifier", "classifier", self.classifier_loss, lessons)
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), lessons)
-        rule_rate = partial(self.adam, lr=self.lr * self.rule_ratio)
-        against_rule = Phase("rule", "generator", partial(self.rule_step_loss, rule), rule_rate)
-        discriminator, generator = self.adversarial_phases()
+        phases = self.adversarial_phases()
+        optimizer = partial(self.rule_optimizer, phases[-1])
+        ruled = (*phases, Phase("rule", "generator", partial(self.rule_step_loss, rule), optimizer))
 
         warmup = min(self.warmup, steps)
-        ruled = (discriminator, generator, against_rule)
         return (
             Stage("classifier", self.classifier_steps, (classifier,)),
-            Stage("warmup", warmup, (discriminator, generator)),
+            Stage("warmup", warmup, phases),
             Stage("rule", steps - warmup, (teach, *ruled) if self.method == "second" else ruled),
         )
+
+    def rule_optimizer(self, generator: Phase, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """The kind of optimizer that the generator's own phase has, at another rate."""
+        optimizer = generator.optimizer(parameters)
+        for options in (optimizer.defaults, *optimizer.param_groups):
+            options["lr"] *= self.rule_ratio
+        return optimizer
 
     def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""
@@ -107,6 +115,20 @@ class RegGAN(DCGAN):
         """The classifier shall find the best score in generated images."""
         logits = networks["classifier"](self.generate(networks, self.any(batch), again=True)).float()
         return losses.RULE_LOSSES[self.rule_loss](logits, _values(rule, logits), self.rule_beta).mean(), {}
+
+
+@dataclass(frozen=True)
+class RegGAN(Ruled, DCGAN):
+    """RegGAN: a DCGAN whose generator takes a second step, against a classifier of the rule's score."""
+
+    name: ClassVar[str] = "reggan"
+
+
+@dataclass(frozen=True)
+class RegWGANGP(Ruled, WGANGP):
+    """RegGAN on a WGAN-GP."""
+
+    name: ClassVar[str] = "reggan-wgan-gp"
 
 
 def _values(rule: Rule, like: Tensor) -> Tensor:
