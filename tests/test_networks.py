@@ -72,3 +72,8 @@ def test_a_width_of_nothing_is_an_error():
 def test_the_classifier_does_not_depend_on_its_mode(kind):
     classifier, images = kind(32, width=4), torch.randn(2, 1, 32, 32)
     assert torch.equal(classifier.train()(images), classifier.eval()(images))
+
+
+def test_a_norm_that_is_not_there_is_an_error():
+    with pytest.raises(ValueError, match="norm is 'group', must be one of batch, layer"):
+        DCGANDiscriminator(norm="group")

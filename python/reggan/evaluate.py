@@ -126,7 +126,7 @@ def evaluate(
 
 
 def histograms(images: Images, rule: Rule) -> dict[str, list[float]]:
-    """Numbers of images (N, H, W) by how many pieces they have, from 0 on, and by score, between 21 edges."""
+    """Numbers of images, (N, H, W) or (N, 3, H, W), by how many pieces they have, from 0, and by score, in 20 bins."""
     seen = darkest(images)
     counts = np.bincount(analyze(seen, fields=("count",)).count)
     scores, edges = np.histogram(rule(seen), bins=_BINS, range=(0, 1))

@@ -97,6 +97,8 @@ class DCGANDiscriminator(nn.Module):
 
     def __init__(self, size: int = 64, channels: int = 1, width: int = 64, norm: str = "batch") -> None:
         super().__init__()
+        if norm not in _NORMS:
+            raise ValueError(f"norm is {norm!r}, must be one of {', '.join(_NORMS)}")
         start, maps = _plan(size, width)
         maps.reverse()
         layers: list[nn.Module] = [
