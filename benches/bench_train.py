@@ -120,7 +120,7 @@ def check(config: TrainConfig, images: Tensor) -> None:
     item = (((real + 1) * 127.5).round().to(torch.uint8), torch.zeros(len(real)), torch.zeros(len(real)))
     batch = trainer.batch(item, 1)
     latents = replace(batch, generator=batch.generator.clone_state()).noise(len(real), config.recipe.latent_dim)
-    plain.step(batch.images, latents)
+    plain.step(batch.real, latents)
     for phase in trainer.stages[0].phases:
         trainer.run_phase(phase, batch)
     for name, network in trainer.networks.items():

@@ -281,7 +281,7 @@ def test_generate_gives_up_with_a_reason(run, capsys, tmp_path, monkeypatch):
     ]
     code, out, err = ended(lambda: generate_command.main(arguments), capsys)
     assert code == 1
-    assert "only 0 of 256 images have a score of at least 1.0" in err[0]
+    assert "only 0 of 256 samples have a score of at least 1.0" in err[0]
     assert not out
     assert not (tmp_path / "none").exists()
 

@@ -25,6 +25,32 @@ def test_adversarial_losses_are_goodfellows():
     assert losses.discriminator_bce(real, fake, 0.9).item() == pytest.approx(smoothed)
 
 
+def test_other_players_have_losses_of_the_same_game():
+    logits = torch.randn(50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    d = 1 / (1 + np.exp(-logits.numpy()))
+    assert losses.generator_minimax(logits).item() == pytest.approx(np.log(1 - d).mean())
+    assert losses.encoder_bce(logits).item() == pytest.approx(-np.log(1 - d).mean())
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_pairwise_penalty_is_on_the_way_from_a_twin_to_its_sample(power):
+    generator = torch.Generator().manual_seed(2)
+    x, twin = torch.randn(2, 20, 3, 2, generator=generator, dtype=torch.float64)
+    twin[0] = x[0]
+    between = torch.rand(20, 1, 1, generator=generator, dtype=torch.float64)
+    a = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    # Of f(x) = sum(a x^2 / 2) the gradient is a x.
+    penalty = losses.pairwise_penalty(lambda m: (a * m.square() / 2).sum(dim=(1, 2)), x, twin, between, power)
+    rows, twins = x.numpy().reshape(20, 6), twin.numpy().reshape(20, 6)
+    share = between.numpy()[:, 0]
+    length = np.linalg.norm(rows - twins, axis=1, keepdims=True)
+    way = np.divide(rows - twins, length, out=np.zeros_like(rows), where=length > 0)
+    error = np.linalg.norm(0.7 * (share * rows + (1 - share) * twins) - way, axis=1)
+    assert penalty.item() == pytest.approx((error**power).mean())
+    penalty.backward()
+    assert torch.isfinite(a.grad)
+
+
 def test_critic_losses_are_a_distance_and_its_penalty():
     real, fake = torch.randn(2, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     distance = real.numpy().mean() - fake.numpy().mean()

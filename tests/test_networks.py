@@ -5,9 +5,14 @@ import torch
 from torch import nn
 
 from reggan.networks import (
+    MLP,
     SIZES,
     DCGANDiscriminator,
+    DCGANEncoder,
     DCGANGenerator,
+    JointDiscriminator,
+    MLPDiscriminator,
+    MLPGenerator,
     ResidualClassifier,
     ScoreClassifier,
     StridedClassifier,
@@ -25,9 +30,33 @@ def test_shapes_and_ranges(size, channels):
     assert images.shape == (3, channels, size, size)
     assert images.abs().max() <= 1
     assert DCGANDiscriminator(size, channels, 4)(images).shape == (3,)
+    assert DCGANEncoder(size, channels, 5, 4)(images).shape == (3, 5)
     assert ScoreClassifier(size, channels, 7, 4)(images).shape == (3, 7)
     assert StridedClassifier(size, channels, 7, 4)(images).shape == (3, 7)
     assert ResidualClassifier(channels, 7, 4, 1)(images).shape == (3, 7)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 28, 28), (3, 8, 8)])
+def test_fully_connected_networks_take_any_shape(shape):
+    samples = MLPGenerator(shape, 4, 8, 2)(100 * torch.randn(3, 4))
+    assert samples.shape == (3, *shape)
+    assert bool(samples.abs().max() <= 1) == (len(shape) == 3)
+    assert MLPDiscriminator(shape, 8, 2)(samples).shape == (3,)
+    joint = JointDiscriminator(nn.Flatten(), samples[0].numel(), 4, 8)
+    latents = torch.randn(3, 4)
+    assert joint(samples, latents).shape == (3,)
+    assert not torch.equal(joint(samples, latents), joint(samples, latents.flip(0)))
+
+
+def test_a_fully_connected_network_has_the_layers_that_were_asked_for():
+    network = MLP(2, 5, width=7, depth=3, activation="tanh")
+    sizes = [(layer.in_features, layer.out_features) for layer in network.layers if isinstance(layer, nn.Linear)]
+    assert sizes == [(2, 7), (7, 7), (7, 7), (7, 5)]
+    assert kinds(network, nn.Tanh) == 3
+    with pytest.raises(ValueError, match="activation is 'relu6', must be one of leaky_relu, tanh"):
+        MLP(2, 5, activation="relu6")
+    with pytest.raises(ValueError, match="width is 0"):
+        MLP(2, 5, width=0)
 
 
 def test_sizes_have_the_fewest_doublings_from_4_to_7_pixels():

@@ -64,7 +64,7 @@ class Darkness(torch.nn.Module):
 def harvest(**options):
     """A recipe, its networks around a fixed generator, and a batch of white paper."""
     recipe = replace(tiny().recipe, **({"instance_noise": 0.0, "pool": 1, "kept": 4, "replay": 8} | options))
-    networks = recipe.build(32, 1, CONNECTED)
+    networks = recipe.build((1, 32, 32), CONNECTED)
     networks["generator"] = Fixed(OBEYING, FAILING, OBEYING, FAILING)
     networks |= {"averaged": Chosen(OBEYING, FAILING), "discriminator": Darkness()}
     batch = Batch(torch.ones(4, 1, 32, 32), torch.zeros(4), torch.zeros(4), torch.Generator().manual_seed(0))
@@ -273,11 +273,11 @@ def test_lessons_have_exact_scores():
     images, scores, classes = tiny().data.open(32, CONNECTED).items(np.arange(16))
     batch = Batch(normalize(images), scores, classes, torch.Generator())
     taught, told = recipe.lesson(CONNECTED, batch)
-    assert taught.shape == batch.images.shape
+    assert taught.shape == batch.real.shape
     assert told.tolist() == CONNECTED(quantize(taught)[:, 0].numpy()).tolist()
-    assert (taught[:4] >= batch.images[:4]).all()
-    assert (taught[4:8] <= batch.images[4:8]).all()
-    assert torch.equal(taught[8:], batch.images[8:])
+    assert (taught[:4] >= batch.real[:4]).all()
+    assert (taught[4:8] <= batch.real[4:8]).all()
+    assert torch.equal(taught[8:], batch.real[8:])
 
 
 @pytest.mark.parametrize("edges", [(0.25, 0.75), (0.5, 1.0)])
@@ -287,7 +287,7 @@ def test_what_the_classifier_expects_has_a_value_for_each_class(edges):
 
     Edged.edges = edges
     recipe = tiny().recipe
-    networks = recipe.build(32, 1, Edged())
+    networks = recipe.build((1, 32, 32), Edged())
     expected = recipe.monitor(networks, torch.stack([OBEYING, FAILING]), Edged())["expected_score"]
     assert 0 <= float(expected.detach()) <= 1
 
@@ -300,7 +300,7 @@ def critics(name, **options):
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(4 * recipe.draws, 1, 32, 32, generator=generator) * 2 - 1
     none = torch.zeros(len(images))
-    return recipe, recipe.build(32, 1, CONNECTED), Batch(images, none, none, generator)
+    return recipe, recipe.build((1, 32, 32), CONNECTED), Batch(images, none, none, generator)
 
 
 @pytest.mark.parametrize("name", ["wgan", "wgan-gp"])
@@ -312,8 +312,8 @@ def test_each_step_of_the_critic_has_real_images_of_its_own(name):
     assert last.updates == "generator"
     for phase in steps:
         phase.loss(networks, batch)
-    real = [seen for seen in critic.seen if any(torch.equal(seen, part) for part in batch.images.split(4))]
-    assert torch.equal(torch.cat(real), batch.images)
+    real = [seen for seen in critic.seen if any(torch.equal(seen, part) for part in batch.real.split(4))]
+    assert torch.equal(torch.cat(real), batch.real)
 
 
 def test_the_critics_weights_are_clipped_after_each_of_its_steps():
@@ -338,7 +338,7 @@ def test_the_penalty_is_on_the_way_between_real_and_generated_images():
             return images.square().flatten(1).sum(dim=1) / 2
 
     networks["discriminator"] = critic = Squares()
-    real, fake = batch.images[:4], -batch.images[:4]
+    real, fake = batch.real[:4], -batch.real[:4]
     penalty = recipe.penalty(networks, batch, real, fake)
     (mixed,) = critic.seen
     share = mixed / real

@@ -10,10 +10,26 @@ from typing import Annotated, Any, Literal, TypeVar
 import tyro
 from pydantic import SkipValidation, TypeAdapter, ValidationError
 
-from .data import Blobs, Files
+from .data import Blobs, Files, Points
+from .domains import DOMAINS, Domain
 from .networks import SIZES
 from .options import check_ranges
-from .recipes import DCGAN, RECIPES, WDCGAN, WGAN, WGANGP, Harvest, Penalty, Recipe, RegGAN, RegWGANGP
+from .recipes import (
+    DCGAN,
+    GAN,
+    RECIPES,
+    WDCGAN,
+    WGAN,
+    WGANGP,
+    BiGAN,
+    BiGANPGP,
+    Harvest,
+    Penalty,
+    Recipe,
+    RegGAN,
+    RegWGANGP,
+    Toy1D,
+)
 from .rules import resolve_rule
 
 __all__ = ["PRESETS", "TrainConfig", "config_from_json", "config_to_json", "lookup", "preset"]
@@ -27,8 +43,8 @@ class TrainConfig:
 
     recipe: Annotated[Recipe, tyro.conf.arg(name=""), SkipValidation]
     """The recipe's own options."""
-    data: Annotated[Blobs | Files, tyro.conf.AvoidSubcommands, SkipValidation] = field(default_factory=Blobs)
-    """The training data: rendered ones, or images of your own."""
+    data: Annotated[Blobs | Files | Points, tyro.conf.AvoidSubcommands, SkipValidation] = field(default_factory=Blobs)
+    """The training data: rendered images, images of your own, or points."""
     rule: str = "connected"
     """What samples must obey: names in reggan.RULES as in "connected & ink(0.1, 0.4)", or your own as
     package.module:attribute."""
@@ -83,6 +99,11 @@ class TrainConfig:
         )
         resolve_rule(self.rule)
 
+    @property
+    def domain(self) -> Domain:
+        """What samples are."""
+        return DOMAINS[self.data.kind](self.data, self.size, resolve_rule(self.rule))
+
 
 _PAPER = TrainConfig(
     DCGAN(),
@@ -113,7 +134,15 @@ def _small(config: TrainConfig, warmup: int) -> dict[str, TrainConfig]:
     """
     options: dict[str, Any] = {"width": 24, "real_label": 0.9, "instance_noise": 0.1}
     learned: dict[str, Any] = {"method": "second", "classifier_steps": 3000, "classifier_width": 16}
-    recipes = (DCGAN(**options), Penalty(**options), RegGAN(**options, **learned), WDCGAN(**options))
+    recipes = (
+        BiGAN(**options),
+        BiGANPGP(**options),
+        DCGAN(**options),
+        GAN(**(options | {"width": 256})),
+        Penalty(**options),
+        RegGAN(**options, **learned),
+        WDCGAN(**options),
+    )
     critics = (WGAN(width=24, lr=2e-4), WGANGP(width=24, lr=2e-4), RegWGANGP(width=24, lr=2e-4, **learned))
     harvest = replace(config, recipe=Harvest(**options, pool=5, warmup=warmup), decay=0.4)
     fewer = replace(config, steps=config.steps // 4)
@@ -124,17 +153,60 @@ def _small(config: TrainConfig, warmup: int) -> dict[str, TrainConfig]:
     )
 
 
+def _of_points() -> dict[str, TrainConfig]:
+    """Recipes that make points, with the batch, the rate and the latents of arXiv 1802.00771, and smaller networks."""
+    options: dict[str, Any] = {"latent_dim": 1, "latent": "uniform", "width": 128, "lr": 1e-4}
+    config = TrainConfig(
+        GAN(**options),
+        Points(),
+        steps=20_000,
+        batch_size=256,
+        precision="float32",
+        decay=0.2,
+        log_every=100,
+        eval_every=1000,
+        eval_images=2500,
+        sample_every=2000,
+        checkpoint_every=5000,
+    )
+    twins: dict[str, Any] = {"beta2": 0.9, **options}
+    recipes = (
+        BiGAN(**twins),
+        BiGANPGP(pair_penalty=0.1, **twins),
+        GAN(**options),
+        WGANGP(gradient_penalty=0.1, **options),
+    )
+    line = replace(config, recipe=Toy1D(), data=Points("normal-3"), steps=5000, eval_every=100, sample_every=500)
+    return (
+        {recipe.name: replace(config, recipe=recipe) for recipe in recipes}
+        | {"wgan": replace(config, recipe=WGAN(**(options | {"lr": 5e-5})))}
+        | {"toy-1d": line}
+    )
+
+
 PRESETS: dict[str, dict[str, TrainConfig]] = {
     "fine": _small(_FINE, warmup=6500),
     "paper": {
         recipe.name: replace(_PAPER, recipe=recipe)
-        for recipe in (DCGAN(), Penalty(), RegGAN(), RegWGANGP(), WDCGAN(), WGAN(), WGANGP())
+        for recipe in (
+            BiGAN(),
+            BiGANPGP(),
+            DCGAN(),
+            GAN(),
+            Penalty(),
+            RegGAN(),
+            RegWGANGP(),
+            WDCGAN(),
+            WGAN(),
+            WGANGP(),
+        )
     },
+    "points": _of_points(),
     "quick": _small(_QUICK, warmup=8000),
 }
 """Configurations by preset and recipe. "paper" is arXiv 2102.04593, with what it leaves open as in DCGAN and the number
-of steps chosen here. "quick" is for minutes on two CPU cores at 32 pixels, "fine" for less than an hour at 64;
-docs/results.md has what they reach."""
+of steps chosen here. "points" is of mixtures of Gaussians. "quick" is for minutes on two CPU cores at 32 pixels, "fine"
+for less than an hour at 64; docs/results.md has what they reach."""
 
 
 def lookup(table: dict[str, T], name: str, what: str) -> T:
@@ -174,14 +246,18 @@ def config_from_json(raw: Any) -> TrainConfig:
     try:
         options = dict(raw["recipe"])
         recipe = _validate(lookup(RECIPES, options.pop("name"), "recipe"), options, "recipe.")
-        kind: type[Blobs] | type[Files] = Files if "path" in raw["data"] else Blobs
-        data: Blobs | Files = _validate(kind, raw["data"], "data.")
+        kind = next((kind for field, kind in _DATA.items() if field in raw["data"]), Blobs)
+        data = _validate(kind, raw["data"], "data.")
         config = replace(_validate(TrainConfig, raw), recipe=recipe, data=data)
     except (KeyError, TypeError) as error:
         raise ValueError(f"the configuration does not name its recipe or its data: {error}") from error
     if config_to_json(config) != raw:
         raise ValueError("the configuration has fields that are unknown here, or lacks some that are not")
     return config
+
+
+_DATA: dict[str, type[Blobs] | type[Files] | type[Points]] = {"path": Files, "mixture": Points}
+"""Kinds of data by a field that only they have."""
 
 
 def _validate(kind: type[T], raw: dict[str, Any], where: str = "") -> T:

@@ -15,7 +15,8 @@ import tyro
 
 from .cli import UsageError, execute
 from .config import TrainConfig
-from .data import Blobs, ImageSet, arrays, normalize, tensor
+from .data import Blobs, SampleSet, arrays, normalize, tensor
+from .domains import ImageDomain, Images
 from .files import atomic_write
 from .metrics import compare, copies, memorizes, summarize
 from .recipes import Networks
@@ -24,7 +25,7 @@ from .rules import Rule, darkest, resolve_rule
 from .scoring import analyze
 from .search import find, oracle, oracles
 from .specs import Circles
-from .training import Images, generate, load_networks, private_latents
+from .training import generate, load_networks, private_latents
 
 __all__ = ["evaluate", "held_out_images", "histograms", "main", "reference_images", "training_images"]
 
@@ -58,7 +59,7 @@ class EvaluateOptions:
             raise UsageError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
 
 
-def reference_images(config: TrainConfig, data: ImageSet, count: int) -> tuple[Images, str]:
+def reference_images(config: TrainConfig, data: SampleSet, count: int) -> tuple[Images, str]:
     """Up to `count` images that show what obeying the rule looks like, (N, H, W) or (N, 3, H, W), and what they are.
 
     Of circles the oracle: images that were found to obey the rule, and are never trained on. Of other rendered data
@@ -89,12 +90,12 @@ def reference_images(config: TrainConfig, data: ImageSet, count: int) -> tuple[I
     return images[best], f"data: the best {len(best)} images by {config.rule!r}, with scores of {least:.3f} and more"
 
 
-def training_images(data: ImageSet) -> Images:
+def training_images(data: SampleSet) -> Images:
     """Images that the generator was trained on, (N, H, W): the first 10,000."""
     return _training(data)[0]
 
 
-def _training(data: ImageSet) -> tuple[Images, Any]:
+def _training(data: SampleSet) -> tuple[Images, Any]:
     images, scores, _ = data.items(np.arange(min(data.length or _TRAINING, _TRAINING)))
     return arrays(images), scores.numpy()
 
@@ -156,25 +157,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(arguments: list[str]) -> None:
     options = tyro.cli(EvaluateOptions, args=arguments, prog="python -m reggan.evaluate")
     config, networks = load_networks(options.run, options.checkpoint)
-    rule = resolve_rule(config.rule)
-    data = config.data.open(config.size, rule)
-    reference, about = reference_images(config, data, options.n)
-    training = training_images(data)
-    latents = private_latents(options.seed, "evaluate", options.n, config.recipe.latent_dim)
-    compared = {"data": training[: options.n], "generator": generate(networks["averaged"], latents)}
-    held_out = held_out_images(config)
-    columns = {
-        name: {
-            **evaluate(images, reference, training, held_out, rule),
-            **honesty(config, networks, images, rule),
-        }
-        for name, images in compared.items()
-    }
-    if held_out is None:
-        about += "; no image of these data was held out, so that copies cannot be told"
+    latents = private_latents(config.recipe, options.seed, "evaluate", options.n)
+    samples = generate(networks["averaged"], latents, config.domain)
+    if isinstance(config.domain, ImageDomain):
+        columns, about = _compare(config, networks, samples)
+    else:
+        data, _, _ = config.data.open(config.size, resolve_rule(config.rule)).items(np.arange(options.n))
+        compared = {"data": config.domain.array(data), "generator": samples}
+        columns = {name: config.domain.summarize(those) for name, those in compared.items()}
+        about = f"what the {config.data.kind} are known to be"
     described = {
         "reference": about,
-        "images": options.n,
+        "samples": options.n,
         "seed": options.seed,
         "checkpoint": options.checkpoint,
         **columns,
@@ -183,6 +177,24 @@ def _evaluate(arguments: list[str]) -> None:
     atomic_write(options.run / "evaluation.json", json.dumps(described, indent=1) + "\n")
     atomic_write(options.run / "evaluation.md", table)
     print(table, end="")
+
+
+def _compare(config: TrainConfig, networks: Networks, images: Images) -> tuple[dict[str, dict[str, Any]], str]:
+    """Figures of data and of as many generated images, and what they were compared with."""
+    rule = resolve_rule(config.rule)
+    data = config.data.open(config.size, rule)
+    reference, about = reference_images(config, data, len(images))
+    training, held_out = training_images(data), held_out_images(config)
+    columns = {
+        name: {
+            **evaluate(compared, reference, training, held_out, rule),
+            **honesty(config, networks, compared, rule),
+        }
+        for name, compared in {"data": training[: len(images)], "generator": images}.items()
+    }
+    if held_out is None:
+        about += "; no image of these data was held out, so that copies cannot be told"
+    return columns, about
 
 
 def _table(columns: dict[str, dict[str, Any]], about: str) -> str:

@@ -1,4 +1,4 @@
-"""`python -m reggan.generate RUN`: make images with a trained generator, with their exact scores."""
+"""`python -m reggan.generate RUN`: make samples with a trained generator, with their exact scores."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 import tyro
-from PIL import Image
 
 from .cli import UsageError, execute
-from .drawing import highlight, sheet
+from .config import TrainConfig
+from .domains import Samples
 from .files import atomic_write
-from .metrics import summarize
-from .rules import darkest, resolve_rule
-from .training import Images, generate, load_generator, private_generator
+from .training import generate, load_generator, private_generator
 
 __all__ = ["main"]
 
@@ -28,20 +26,20 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """Make images with a trained generator; write them as PNG files and print their exact scores."""
+    """Make samples with a trained generator; write images as PNG files, points as an array, and print exact scores."""
 
     run: tyro.conf.Positional[Path]
     """Run directory of `python -m reggan.train`."""
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64
-    """Number of images."""
+    """Number of samples."""
     out: Path | None = None
-    """Folder for the PNG files; by default RUN/generated-seedN."""
+    """Folder for the files; by default RUN/generated-seedN."""
     require: float = 0.0
-    """Keep only images with at least this exact score; 1.0 keeps those that obey the rule entirely."""
+    """Keep only samples with at least this exact score; 1.0 keeps those that obey the rule entirely."""
     max_tries: int = 1000
-    """With --require: images to look at for each one wanted before giving up."""
+    """With --require: samples to look at for each one wanted before giving up."""
     seed: int = 0
-    """Seed of the latents: the same images for the same seed."""
+    """Seed of the latents: the same samples for the same seed."""
     checkpoint: Literal["best", "last"] = "last"
     """Which checkpoint's generator."""
     json: Path | None = None
@@ -67,47 +65,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _generate(arguments: list[str]) -> None:
     options = tyro.cli(GenerateOptions, args=arguments, prog="python -m reggan.generate")
     config, module = load_generator(options.run, options.checkpoint)
-    rule = resolve_rule(config.rule)
+    domain = config.domain
 
-    kept: list[Images] = []
+    kept: list[Samples] = []
     scores: list[np.ndarray] = []
     found = tried = 0
-    for images in _batches(module, config.recipe.latent_dim, options.seed):
-        exact = rule(darkest(images))
+    for samples in _batches(config, module, options.seed):
+        exact = domain.scores(samples)
         good = exact >= np.float32(options.require)
-        kept.append(images[good])
+        kept.append(samples[good])
         scores.append(exact[good])
-        found, tried = found + int(good.sum()), tried + len(images)
+        found, tried = found + int(good.sum()), tried + len(samples)
         if found >= options.n:
             break
         if tried >= options.n * options.max_tries:
             raise ValueError(
-                f"only {found} of {tried} images have a score of at least {options.require}, and {options.n} were"
+                f"only {found} of {tried} samples have a score of at least {options.require}, and {options.n} were"
                 " asked for; nothing was written: lower --require or raise --max-tries"
             )
-    images = np.concatenate(kept)[: options.n]
+    samples = np.concatenate(kept)[: options.n]
     exact = np.concatenate(scores)[: options.n]
 
     out = options.out or options.run / f"generated-seed{options.seed}"
     out.mkdir(parents=True, exist_ok=True)
-    for k, image in enumerate(images):
-        Image.fromarray(np.moveaxis(image, 0, -1) if image.ndim == 3 else image).save(out / f"{k:05d}.png")
-        print(f"{out / f'{k:05d}.png'}  {exact[k]:.6f}")
-    sheet(images[:_BATCH]).save(out / "sheet.png")
-    sheet(highlight(darkest(images[:_BATCH]))).save(out / "sheet-pieces.png")
-    figures = summarize(images, rule)
+    paths = domain.save(samples, out)
+    for path, score in zip(paths, exact, strict=False):
+        print(f"{path}  {score:.6f}" if len(paths) == len(exact) else path)
+    for suffix, picture in domain.draw(samples[:_BATCH]).items():
+        picture.save(out / f"sheet{suffix}.png")
+    figures = domain.summarize(samples)
     print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     if options.require:
-        print(f"kept {found / tried:.2%} of {tried} images: those with a score of at least {options.require}")
+        print(f"kept {found / tried:.2%} of {tried} samples: those with a score of at least {options.require}")
     if options.json is not None:
         described = {"scores": [float(s) for s in exact], "acceptance": found / tried, "figures": figures}
         atomic_write(options.json, json.dumps(described, indent=2) + "\n")
 
 
-def _batches(module: torch.nn.Module, latent_dim: int, seed: int) -> Iterator[Images]:
+def _batches(config: TrainConfig, module: torch.nn.Module, seed: int) -> Iterator[Samples]:
     latents = private_generator(seed, "generate")
     while True:
-        yield generate(module, torch.randn(_BATCH, latent_dim, generator=latents))
+        yield generate(module, config.recipe.prior(_BATCH, latents), config.domain)
 
 
 if __name__ == "__main__":

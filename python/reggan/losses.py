@@ -1,7 +1,8 @@
 """Losses: tensor in, tensor out, each as short as its formula.
 
 Discriminator and generator: Goodfellow et al., arXiv 1406.2661; critic: Arjovsky, Chintala and Bottou, arXiv
-1701.07875, with the penalty of Gulrajani et al., arXiv 1704.00028. Rule losses: RegGAN, arXiv 2102.04593, section 3.3,
+1701.07875, with the penalty of Gulrajani et al., arXiv 1704.00028. BiGAN: Donahue et al., arXiv 1605.09782, with the
+pair-wise penalty of "No modes left behind", arXiv 1802.00771. Rule losses: RegGAN, arXiv 2102.04593, section 3.3,
 where the paper says "to maximize the value of the classifier" and leaves the formula open.
 """
 
@@ -17,10 +18,13 @@ __all__ = [
     "RULE_LOSSES",
     "critic_wasserstein",
     "discriminator_bce",
+    "encoder_bce",
     "expected_score",
     "generator_bce",
+    "generator_minimax",
     "generator_wasserstein",
     "gradient_penalty",
+    "pairwise_penalty",
     "rule_expected",
     "rule_soft",
     "rule_top",
@@ -39,6 +43,16 @@ def generator_bce(fake: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
+def generator_minimax(fake: Tensor) -> Tensor:
+    """E[log(1 - D(G(z)))] on logits (N,)."""
+    return -F.softplus(fake).mean()
+
+
+def encoder_bce(real: Tensor) -> Tensor:
+    """-E[log(1 - D(x, E(x)))] on logits (N,): the non-saturating loss of BiGAN's encoder."""
+    return F.binary_cross_entropy_with_logits(real, torch.zeros_like(real))
+
+
 def critic_wasserstein(real: Tensor, fake: Tensor) -> Tensor:
     """E[D(G(z))] - E[D(x)] on values (N,): minus the distance that the critic sees."""
     return fake.mean() - real.mean()
@@ -54,6 +68,20 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
     penalty: Tensor = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    return penalty
+
+
+def pairwise_penalty(
+    critic: Callable[[Tensor], Tensor], x: Tensor, twin: Tensor, between: Tensor, power: int
+) -> Tensor:
+    """E[|grad D(m) - u|^power] at m between samples x (N, ...) and their twins, with u = (x - twin) / |x - twin|.
+
+    `between` (N, 1, ...) is 1 at x and 0 at the twin; no input is differentiated. Where x is its twin, u is 0.
+    """
+    points = (between * x + (1 - between) * twin).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+    way = F.normalize((x - twin).detach().flatten(1), dim=1)
+    penalty: Tensor = (gradient.flatten(1) - way).norm(dim=1).pow(power).mean()
     return penalty
 
 

@@ -33,10 +33,24 @@ class TrainOptions:
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """Every option is saved in the run's config.json."""
-    recipe: Literal["dcgan", "harvest", "penalty", "reggan", "reggan-wgan-gp", "wdcgan", "wgan", "wgan-gp"] = "harvest"
+    recipe: Literal[
+        "bigan",
+        "bigan-pgp",
+        "dcgan",
+        "gan",
+        "harvest",
+        "penalty",
+        "reggan",
+        "reggan-wgan-gp",
+        "toy-1d",
+        "wdcgan",
+        "wgan",
+        "wgan-gp",
+    ] = "harvest"
     """How to train."""
-    preset: Literal["fine", "paper", "quick"] = "quick"
-    """Where the defaults come from: minutes on a CPU at 32 pixels, an hour at 64, or all of arXiv 2102.04593."""
+    preset: Literal["fine", "paper", "points", "quick"] = "quick"
+    """Where the defaults come from: minutes on a CPU at 32 pixels, an hour at 64, all of arXiv 2102.04593, or points of
+    a mixture of Gaussians in the place of images."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Images of your own instead of rendered ones: a folder of pictures, an IDX file (MNIST), a .npy or .npz array, or
     a set of shards. `--data PATH --help` shows what can be done with them."""
@@ -126,6 +140,9 @@ TABLE = {
     "components": "components an image",
     "ink": "ink share",
     "diversity": "pixel diversity",
+    "modes": "modes found",
+    "reverse_kl": "KL of modes to uniform",
+    "wasserstein": "distance in deviations",
 }
 
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -35,29 +34,21 @@ from .checkpoint import (
     save_checkpoint,
 )
 from .config import TrainConfig, config_from_json, config_to_json
-from .data import ImageSet, Item, arrays, load_batches, normalize, tensor
+from .data import Item, SampleSet, load_batches
 from .distributed import Ranks
-from .drawing import highlight, sheet
+from .domains import Domain, Opinion, Samples
 from .files import atomic_write
-from .metrics import summarize
 from .networks import sample
 from .progress import Progress, deferred_interrupt
-from .recipes import Batch, Phase, Stage
+from .recipes import Batch, Phase, Recipe, Stage
 from .report import write_report
-from .rules import Rule, darkest, resolve_rule
+from .rules import Rule, resolve_rule
 
 __all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "load_networks", "open_run", "resolve"]
 
-Images = npt.NDArray[np.uint8]
-
-SHEET_IMAGES = 64
-SUMMARY_IMAGES = 1024
+SUMMARY_SAMPLES = 1024
 LAST_RATE = 0.05
 """Where `decay` ends: of the rate at the beginning."""
-INK_TOLERANCE = 0.30
-DIVERSITY_KEPT = 0.70
-"""The best checkpoint is the one with the best mean exact score among those whose ink share is within INK_TOLERANCE
-of the data's and whose pixel diversity is at least DIVERSITY_KEPT of the data's: solid black is one piece, too."""
 
 
 class Stopped(Exception):
@@ -68,8 +59,11 @@ def resolve(config: TrainConfig) -> TrainConfig:
     """Put what "auto" stands for on this machine into a configuration.
 
     Raises:
-        ValueError: the device is unknown, or not there.
+        ValueError: the device is unknown, or not there; or the recipe cannot be trained on such data.
     """
+    if config.data.kind not in config.recipe.makes:
+        can = " or ".join(config.recipe.makes)
+        raise ValueError(f"recipe {config.recipe.name} makes {can}, and the data are {config.data.kind}")
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     name = config.device if config.device != "auto" else str(accelerator or "cpu")
     try:
@@ -144,16 +138,16 @@ def private_generator(seed: int, purpose: str, step: int = 0) -> torch.Generator
     return torch.Generator().manual_seed(int(words[0]) >> 1)
 
 
-def private_latents(seed: int, purpose: str, count: int, latent_dim: int) -> Tensor:
+def private_latents(recipe: Recipe, seed: int, purpose: str, count: int) -> Tensor:
     """Latents (count, latent_dim) on the CPU; those of a smaller count are the first of a larger one's."""
-    return torch.randn(count, latent_dim, generator=private_generator(seed, purpose))
+    return recipe.prior(count, private_generator(seed, purpose))
 
 
 def _build(config: TrainConfig) -> dict[str, nn.Module]:
     """The recipe's networks on the CPU, with weights that are a function of the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(private_generator(config.seed, "weights").initial_seed())
-        return config.recipe.build(config.size, config.data.channels, resolve_rule(config.rule))
+        return config.recipe.build(config.domain.shape, resolve_rule(config.rule))
 
 
 @dataclass
@@ -161,6 +155,7 @@ class _Trainer:
     """What is trained, and what trains it."""
 
     config: TrainConfig
+    domain: Domain
     rule: Rule
     stages: tuple[Stage, ...]
     networks: dict[str, nn.Module]
@@ -186,7 +181,7 @@ class _Trainer:
             for phase in stage.phases
         }
         averaged = copy.deepcopy(networks["generator"]).requires_grad_(False)
-        return cls(config, rule, stages, networks, optimizers, averaged, ranks)
+        return cls(config, config.domain, rule, stages, networks, optimizers, averaged, ranks)
 
     def autocast(self) -> torch.autocast:
         device = torch.device(self.config.device).type
@@ -210,10 +205,9 @@ class _Trainer:
         return {f"begin/{key}": value for key, value in stats.items()}
 
     def batch(self, item: Item, step: int) -> Batch:
-        images, scores, classes = (tensor.to(self.config.device, non_blocking=True) for tensor in item)
-        images = normalize(images).contiguous(memory_format=torch.channels_last)
+        samples, scores, classes = (tensor.to(self.config.device, non_blocking=True) for tensor in item)
         generator = private_generator(self.config.seed, "step", step)
-        return Batch(images, scores, classes, generator, ranks=self.ranks)
+        return Batch(self.domain.encode(samples), scores, classes, generator, ranks=self.ranks)
 
     def run_phase(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step; the other networks are held fixed."""
@@ -240,20 +234,26 @@ class _Trainer:
             else:
                 value.copy_(trained[key])
 
-    def sample(self, count: int, purpose: str) -> Images:
-        """Images of the averaged generator, uint8 (count, H, W) or (count, 3, H, W): equal for an equal purpose."""
-        latents = private_latents(self.config.seed, purpose, count, self.config.recipe.latent_dim)
+    def sample(self, count: int, purpose: str) -> Samples:
+        """Samples (count, ...) of the averaged generator, as they are saved: equal for an equal purpose."""
+        latents = private_latents(self.config.recipe, self.config.seed, purpose, count)
         with self.autocast():
-            return generate(self.averaged, latents.to(self.config.device))
+            return generate(self.averaged, latents.to(self.config.device), self.domain)
 
     def evaluate(self) -> dict[str, float]:
         """Exact scores and metrics of samples, and what the recipe has to say of them."""
-        images = self.sample(self.config.eval_images, "evaluation")
-        seen = normalize(tensor(images).to(self.config.device))
+        samples = self.sample(self.config.eval_images, "evaluation")
+        seen = self.domain.encode(self.domain.tensor(samples).to(self.config.device))
         with torch.no_grad(), self.autocast():
             extra = self.config.recipe.monitor(self.networks, seen, self.rule)
-        figures = summarize(images, self.rule) | {key: float(value) for key, value in extra.items()}
+        figures = self.domain.summarize(samples) | {key: float(value) for key, value in extra.items()}
         return {f"samples/{key}": value for key, value in figures.items()}
+
+    @torch.no_grad()
+    def opinion(self, samples: Tensor) -> Tensor:
+        """What the discriminator thinks of samples (N, *shape) on the CPU: logits (N,)."""
+        with self.autocast():
+            return self.config.recipe.opinion(self.networks, samples.to(self.config.device)).float().cpu()
 
     def means(self, figures: dict[str, Tensor]) -> dict[str, float]:
         """Figures of a step, of all ranks together."""
@@ -264,9 +264,12 @@ class _Trainer:
         return {**self.networks, "averaged": self.averaged}
 
 
-def generate(generator: nn.Module, latents: Tensor, batch_size: int = 256) -> Images:
-    """Images (N, H, W), or (N, 3, H, W) of RGB, uint8, white paper 255, of latents (N, latent_dim)."""
-    return arrays(sample(generator, latents, batch_size))
+def generate(generator: nn.Module, latents: Tensor, domain: Domain, batch_size: int = 256) -> Samples:
+    """Samples (N, ...) of latents (N, latent_dim), as they are saved; the generator is left in evaluation mode.
+
+    Images are (N, H, W), or (N, 3, H, W) of RGB, uint8, white paper 255.
+    """
+    return domain.array(sample(generator, latents, domain.decode, batch_size))
 
 
 def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[TrainConfig, nn.Module]:
@@ -331,15 +334,15 @@ def _append(path: Path, figures: dict[str, Any]) -> None:
         file.write(json.dumps(figures) + "\n")
 
 
-def _first(data: ImageSet, count: int) -> Images:
-    images, _, _ = data.items(np.arange(min(count, data.length or count)))
-    return arrays(images)
+def _first(domain: Domain, data: SampleSet, count: int) -> Samples:
+    samples, _, _ = data.items(np.arange(min(count, data.length or count)))
+    return domain.array(samples)
 
 
-def _draw(run: Path, name: str, images: Images) -> None:
-    for suffix, drawn in (("", images), ("-pieces", highlight(darkest(images)))):
+def _draw(run: Path, name: str, domain: Domain, samples: Samples, opinion: Opinion | None = None) -> None:
+    for suffix, picture in domain.draw(samples, opinion).items():
         content = io.BytesIO()
-        sheet(drawn).save(content, "PNG")
+        picture.save(content, "PNG")
         atomic_write(run / "samples" / f"{name}{suffix}.png", content.getvalue())
 
 
@@ -371,18 +374,18 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         tensors, info = load_checkpoint(last)
         restore_state(tensors, trainer.everything(), trainer.optimizers)
         done, best = info["step"], -math.inf if info["best"] is None else info["best"]
-    rule, stages = trainer.rule, trainer.stages
+    domain, stages = trainer.domain, trainer.stages
     total = sum(stage.steps for stage in stages)
     end = total if until is None else min(until, total)
     if done >= end < total:
         return {}
     log = log and ranks.is_first
-    data = config.data.open(config.size, rule, log=log)
-    reference = summarize(_first(data, config.eval_images), rule)
+    data = config.data.open(config.size, trainer.rule, log=log)
+    reference = domain.summarize(_first(domain, data, config.eval_images))
     if ranks.is_first:
         for path in (metrics, timings):
             _rewind(path, done)
-        _draw(run, "data", _first(data, SHEET_IMAGES))
+        _draw(run, "data", domain, _first(domain, data, domain.drawn))
     batches = load_batches(
         data,
         config.batch_size * config.recipe.draws,
@@ -422,16 +425,17 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
             if ranks.is_first:
                 if stage.makes_samples and (generator_step % config.eval_every == 0 or step == total):
                     line |= trainer.evaluate()
-                    progress.show({key: line[f"samples/{key}"] for key in ("score", "one_piece", "ink")})
+                    progress.show({key: line[f"samples/{key}"] for key in domain.shown})
                 if line:
                     _append(metrics, {"step": step, "stage": stage.name, "generator_step": generator_step, **line})
                     rate = (step - done) * config.batch_size / progress.seconds
                     _append(timings, {"step": step, "seconds": progress.seconds, "images_per_second": rate})
-                if line.get("samples/score", -math.inf) > best and _looks_like(line, reference):
+                found = {key.removeprefix("samples/"): value for key, value in line.items()}
+                if line.get("samples/score", -math.inf) > best and domain.looks_like(found, reference):
                     best = line["samples/score"]
                     save("best", step, keep=1)
                 if stage.makes_samples and (generator_step % config.sample_every == 0 or step == total):
-                    _draw(run, f"step-{step:08d}", trainer.sample(SHEET_IMAGES, "sheet"))
+                    _draw(run, f"step-{step:08d}", domain, trainer.sample(domain.drawn, "sheet"), trainer.opinion)
                 if step % config.checkpoint_every == 0 or step == end or stopping:
                     save("step", step, keep=2)
             if stopping and step < total:
@@ -445,21 +449,15 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
     return cast(dict[str, dict[str, float]], summary)
 
 
-def _looks_like(figures: dict[str, float], data: dict[str, float]) -> bool:
-    return (
-        abs(figures["samples/ink"] - data["ink"]) <= INK_TOLERANCE * data["ink"]
-        and figures["samples/diversity"] >= DIVERSITY_KEPT * data["diversity"]
-    )
-
-
-def _summarize_run(run: Path, trainer: _Trainer, data: ImageSet) -> dict[str, dict[str, float]]:
-    """Write summary.json, figures and exact scores of as many data as generated images, and the report."""
-    images = {
-        "data": _first(data, SUMMARY_IMAGES),
-        "generator": trainer.sample(SUMMARY_IMAGES, "summary"),
+def _summarize_run(run: Path, trainer: _Trainer, data: SampleSet) -> dict[str, dict[str, float]]:
+    """Write summary.json, figures and exact scores of as many data as generated samples, and the report."""
+    domain = trainer.domain
+    samples = {
+        "data": _first(domain, data, SUMMARY_SAMPLES),
+        "generator": trainer.sample(SUMMARY_SAMPLES, "summary"),
     }
-    summary = {name: summarize(those, trainer.rule) for name, those in images.items()}
-    scores = {name: [round(float(s), 6) for s in trainer.rule(darkest(those))] for name, those in images.items()}
+    summary = {name: domain.summarize(those) for name, those in samples.items()}
+    scores = {name: [round(float(s), 6) for s in domain.scores(those)] for name, those in samples.items()}
     atomic_write(run / "summary.json", json.dumps({"summary": summary, "scores": scores}, indent=1) + "\n")
     write_report(run)
     return summary

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .images import Files, FileSet, UnreadableImages, read_idx
-    from .loading import DevicePool, ImageDataset, ImageSet, ImageStream, Item, load_batches
+    from .loading import DevicePool, ImageDataset, ImageStream, Item, SampleSet, load_batches
     from .making import make_shards, verify_shards
     from .pixels import arrays, normalize, quantize, tensor
+    from .points import MIXTURES, Mixture, Points, PointSet
     from .rendered import Blobs, RenderedSet
     from .selection import BalancedSelection, CountSelection, RangeSelection, Selection
     from .shards import Shards, open_shards
 
 __all__ = [
+    "MIXTURES",
     "BalancedSelection",
     "Blobs",
     "CountSelection",
@@ -25,11 +27,14 @@ __all__ = [
     "FileSet",
     "Files",
     "ImageDataset",
-    "ImageSet",
     "ImageStream",
     "Item",
+    "Mixture",
+    "PointSet",
+    "Points",
     "RangeSelection",
     "RenderedSet",
+    "SampleSet",
     "Selection",
     "Shards",
     "UnreadableImages",
@@ -46,8 +51,9 @@ __all__ = [
 
 _MODULES = {
     "images": ("FileSet", "Files", "UnreadableImages", "read_idx"),
-    "loading": ("DevicePool", "ImageDataset", "ImageSet", "ImageStream", "Item", "load_batches"),
+    "loading": ("DevicePool", "ImageDataset", "ImageStream", "Item", "SampleSet", "load_batches"),
     "making": ("make_shards", "verify_shards"),
+    "points": ("MIXTURES", "Mixture", "PointSet", "Points"),
     "pixels": ("arrays", "normalize", "quantize", "tensor"),
     "rendered": ("Blobs", "RenderedSet"),
     "selection": ("BalancedSelection", "CountSelection", "RangeSelection", "Selection"),

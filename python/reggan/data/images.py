@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,8 @@ class UnreadableImages(ValueError):
 @dataclass(frozen=True)
 class Files:
     """Images of your own: a folder of pictures, an IDX file (MNIST), a .npy or .npz array, or a set of shards."""
+
+    kind: ClassVar[str] = "images"
 
     path: tyro.conf.Suppress[str]
     """The folder or the file."""

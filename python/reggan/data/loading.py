@@ -1,4 +1,4 @@
-"""Torch data sets and batches over any set of images: map style, iterable, and a pool on the training device."""
+"""Torch data sets and batches over any set of samples: map style, iterable, and a pool on the training device."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import torch.distributed
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
 
-__all__ = ["DevicePool", "ImageDataset", "ImageSet", "ImageStream", "Item", "load_batches"]
+__all__ = ["DevicePool", "ImageDataset", "ImageStream", "Item", "SampleSet", "load_batches"]
 
 Item = tuple[Tensor, Tensor, Tensor]
-"""Image (C, H, W) uint8 with white paper 255, exact score float32, class int64; or a batch of them."""
+"""Sample, exact score float32, class int64; or a batch of them. Images are (C, H, W) uint8 with white paper 255."""
 
 POOL_SHARE = 0.25
 """A set that fits in this part of a GPU's free memory is kept there."""
@@ -25,29 +25,25 @@ CPU_POOL_BYTES = 2**28
 _POOL_CHUNK = 4096
 
 
-class ImageSet(Protocol):
-    """Images with scores and classes: what `Blobs.open` and `Files.open` give."""
+class SampleSet(Protocol):
+    """Samples with scores and classes: what `Blobs.open`, `Files.open` and `Points.open` give."""
 
     @property
     def length(self) -> int:
-        """How many images there are; 0 for no end."""
-
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """(channels, height, width)."""
+        """How many samples there are; 0 for no end."""
 
     @property
     def is_augmented(self) -> bool:
-        """Whether an image looks different in another epoch."""
+        """Whether a sample looks different in another epoch."""
 
     def items(self, positions: npt.NDArray[np.int64]) -> Item:
-        """Images (N, *image_shape), scores (N,), classes (N,); position length * e + k is image k in epoch e."""
+        """Samples (N, ...), scores (N,), classes (N,); position length * e + k is sample k in epoch e."""
 
 
 class ImageDataset(Dataset[Item]):
     """A set with an end, map style; `__getitems__` makes a whole batch at once. For any sampler, also for ranks."""
 
-    def __init__(self, images: ImageSet) -> None:
+    def __init__(self, images: SampleSet) -> None:
         if not images.length:
             raise ValueError("this set has no end; read it as an ImageStream, or give it a number of images")
         self.images = images
@@ -84,7 +80,7 @@ class ImageStream(IterableDataset[Item]):
 
     def __init__(
         self,
-        images: ImageSet,
+        images: SampleSet,
         batch_size: int,
         start: int = 0,
         *,
@@ -114,14 +110,15 @@ class ImageStream(IterableDataset[Item]):
 
 
 class DevicePool:
-    """A set with an end, kept on a device as uint8: batches are gathered there, and nothing is copied to it again."""
+    """A set with an end, kept as it is stored on a device: batches are gathered there, and nothing is copied again."""
 
-    def __init__(self, images: ImageSet, device: torch.device | str) -> None:
+    def __init__(self, images: SampleSet, device: torch.device | str) -> None:
         if not images.length or images.is_augmented:
             raise ValueError("a pool keeps a set that has an end and looks the same in every epoch")
-        self.images = torch.empty((images.length, *images.image_shape), dtype=torch.uint8, device=device)
-        self.scores = torch.empty(images.length, device=device)
-        self.classes = torch.empty(images.length, dtype=torch.int64, device=device)
+        first_item = images.items(np.zeros(1, np.int64))
+        self.images, self.scores, self.classes = (
+            torch.empty((images.length, *part.shape[1:]), dtype=part.dtype, device=device) for part in first_item
+        )
         for first in range(0, images.length, _POOL_CHUNK):
             part = slice(first, min(first + _POOL_CHUNK, images.length))
             items = images.items(np.arange(part.start, part.stop))
@@ -140,12 +137,12 @@ class DevicePool:
             yield self.images[chosen], self.scores[chosen], self.classes[chosen]
 
     @staticmethod
-    def fits(images: ImageSet, device: torch.device) -> bool:
+    def fits(images: SampleSet, device: torch.device) -> bool:
         """Whether a CPU or GPU has room for this set, which must have an end and no augmentation."""
         if device.type not in ("cpu", "cuda") or not images.length or images.is_augmented:
             return False
         room = CPU_POOL_BYTES if device.type == "cpu" else POOL_SHARE * torch.cuda.mem_get_info(device)[0]
-        return images.length * int(np.prod(images.image_shape)) <= room
+        return images.length * images.items(np.zeros(1, np.int64))[0].nbytes <= room
 
 
 class _Epochs(Sampler[list[int]]):
@@ -169,7 +166,7 @@ class _Epochs(Sampler[list[int]]):
 class _Positions(Dataset[Item]):
     """Batches of a set by positions, which go on beyond its end into further epochs."""
 
-    def __init__(self, images: ImageSet) -> None:
+    def __init__(self, images: SampleSet) -> None:
         self.images = images
 
     def __getitems__(self, positions: Sequence[int]) -> Item:
@@ -177,7 +174,7 @@ class _Positions(Dataset[Item]):
 
 
 def load_batches(
-    images: ImageSet,
+    images: SampleSet,
     batch_size: int,
     *,
     seed: int = 0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,8 @@ class RenderedSet:
 @dataclass(frozen=True)
 class Blobs:
     """Rendered images, balanced over the score classes, none of them obeying the rule."""
+
+    kind: ClassVar[str] = "images"
 
     images: int = 0
     """Images in the set, gone through in a new order each epoch; 0 for an endless stream that repeats nothing."""

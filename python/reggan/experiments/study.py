@@ -21,13 +21,14 @@ from PIL import Image
 
 from ..config import TrainConfig, config_to_json
 from ..data import Blobs
+from ..domains import Images
 from ..drawing import highlight, panels
 from ..evaluate import evaluate, held_out_images, histograms, reference_images, training_images
 from ..files import atomic_write
 from ..metrics import compare
 from ..recipes import Harvest, RegGAN
 from ..rules import darkest, resolve_rule
-from ..training import Images, create_run, fit, generate, load_generator, open_run, private_latents, resolve
+from ..training import create_run, fit, generate, load_generator, open_run, private_latents, resolve
 from .records import Columns, Record, asks_the_same, check_arms, is_done, read_records, record_path, spread, table
 
 __all__ = ["Arm", "Study"]
@@ -190,7 +191,7 @@ def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str,
     reference, about = reference_images(judge, data, count)
 
     def drawn(part: int) -> Images:
-        return generate(generator, private_latents(part, "evaluate", count, config.recipe.latent_dim))
+        return generate(generator, private_latents(config.recipe, part, "evaluate", count), config.domain)
 
     images = drawn(0)
     figures = evaluate(images, reference, training_images(data), held_out_images(judge), rule)

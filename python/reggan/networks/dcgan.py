@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["SIZES", "DCGANDiscriminator", "DCGANGenerator"]
+__all__ = ["SIZES", "DCGANDiscriminator", "DCGANEncoder", "DCGANGenerator"]
 
 _PLANS = {start * 2**k: (start, k) for k in (2, 3, 4, 5) for start in (4, 5, 6, 7) if 28 <= start * 2**k <= 128}
 """Side of the image: side of the smallest maps, and how often it doubles."""
@@ -89,13 +89,15 @@ class DCGANGenerator(nn.Module):
 _NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "layer": partial(nn.GroupNorm, 1)}
 
 
-class DCGANDiscriminator(nn.Module):
-    """Images (N, channels, size, size) to one logit each, (N,); positive means real.
+class DCGANEncoder(nn.Module):
+    """Images (N, channels, size, size) to rows (N, outputs).
 
     `norm` is "batch" as in the paper, or "layer" for layer normalization, which leaves each image by itself.
     """
 
-    def __init__(self, size: int = 64, channels: int = 1, width: int = 64, norm: str = "batch") -> None:
+    def __init__(
+        self, size: int = 64, channels: int = 1, outputs: int = 1, width: int = 64, norm: str = "batch"
+    ) -> None:
         super().__init__()
         if norm not in _NORMS:
             raise ValueError(f"norm is {norm!r}, must be one of {', '.join(_NORMS)}")
@@ -105,17 +107,28 @@ class DCGANDiscriminator(nn.Module):
             nn.Conv2d(channels, maps[0], 4, 2, 1, bias=False),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-        for inputs, outputs in pairwise(maps):
+        for fine, coarse in pairwise(maps):
             layers += [
-                nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
-                _NORMS[norm](outputs),
+                nn.Conv2d(fine, coarse, 4, 2, 1, bias=False),
+                _NORMS[norm](coarse),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        layers.append(_ToOnePixel(maps[-1], 1, start, bias=False))
+        layers.append(_ToOnePixel(maps[-1], outputs, start, bias=False))
         self.layers = nn.Sequential(*layers)
         _initialize(self)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Rows (N, outputs) of images in [-1, 1]."""
+        rows: Tensor = self.layers(images)
+        return rows
+
+
+class DCGANDiscriminator(DCGANEncoder):
+    """Images (N, channels, size, size) to one logit each, (N,); positive means real."""
+
+    def __init__(self, size: int = 64, channels: int = 1, width: int = 64, norm: str = "batch") -> None:
+        super().__init__(size, channels, 1, width, norm)
+
+    def forward(self, images: Tensor) -> Tensor:
         """Logits (N,) of images in [-1, 1]."""
-        logits: Tensor = self.layers(images)
-        return logits.flatten()
+        return super().forward(images).flatten()

@@ -1,6 +1,8 @@
-"""Images of a generator, as they would be saved."""
+"""Samples of a generator, as they would be saved."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,12 @@ __all__ = ["sample"]
 
 
 @torch.no_grad()
-def sample(generator: nn.Module, latents: Tensor, batch_size: int = 256) -> Tensor:
-    """Images (N, C, H, W) uint8, white paper 255, of latents (N, latent_dim); the generator is left in eval mode."""
+def sample(
+    generator: nn.Module, latents: Tensor, decode: Callable[[Tensor], Tensor] = quantize, batch_size: int = 256
+) -> Tensor:
+    """Samples of latents (N, latent_dim), by default images (N, C, H, W) uint8 with white paper 255.
+
+    The generator is left in evaluation mode.
+    """
     generator.eval()
-    return torch.cat([quantize(generator(z)) for z in torch.split(latents, batch_size)])
+    return torch.cat([decode(generator(z)) for z in torch.split(latents, batch_size)])

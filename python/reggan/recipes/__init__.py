@@ -1,23 +1,30 @@
 """Recipes: how networks are trained, one file each. A new one is a file here and a line in RECIPES."""
 
 from .adversarial import Adversarial
+from .bigan import BiGAN
+from .bigan_pgp import BiGANPGP
 from .dcgan import DCGAN
+from .gan import GAN
 from .harvest import Harvest
 from .penalty import Penalty
 from .phases import Batch, Networks, Phase, Recipe, Stage, Stats
 from .reggan import RegGAN, RegWGANGP
+from .toy_1d import Toy1D
 from .wdcgan import WDCGAN
 from .wgan import WGAN
 from .wgan_gp import WGANGP
 
 __all__ = [
     "DCGAN",
+    "GAN",
     "RECIPES",
     "WDCGAN",
     "WGAN",
     "WGANGP",
     "Adversarial",
     "Batch",
+    "BiGAN",
+    "BiGANPGP",
     "Harvest",
     "Networks",
     "Penalty",
@@ -27,14 +34,19 @@ __all__ = [
     "RegWGANGP",
     "Stage",
     "Stats",
+    "Toy1D",
 ]
 
 RECIPES: dict[str, type[Recipe]] = {
+    "bigan": BiGAN,
+    "bigan-pgp": BiGANPGP,
     "dcgan": DCGAN,
+    "gan": GAN,
     "harvest": Harvest,
     "penalty": Penalty,
     "reggan": RegGAN,
     "reggan-wgan-gp": RegWGANGP,
+    "toy-1d": Toy1D,
     "wdcgan": WDCGAN,
     "wgan": WGAN,
     "wgan-gp": WGANGP,

@@ -1,20 +1,20 @@
-"""What every GAN has: a generator, a discriminator, and images that both see."""
+"""What every GAN has: a generator, a discriminator, and samples that both see."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ..networks import DCGANDiscriminator, DCGANGenerator
+from ..networks import DCGANDiscriminator, DCGANGenerator, MLPDiscriminator, MLPGenerator
 from ..options import check_ranges
 from ..rules import Rule
 from .phases import Batch, Networks, Phase, Recipe, Stage, Stats
 
-__all__ = ["Adversarial"]
+__all__ = ["Adversarial", "ChoosesPrior"]
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,15 @@ class Adversarial(Recipe):
     """What normalizes the discriminator's maps: see reggan.networks.DCGANDiscriminator."""
 
     width: int = 64
-    """Feature maps next to the image; at 64 pixels the layers have width * (8, 4, 2, 1)."""
+    """Feature maps next to the image; at 64 pixels the layers have width * (8, 4, 2, 1). Of networks without
+    convolutions the numbers in each hidden layer."""
     lr: float = 2e-4
     """Rate of both optimizers."""
     instance_noise: float = 0.0
-    """Standard deviation of the noise on every image that the discriminator sees."""
+    """Standard deviation of the noise on every sample that the discriminator sees."""
     pool_beta: float = 0.0
-    """How the discriminator's images are chosen from the pool: 0 takes those with the best scores; above, they are
-    drawn in proportion to exp(pool_beta * score)."""
+    """How the discriminator's real samples are chosen from the pool: 0 takes those with the best scores; above, they
+    are drawn in proportion to exp(pool_beta * score)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,8 +45,14 @@ class Adversarial(Recipe):
             pool_beta=(0.0, 1000.0),
         )
 
-    def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
-        """Generator and discriminator."""
+    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
+        """Generator and discriminator: convolutions where samples are images, else fully connected layers."""
+        if len(shape) == 1:
+            return {
+                "generator": MLPGenerator(shape, self.latent_dim, self.width),
+                "discriminator": MLPDiscriminator(shape, self.width),
+            }
+        channels, size, _ = shape
         return {
             "generator": DCGANGenerator(size, channels, self.latent_dim, self.width),
             "discriminator": DCGANDiscriminator(size, channels, self.width, self.norm),
@@ -61,18 +68,18 @@ class Adversarial(Recipe):
 
     @abstractmethod
     def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The discriminator's loss on these real images and as many generated ones."""
+        """The discriminator's loss on these real samples and as many generated ones."""
 
     @abstractmethod
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The generator's loss on as many images as the discriminator sees."""
+        """The generator's loss on as many samples as the discriminator sees."""
 
     def discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The best real images of the pool against generated ones."""
+        """The best real samples of the pool against generated ones."""
         return self.adversarial_loss(networks, self.best(batch))
 
     def best(self, batch: Batch) -> Batch:
-        """The part of the pool that the discriminator sees, one batch size of images on all ranks together."""
+        """The part of the pool that the discriminator sees, one batch size on all ranks together."""
         if self.pool == 1:
             return batch.take(slice(None))
         keys = batch.scores
@@ -84,18 +91,39 @@ class Adversarial(Recipe):
         return batch.take(order[: len(order) // self.pool])
 
     def any(self, batch: Batch) -> Batch:
-        """A part of what a step draws, with all scores, one batch size of images on all ranks together."""
-        return batch.take(slice(len(batch.images) // self.draws))
+        """A part of what a step draws, with all scores, one batch size on all ranks together."""
+        return batch.take(slice(len(batch.real) // self.draws))
 
     def generate(self, networks: Networks, batch: Batch, again: bool = False) -> Tensor:
-        """As many images as the batch has, made once for all phases of a step; `again` where the generator changed."""
+        """As many samples as the batch has, made once for all phases of a step; `again` where the generator changed."""
         if again or "generated" not in batch.shared:
-            batch.shared["generated"] = networks["generator"](batch.noise(len(batch.images), self.latent_dim))
+            batch.shared["generated"] = networks["generator"](batch.draw(len(batch.real), self.prior))
         return batch.shared["generated"]
 
-    def judge(self, networks: Networks, batch: Batch, images: Tensor) -> Tensor:
+    def judge(self, networks: Networks, batch: Batch, samples: Tensor) -> Tensor:
         """Logits (N,) of the discriminator, behind the instance noise."""
-        if self.instance_noise:
-            images = images + self.instance_noise * batch.noise(*images.shape)
-        logits: Tensor = networks["discriminator"](images)
+        logits: Tensor = networks["discriminator"](self.noisy(batch, samples))
         return logits
+
+    def noisy(self, batch: Batch, samples: Tensor) -> Tensor:
+        """Samples behind the instance noise."""
+        return samples + self.instance_noise * batch.noise(*samples.shape) if self.instance_noise else samples
+
+
+@dataclass(frozen=True)
+class ChoosesPrior(Recipe):
+    """A recipe with a choice of what latents are."""
+
+    latent: Literal["normal", "uniform"] = "normal"
+    """Numbers in a latent are standard normal, or uniform from -1 to 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.latent not in ("normal", "uniform"):
+            raise ValueError(f"latent is {self.latent!r}, must be normal or uniform")
+
+    def prior(self, count: int, generator: torch.Generator) -> Tensor:
+        """Latents (count, latent_dim) on the CPU."""
+        if self.latent == "uniform":
+            return 2 * torch.rand(count, self.latent_dim, generator=generator) - 1
+        return super().prior(count, generator)

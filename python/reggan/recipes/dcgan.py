@@ -50,7 +50,7 @@ class DCGAN(Adversarial):
 
     def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """These real images against as many generated ones."""
-        real = self.judge(networks, batch, batch.images)
+        real = self.judge(networks, batch, batch.real)
         fake = self.judge(networks, batch, self.generate(networks, batch).detach())
         return losses.discriminator_bce(real, fake, self.real_label), {
             "on_real": real.detach().sigmoid().mean(),

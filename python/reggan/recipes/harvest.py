@@ -98,9 +98,10 @@ class Harvest(DCGAN):
             classifier_lr=(0.0, 1.0),
         )
 
-    def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
+    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
         """Generator, discriminator, classifier, and the memory."""
-        return super().build(size, channels, rule) | {
+        channels, size, _ = shape
+        return super().build(shape, rule) | {
             "classifier": StridedClassifier(size, channels, len(_edges(rule)) + 1, self.classifier_width),
             "memory": Memory(size, channels, self.kept, self.replay),
         }
@@ -137,9 +138,9 @@ class Harvest(DCGAN):
         defaults = {name: getattr(Harvest, name) for name in later}
         return replace(self, **defaults), self.classifier_steps + min(self.warmup, steps)
 
-    def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
+    def monitor(self, networks: Networks, made: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""
-        logits = networks["classifier"](images).float()
+        logits = networks["classifier"](made).float()
         values = torch.from_numpy(rule.values).to(logits)
         if len(_edges(rule)) > len(rule.edges):
             # The last class is obeying the rule; the one before is the rest of the rule's own last class.
@@ -157,7 +158,7 @@ class Harvest(DCGAN):
             return {"score": memory.harvest_score.clone()}
         averaged, ranks = networks["averaged"], batch.ranks
         looked_at = max(round(self.kept / self.accept), self.replay)
-        latents = batch.noise(math.ceil(looked_at / ranks.count), self.latent_dim)
+        latents = batch.draw(math.ceil(looked_at / ranks.count), self.prior)
         # So many images would fill the memory at 128 pixels: what is kept is made a second time.
         looks = [self.look(rule, sample(averaged, part)) for part in torch.split(latents, _LOOK)]
         scores, layouts = (ranks.join(torch.cat(parts)) for parts in zip(*looks, strict=True))
@@ -217,9 +218,9 @@ class Harvest(DCGAN):
     def fed_discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Harvested images, and the best data for what is left of the batch, against generated images."""
         best = self.best(batch)
-        count = round(self.feedback * len(best.images)) * batch.ranks.count
+        count = round(self.feedback * len(best.real)) * batch.ranks.count
         fed = normalize(batch.ranks.share(cast(Memory, networks["memory"]).draw(count, batch.generator)))
-        return self.adversarial_loss(networks, replace(best, images=torch.cat([fed, best.images[len(fed) :]])))
+        return self.adversarial_loss(networks, replace(best, real=torch.cat([fed, best.real[len(fed) :]])))
 
     def pulled_generator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The discriminator's gradient on every sample, and the rule's on those that fail, in one backward pass.
@@ -266,14 +267,14 @@ class Harvest(DCGAN):
     def lesson(self, rule: Rule, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images and scores: a batch of data, a quarter thinned and a quarter thickened, so that all scores occur."""
         batch = self.any(batch)
-        quarter = len(batch.images) // 4
-        reach = 2 * (batch.images.shape[-1] // 32) + 1
-        thin = F.max_pool2d(batch.images[:quarter], reach, 1, reach // 2)
-        thick = -F.max_pool2d(-batch.images[quarter : 2 * quarter], reach, 1, reach // 2)
+        quarter = len(batch.real) // 4
+        reach = 2 * (batch.real.shape[-1] // 32) + 1
+        thin = F.max_pool2d(batch.real[:quarter], reach, 1, reach // 2)
+        thick = -F.max_pool2d(-batch.real[quarter : 2 * quarter], reach, 1, reach // 2)
         changed = torch.cat([thin, thick])
         scores = exact_scores(rule, quantize(changed)).to(batch.scores)
         rest = 2 * quarter
-        return torch.cat([changed, batch.images[rest:]]), torch.cat([scores, batch.scores[rest:]])
+        return torch.cat([changed, batch.real[rest:]]), torch.cat([scores, batch.scores[rest:]])
 
     def cross_entropy(self, rule: Rule, networks: Networks, images: Tensor, scores: Tensor) -> tuple[Tensor, Stats]:
         """Cross-entropy of the classifier to the classes of these scores."""

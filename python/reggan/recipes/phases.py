@@ -16,10 +16,13 @@ from ..distributed import Ranks
 from ..options import check_ranges
 from ..rules import Rule, darkest
 
-__all__ = ["Batch", "Begin", "Loss", "Networks", "Phase", "Recipe", "Stage", "Stats", "exact_scores"]
+__all__ = ["Batch", "Begin", "Loss", "Networks", "Phase", "Prior", "Recipe", "Stage", "Stats", "exact_scores"]
 
 Networks = Mapping[str, nn.Module]
 """Networks by their name: "generator", "discriminator", "classifier", ..."""
+
+Prior = Callable[[int, torch.Generator], Tensor]
+"""Draws so many numbers or rows of numbers on the CPU."""
 
 Stats = dict[str, Tensor]
 """Detached scalars worth a line in metrics.jsonl, by their name."""
@@ -33,8 +36,9 @@ class Batch:
     one rank, whose stripe is all.
     """
 
-    images: Tensor
-    """(B, C, H, W) float in [-1, 1], white paper 1; B is the batch size times what the recipe draws."""
+    real: Tensor
+    """(B, *shape) float; images (B, C, H, W) are in [-1, 1], white paper 1. B is the batch size times what the recipe
+    draws."""
     scores: Tensor
     """(B,) float32, exact scores of the rule in [0, 1]."""
     classes: Tensor
@@ -47,25 +51,28 @@ class Batch:
     """The processes that train together, and which of them this is."""
 
     def take(self, chosen: Tensor | slice) -> Batch:
-        """Leave this rank its stripe of these images, with the same source of randomness, and sharing the same."""
-        images, scores, classes = (self.ranks.share(t[chosen]) for t in (self.images, self.scores, self.classes))
-        return replace(self, images=images, scores=scores, classes=classes)
+        """Leave this rank its stripe of these samples, with the same source of randomness, and sharing the same."""
+        real, scores, classes = (self.ranks.share(t[chosen]) for t in (self.real, self.scores, self.classes))
+        return replace(self, real=real, scores=scores, classes=classes)
 
     def part(self, k: int, of: int) -> Batch:
         """Part k of equal ones, with the same source of randomness, and sharing the same."""
-        count = len(self.images) // of
+        count = len(self.real) // of
         part = slice(k * count, (k + 1) * count)
-        return replace(self, images=self.images[part], scores=self.scores[part], classes=self.classes[part])
+        return replace(self, real=self.real[part], scores=self.scores[part], classes=self.classes[part])
+
+    def draw(self, count: int, prior: Prior) -> Tensor:
+        """Random numbers (count, ...) on the device of the samples: this rank's stripe of what all ranks draw."""
+        joined = prior(count * self.ranks.count, self.generator)
+        return self.ranks.share(joined).to(self.real.device, non_blocking=True)
 
     def uniform(self, count: int, *shape: int) -> Tensor:
-        """Numbers (count, *shape) from 0 to 1, as `noise` gives normal ones."""
-        joined = torch.rand(count * self.ranks.count, *shape, generator=self.generator)
-        return self.ranks.share(joined).to(self.images.device, non_blocking=True)
+        """Numbers (count, *shape) from 0 to 1."""
+        return self.draw(count, lambda n, generator: torch.rand(n, *shape, generator=generator))
 
     def noise(self, count: int, *shape: int) -> Tensor:
-        """Standard normal numbers (count, *shape) on the device of the images: this rank's stripe of all ranks'."""
-        joined = torch.randn(count * self.ranks.count, *shape, generator=self.generator)
-        return self.ranks.share(joined).to(self.images.device, non_blocking=True)
+        """Standard normal numbers (count, *shape)."""
+        return self.draw(count, lambda n, generator: torch.randn(n, *shape, generator=generator))
 
 
 Loss = Callable[[Networks, Batch], tuple[Tensor, Stats]]
@@ -113,33 +120,44 @@ class Stage:
 class Recipe(ABC):
     """Options of a recipe, which builds networks and says how they are trained.
 
-    A network named "generator", called with latents (N, latent_dim), makes the images. What a recipe remembers between
+    A network named "generator", called with latents (N, latent_dim), makes the samples. What a recipe remembers between
     steps is in buffers of a network, which may have nothing to train: so it is part of a checkpoint.
     """
 
     name: ClassVar[str]
+    makes: ClassVar[tuple[str, ...]] = ("images",)
+    """What kinds of samples it can be trained to make: names in reggan.domains.DOMAINS."""
 
     latent_dim: int = 100
     """Numbers in a latent."""
     pool: int = 1
-    """Real images that a step draws for each one of its batch size: a recipe may choose among them."""
+    """Real samples that a step draws for each one of its batch size: a recipe may choose among them."""
 
     def __post_init__(self) -> None:
         check_ranges(self, latent_dim=(1, 65_536), pool=(1, 1000))
 
     @property
     def draws(self) -> int:
-        """Batches of real images that a step draws."""
+        """Batches of real samples that a step draws."""
         return self.pool
 
+    def prior(self, count: int, generator: torch.Generator) -> Tensor:
+        """Latents (count, latent_dim) on the CPU, standard normal; those of a smaller count are the first of these."""
+        return torch.randn(count, self.latent_dim, generator=generator)
+
     @abstractmethod
-    def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
-        """Make the networks for images of this size, freshly initialized from torch's default generator."""
+    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
+        """Make the networks for samples of this shape, freshly initialized from torch's default generator."""
 
     @abstractmethod
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """List the stages in order; those that train the generator have `steps` steps together."""
 
-    def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
-        """Extra figures on generated images (N, C, H, W), for the evaluations during training."""
+    def opinion(self, networks: Networks, samples: Tensor) -> Tensor:
+        """What is thought of samples (N, *shape): logits (N,), positive where they are taken for real."""
+        logits: Tensor = networks["discriminator"](samples)
+        return logits
+
+    def monitor(self, networks: Networks, made: Tensor, rule: Rule) -> Stats:
+        """Extra figures on generated samples (N, *shape), for the evaluations during training."""
         return {}

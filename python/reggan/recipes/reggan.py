@@ -29,6 +29,8 @@ __all__ = ["RegGAN", "RegWGANGP", "Ruled"]
 class Ruled(Adversarial):
     """Any GAN, whose generator takes a second step, against a classifier of the rule's score."""
 
+    makes: ClassVar[tuple[str, ...]] = ("images",)
+
     method: Literal["first", "second"] = "first"
     """first: the classifier is frozen; second: it keeps learning, from generated images with their exact scores too."""
     classifier_steps: int = 15_000
@@ -62,10 +64,11 @@ class Ruled(Adversarial):
         if self.rule_loss not in losses.RULE_LOSSES:
             raise ValueError(f"rule_loss is {self.rule_loss!r}, must be one of {', '.join(losses.RULE_LOSSES)}")
 
-    def build(self, size: int, channels: int, rule: Rule) -> dict[str, nn.Module]:
+    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
         """The GAN's networks, and the classifier."""
+        channels, size, _ = shape
         classifier = ScoreClassifier(size, channels, rule.classes, self.classifier_width)
-        return super().build(size, channels, rule) | {"classifier": classifier}
+        return super().build(shape, rule) | {"classifier": classifier}
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; then the GAN's phases, and the generator against the classifier."""
@@ -90,15 +93,15 @@ class Ruled(Adversarial):
             options["lr"] *= self.rule_ratio
         return optimizer
 
-    def monitor(self, networks: Networks, images: Tensor, rule: Rule) -> Stats:
+    def monitor(self, networks: Networks, made: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""
-        logits = networks["classifier"](images).float()
+        logits = networks["classifier"](made).float()
         return {"expected_score": losses.expected_score(logits, _values(rule, logits)).mean()}
 
     def classifier_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy to the exact classes."""
         batch = self.any(batch)
-        logits = networks["classifier"](batch.images)
+        logits = networks["classifier"](batch.real)
         accuracy = (logits.detach().argmax(dim=1) == batch.classes).float().mean()
         return F.cross_entropy(logits, batch.classes), {"accuracy": accuracy}
 
@@ -108,7 +111,7 @@ class Ruled(Adversarial):
         generated = self.generate(networks, batch).detach()
         scores = exact_scores(rule, quantize(generated))
         classes = torch.from_numpy(rule.classify(scores)).to(batch.classes.device)
-        logits = networks["classifier"](torch.cat([batch.images, generated]))
+        logits = networks["classifier"](torch.cat([batch.real, generated]))
         return F.cross_entropy(logits, torch.cat([batch.classes, classes])), {"exact": scores.mean()}
 
     def rule_step_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:

@@ -46,7 +46,7 @@ class WDCGAN(DCGAN):
     def weighed_discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """-Sum_i w_i log D(x_i) - E[log(1 - D(G(z)))] with the weights w_i = s(x_i) / Sum_j s(x_j)."""
         batch = self.best(batch)
-        real = self.judge(networks, batch, batch.images)
+        real = self.judge(networks, batch, batch.real)
         fake = self.judge(networks, batch, self.generate(networks, batch).detach())
         on_real = F.binary_cross_entropy_with_logits(real, torch.full_like(real, self.real_label), reduction="none")
         return (_normalized(batch.scores, batch.ranks) * on_real).sum() + F.softplus(fake).mean(), {

@@ -14,18 +14,20 @@ from torch.optim import Optimizer, RMSprop
 
 from .. import losses
 from ..options import check_ranges
-from .adversarial import Adversarial
+from .adversarial import Adversarial, ChoosesPrior
 from .phases import Batch, Networks, Phase, Stats
 
 __all__ = ["WGAN", "Wasserstein"]
 
 
 @dataclass(frozen=True)
-class Wasserstein(Adversarial):
+class Wasserstein(ChoosesPrior, Adversarial):
     """A critic that takes several steps for each one of the generator, so that its loss is minus a distance."""
 
+    makes: ClassVar[tuple[str, ...]] = ("images", "points")
+
     critic_steps: int = 5
-    """Steps of the critic for each one of the generator, each with real images of its own."""
+    """Steps of the critic for each one of the generator, each with real samples of its own."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,8 +59,8 @@ class Wasserstein(Adversarial):
     def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Minus the distance that the critic sees between these real images and new ones of the generator."""
         with torch.no_grad():
-            fake = networks["generator"](batch.noise(len(batch.images), self.latent_dim))
-        real = batch.images
+            fake = networks["generator"](batch.draw(len(batch.real), self.prior))
+        real = batch.real
         loss = losses.critic_wasserstein(self.judge(networks, batch, real), self.judge(networks, batch, fake))
         return loss + self.penalty(networks, batch, real, fake), {"distance": -loss.detach()}
 

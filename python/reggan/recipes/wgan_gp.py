@@ -39,7 +39,7 @@ class WGANGP(Wasserstein):
         return Adam(parameters, lr=self.lr, betas=(0.0, 0.9), foreach=True)
 
     def penalty(self, networks: Networks, batch: Batch, real: Tensor, fake: Tensor) -> Tensor:
-        """The penalty on the way between each real image and a generated one."""
-        share = batch.uniform(len(real), 1, 1, 1)
+        """The penalty on the way between each real sample and a generated one."""
+        share = batch.uniform(len(real), *[1] * (real.ndim - 1))
         mixed = share * real + (1 - share) * fake
         return self.gradient_penalty * losses.gradient_penalty(networks["discriminator"], mixed)

@@ -1,0 +1,79 @@
+"""Domains: what samples are, one file each. A new one is a file here and a line in DOMAINS.
+
+A domain says how samples lie between the data, the networks and the disk, how good they are, and how they are drawn.
+The training loop knows samples by this alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+from PIL import Image
+from torch import Tensor
+
+from ..data import Blobs, Files, Points
+from ..rules import Rule
+from .images import ImageDomain, Images
+from .points import PointDomain
+
+__all__ = ["DOMAINS", "Data", "Domain", "ImageDomain", "Images", "Opinion", "PointDomain", "Samples"]
+
+Data = Blobs | Files | Points
+"""What describes training data."""
+Samples = npt.NDArray[Any]
+"""Samples (N, ...) as they are saved."""
+Opinion = Callable[[Tensor], Tensor]
+"""What a discriminator thinks of samples (N, *shape): logits (N,)."""
+
+
+class Domain(Protocol):
+    """One kind of samples."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample as networks see it."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Figures that are worth a place in the line of progress."""
+
+    @property
+    def drawn(self) -> int:
+        """Samples in a picture."""
+
+    def encode(self, stored: Tensor) -> Tensor:
+        """Samples (N, *shape) as networks see them, float, of what the data sets store."""
+
+    def decode(self, made: Tensor) -> Tensor:
+        """The reverse: what a generator makes, as it is stored."""
+
+    def array(self, stored: Tensor) -> Samples:
+        """Stored samples as NumPy has them, and as they are saved."""
+
+    def tensor(self, samples: Samples) -> Tensor:
+        """The reverse."""
+
+    def summarize(self, samples: Samples) -> dict[str, float]:
+        """The mean exact score, as "score", and every metric that needs no reference."""
+
+    def scores(self, samples: Samples) -> npt.NDArray[Any]:
+        """Exact scores (N,) in [0, 1]."""
+
+    def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:
+        """Whether samples with these figures have kept enough of the data's look to be the best."""
+
+    def draw(self, samples: Samples, opinion: Opinion | None = None) -> dict[str, Image.Image]:
+        """Pictures of samples by what is added to the file's name."""
+
+    def save(self, samples: Samples, folder: Path) -> list[Path]:
+        """Write samples into a folder, and return the files: one of each sample, or one of all."""
+
+
+DOMAINS: dict[str, Callable[[Any, int, Rule], Domain]] = {
+    "images": ImageDomain.of,
+    "points": PointDomain.of,
+}
+"""From (data, size, rule) to the domain, by the data's kind."""

@@ -1,0 +1,151 @@
+"""Points of a mixture of Gaussians: how many of its modes they find, and how near they come."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from ..data import MIXTURES, Mixture, Points
+from ..metrics.modes import QUALITY, high_quality, modes, reverse_kl, wasserstein
+from ..rules import Rule
+
+__all__ = ["PointDomain"]
+
+Rows = npt.NDArray[np.float32]
+
+MODES_KEPT = 0.70
+"""The best checkpoint is the one with most points near to a mode among those with so large a part of the modes."""
+_SIDE, _DPI, _FINE = 4.4, 80, 121
+_MARGIN = 0.25
+"""Of the reach of the data, around them."""
+
+
+@dataclass(frozen=True)
+class PointDomain:
+    """Points (N, D) float32, as they are; the score of a point is 1 near to a mode, and 0 elsewhere."""
+
+    mixture: Mixture
+
+    drawn: ClassVar[int] = 1000
+
+    @classmethod
+    def of(cls, data: Points, size: int, rule: Rule) -> PointDomain:
+        """The points of a mixture; they have neither a size nor a rule."""
+        return cls(MIXTURES[data.mixture])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(D,)."""
+        return self.mixture.centres.shape[1:]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Figures for the line of progress."""
+        return ("score", "modes", *self._on_a_line)
+
+    def encode(self, stored: Tensor) -> Tensor:
+        """The points."""
+        return stored
+
+    def decode(self, made: Tensor) -> Tensor:
+        """The points."""
+        return made.float()
+
+    def array(self, stored: Tensor) -> Rows:
+        """Points (N, D)."""
+        rows: Rows = stored.cpu().numpy()
+        return rows
+
+    def tensor(self, samples: Rows) -> Tensor:
+        """Points (N, D)."""
+        return torch.from_numpy(samples)
+
+    def summarize(self, samples: Rows) -> dict[str, float]:
+        """Share of high quality as "score", modes, reverse KL; on a line the distance in standard deviations, too."""
+        figures = {
+            "score": high_quality(samples, self.mixture),
+            "modes": float(modes(samples, self.mixture)),
+            "reverse_kl": reverse_kl(samples, self.mixture),
+        }
+        if self._on_a_line:
+            # Data of their own: the same for every sample, and no part of any training.
+            data, _ = self.mixture.draw(np.random.default_rng(0), len(samples))
+            figures["wasserstein"] = wasserstein(samples, data) / float(data.std())
+        return figures
+
+    def scores(self, samples: Rows) -> npt.NDArray[Any]:
+        """1 within three standard deviations of a mode, else 0: (N,)."""
+        return (self.mixture.nearest(samples)[1] <= QUALITY).astype(np.float32)
+
+    def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:
+        """Whether points have kept most of the data's modes."""
+        return figures["modes"] >= MODES_KEPT * data["modes"]
+
+    def draw(self, samples: Rows, opinion: Callable[[Tensor], Tensor] | None = None) -> dict[str, Image.Image]:
+        """The points over the modes, and what the discriminator thinks of each place."""
+        figure = Figure(figsize=(_SIDE, _SIDE), dpi=_DPI, layout="constrained")
+        draw = self._draw_line if self._on_a_line else self._draw_plane
+        draw(figure.subplots(), samples, opinion)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", metadata={"Software": None})
+        return {"": Image.open(content).convert("RGB")}
+
+    def save(self, samples: Rows, folder: Path) -> list[Path]:
+        """One file of all points, as NumPy reads them."""
+        path = folder / "points.npy"
+        np.save(path, samples)
+        return [path]
+
+    @property
+    def _on_a_line(self) -> tuple[str, ...]:
+        return ("wasserstein",) if self.mixture.centres.shape[1] == 1 else ()
+
+    @property
+    def _limits(self) -> tuple[float, float]:
+        low, high = float(self.mixture.centres.min()), float(self.mixture.centres.max())
+        margin = _MARGIN * (high - low) + 4 * self.mixture.std
+        return low - margin, high + margin
+
+    def _draw_line(self, axes: Axes, samples: Rows, opinion: Callable[[Tensor], Tensor] | None) -> None:
+        low, high = self._limits
+        x = np.linspace(low, high, 400)
+        each = np.exp(-0.5 * ((x - self.mixture.centres) / self.mixture.std) ** 2)
+        density = each.mean(axis=0) / (self.mixture.std * np.sqrt(2 * np.pi))
+        axes.plot(x, density, color="#66655f", label="data")
+        counts, edges = np.histogram(samples[:, 0], bins=60, range=(low, high))
+        found = counts / (len(samples) * np.diff(edges))
+        axes.stairs(found, edges, fill=True, alpha=0.5, color="#1d5fb4", label="samples")
+        if opinion is not None:
+            shown = opinion(torch.from_numpy(x[:, None].astype(np.float32))).sigmoid().numpy()
+            axes.plot(x, shown, color="#c8501e", label="D(x)")
+        axes.set(xlim=(low, high), xlabel="x", ylabel="density, or D(x)")
+        axes.legend(loc="upper right", fontsize=8)
+
+    def _draw_plane(self, axes: Axes, samples: Rows, opinion: Callable[[Tensor], Tensor] | None) -> None:
+        low, high = self._limits
+        if opinion is not None:
+            places = np.linspace(low, high, _FINE, dtype=np.float32)
+            grid = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
+            found = opinion(torch.from_numpy(grid)).numpy().reshape(_FINE, _FINE)
+            axes.contourf(places, places, found, levels=16, cmap="Greys", alpha=0.55)
+        axes.scatter(
+            self.mixture.centres[:, 0],
+            self.mixture.centres[:, 1],
+            s=120,
+            facecolors="none",
+            edgecolors="#c8501e",
+            linewidths=1.2,
+        )
+        axes.scatter(samples[:, 0], samples[:, 1], s=5, color="#1d5fb4", alpha=0.6, linewidths=0)
+        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
