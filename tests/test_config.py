@@ -102,7 +102,7 @@ def test_recipe_options_out_of_range_are_said(recipe, field, value):
 
 
 def test_unknown_names_name_the_known_ones():
-    with pytest.raises(ValueError, match="unknown preset 'fast'; known: fine, paper, quick"):
+    with pytest.raises(ValueError, match="unknown preset 'fast'; known: fine, paper, points, quick"):
         preset("fast")
     with pytest.raises(
         ValueError,

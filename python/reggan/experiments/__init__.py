@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ..config import TrainConfig, preset
-from ..data import Blobs, Files
+from ..data import Blobs, Files, Points
 from ..files import atomic_file
 from ..recipes import DCGAN, WDCGAN, Penalty, Recipe, RegGAN
 from ..rendering import render
@@ -18,9 +18,10 @@ from ..rules import Connected
 from ..search import find
 from ..specs import Circles
 from .classifier import ClassifierStudy
+from .points import PointArm, PointStudy
 from .study import Arm, Study
 
-__all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "Study"]
+__all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "PointArm", "PointStudy", "Study"]
 
 
 class Experiment(Protocol):
@@ -149,11 +150,34 @@ def _another(rule: str, data: Blobs) -> dict[str, Arm]:
     }
 
 
+def _modes() -> dict[str, PointArm]:
+    """Every recipe of points on the mixtures of arXiv 1802.00771 and on PacGAN's grid, all with the same budget."""
+    recipes = {"gan": "GAN", "wgan": "WGAN", "wgan-gp": "WGAN-GP", "bigan": "BiGAN", "bigan-pgp": "BiGAN-PGP"}
+    return {
+        f"{recipe}-{mixture}": PointArm(label, replace(preset("points", recipe), data=Points(mixture)))  # type: ignore[arg-type]
+        for mixture in ("ring-8", "rings-16", "grid-25", "line-5", "wide-grid-25")
+        for recipe, label in recipes.items()
+    }
+
+
+def _toy_1d() -> dict[str, PointArm]:
+    """One, two and three Gaussians on a line, with networks that have 2, 4 and 8 numbers a layer for each."""
+    config = preset("points", "toy-1d")
+    arms = {}
+    for modes in (1, 2, 3):
+        data = Points(f"normal-{modes}")  # type: ignore[arg-type]
+        for width in (2 * modes, 4 * modes, 8 * modes):
+            recipe = replace(config.recipe, width=width)  # type: ignore[call-arg]
+            arms[f"{modes}-width-{width}"] = PointArm(f"{width} wide", replace(config, recipe=recipe, data=data))
+    return arms
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     "ablation": Study("the recommended recipe without one part at a time", _ablation),
     "classifier": ClassifierStudy("the classifier of the score by itself, and whether generated images improve it"),
     "far": Study("the rule where no image of the data comes near to it", _far),
     "fine": Study("the rule at 64 pixels", _fine),
+    "modes": PointStudy("which recipes find all modes of a mixture", _modes()),
     "reggan-paper": Study(
         "the paper's comparison, with baselines that are hard to beat",
         _reggan_paper,
@@ -162,4 +186,5 @@ EXPERIMENTS: dict[str, Experiment] = {
     "solid": Study("an easy rule, no holes, by the same recipe", _solid, pieces=False),
     "symmetric": Study("another rule, symmetry, by the same recipe", _symmetric, pieces=False),
     "targets": Study("mean scores that are asked for", _targets),
+    "toy-1d": PointStudy("one, two and three Gaussians on a line, and how wide networks have to be", _toy_1d(), True),
 }

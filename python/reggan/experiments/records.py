@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = [
     "is_done",
     "read_records",
     "record_path",
+    "seconds_trained",
     "spread",
     "table",
 ]
@@ -59,6 +61,14 @@ def read_records(out: Path, arms: Iterable[str]) -> dict[str, list[Record]]:
     if not any(found.values()):
         raise ValueError(f"there are no records in {out / 'records'}; give a number of seeds to train")
     return {arm: records for arm, records in found.items() if records}
+
+
+def seconds_trained(run: Path) -> float:
+    """Seconds that a run was trained for, in all the sittings that it took."""
+    clock = [json.loads(line)["seconds"] for line in (run / "timings.jsonl").read_text().splitlines()]
+    # Each sitting counts from 0.
+    sittings = [a for a, b in pairwise([*clock, 0.0]) if b < a]
+    return round(float(sum(sittings)), 1)
 
 
 def spread(records: list[Record], columns: Columns) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,18 @@ from ..metrics import compare
 from ..recipes import Harvest, RegGAN
 from ..rules import darkest, resolve_rule
 from ..training import create_run, fit, generate, load_generator, open_run, private_latents, resolve
-from .records import Columns, Record, asks_the_same, check_arms, is_done, read_records, record_path, spread, table
+from .records import (
+    Columns,
+    Record,
+    asks_the_same,
+    check_arms,
+    is_done,
+    read_records,
+    record_path,
+    seconds_trained,
+    spread,
+    table,
+)
 
 __all__ = ["Arm", "Study"]
 
@@ -145,7 +155,7 @@ def _record(
     path.parent.mkdir(parents=True, exist_ok=True)
     measured, shown = _measure(directory, judge, count)
     _tiles(shown).save(path.with_suffix(".png"))
-    told = {"config": asked, "is_judge": config == judge, "seconds": _seconds(directory)}
+    told = {"config": asked, "is_judge": config == judge, "seconds": seconds_trained(directory)}
     atomic_write(path, json.dumps({**told, **measured, **_history(directory, config)}) + "\n")
 
 
@@ -209,14 +219,6 @@ def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str,
     if len(obeying) >= _FEWEST:
         rejected |= compare(obeying[:count], reference)
     return {"reference": about, "figures": figures, "rejected": rejected}, images[:_SHOWN]
-
-
-def _seconds(directory: Path) -> float:
-    """Seconds that a run was trained for, in all the sittings that it took."""
-    clock = [json.loads(line)["seconds"] for line in (directory / "timings.jsonl").read_text().splitlines()]
-    # Each sitting counts from 0.
-    sittings = [a for a, b in pairwise([*clock, 0.0]) if b < a]
-    return round(float(sum(sittings)), 1)
 
 
 def _history(directory: Path, config: TrainConfig) -> dict[str, Any]:
