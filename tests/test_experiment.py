@@ -9,7 +9,7 @@ from PIL import Image
 
 from reggan import experiment
 from reggan.config import config_from_json, config_to_json
-from reggan.experiments import EXPERIMENTS
+from reggan.experiments import EXPERIMENTS, PointStudy, points
 from reggan.experiments.study import COLUMNS, Study
 from reggan.training import create_run, fit, open_run
 
@@ -188,3 +188,62 @@ def test_the_list_names_every_experiment(capsys):
 def test_wrong_usage_ends_with_2(arguments, capsys):
     assert experiment.main(arguments) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+# Points
+
+
+POINT_STUDIES = [name for name, experiment in EXPERIMENTS.items() if isinstance(experiment, PointStudy)]
+
+
+@pytest.mark.parametrize("name", POINT_STUDIES)
+def test_studies_of_points_have_the_same_budget_for_all_and_no_arm_twice(name):
+    arms = EXPERIMENTS[name].arms
+    configs = [arm.config for arm in arms.values()]
+    assert len({json.dumps(config_to_json(config)) for config in configs}) == len(arms)
+    assert len({(arm.mixture, arm.label) for arm in arms.values()}) == len(arms)
+    assert len({(config.steps, config.batch_size) for config in configs}) == 1
+
+
+@pytest.mark.parametrize(("name", "arms"), [("modes", ("gan-ring-8", "wgan-ring-8")), ("toy-1d", ("2-width-4",))])
+def test_a_study_of_points_leaves_records_tables_and_figures(tmp_path, monkeypatch, name, arms):
+    arguments = [name, "--reduced", "--seeds", "2", "--only", *arms, "--out", str(tmp_path)]
+    assert experiment.main(arguments) == 0
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["arms"].keys() == set(arms)
+    table = (tmp_path / "results.md").read_text()
+    for arm in arms:
+        records = [json.loads((tmp_path / "records" / f"{arm}-seed{s}.json").read_text()) for s in range(2)]
+        assert found["arms"][arm]["modes"]["seeds"] == [record["figures"]["modes"] for record in records]
+        assert records[0]["curve"]["generator_step"] == [2, 4, 6]
+        assert f"| {EXPERIMENTS[name].arms[arm].label} | 2 | " in table
+    mixture = EXPERIMENTS[name].arms[arms[0]].mixture
+    for picture in ("curves.png", f"points-{mixture}.png"):
+        with Image.open(tmp_path / picture) as image:
+            assert min(image.size) > 200
+    if EXPERIMENTS[name].animated:
+        with Image.open(tmp_path / "records" / f"{arms[0]}-seed0.gif") as image:
+            assert image.n_frames == 2
+
+    def trained(run, **options):
+        raise AssertionError(f"{run} was trained again")
+
+    monkeypatch.setattr("reggan.experiments.points.fit", trained)
+    before = (tmp_path / "results.md").read_bytes()
+    assert experiment.main(arguments) == 0
+    assert (tmp_path / "results.md").read_bytes() == before
+
+
+def test_points_have_converged_once_they_are_near(tmp_path):
+    distances = [0.5, 0.12, 0.09, 0.2]
+    lines = [
+        {"step": k, "generator_step": k, "samples/score": 0.1, "samples/modes": 1, "samples/wasserstein": distance}
+        for k, distance in enumerate(distances)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert points._history(tmp_path)["converged"] == 2
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"generator_step": 1, "samples/score": 0, "samples/modes": 3}))
+    assert points._history(tmp_path) == {
+        "curve": {"generator_step": [1], "score": [0], "modes": [3]},
+        "converged": None,
+    }

@@ -27,6 +27,8 @@ Rows = npt.NDArray[np.float32]
 MODES_KEPT = 0.70
 """The best checkpoint is the one with most points near to a mode among those with so large a part of the modes."""
 _SIDE, _DPI, _FINE = 4.4, 80, 121
+_OTHERS = 1_000_000_007
+"""Seed of the data that points on a line are compared with: no part of any training."""
 _MARGIN = 0.25
 """Of the reach of the data, around them."""
 
@@ -79,8 +81,7 @@ class PointDomain:
             "reverse_kl": reverse_kl(samples, self.mixture),
         }
         if self._on_a_line:
-            # Data of their own: the same for every sample, and no part of any training.
-            data, _ = self.mixture.draw(np.random.default_rng(0), len(samples))
+            data, _ = self.mixture.draw(np.random.default_rng(_OTHERS), len(samples))
             figures["wasserstein"] = wasserstein(samples, data) / float(data.std())
         return figures
 

@@ -154,7 +154,7 @@ def _modes() -> dict[str, PointArm]:
     """Every recipe of points on the mixtures of arXiv 1802.00771 and on PacGAN's grid, all with the same budget."""
     recipes = {"gan": "GAN", "wgan": "WGAN", "wgan-gp": "WGAN-GP", "bigan": "BiGAN", "bigan-pgp": "BiGAN-PGP"}
     return {
-        f"{recipe}-{mixture}": PointArm(label, replace(preset("points", recipe), data=Points(mixture)))  # type: ignore[arg-type]
+        f"{recipe}-{mixture}": PointArm(label, replace(preset("points", recipe), data=Points(mixture)))
         for mixture in ("ring-8", "rings-16", "grid-25", "line-5", "wide-grid-25")
         for recipe, label in recipes.items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,7 +138,7 @@ def _history(directory: Path) -> dict[str, Any]:
     points = [line for line in lines if "samples/score" in line]
     keys = [key for key in ("score", "modes", "wasserstein") if f"samples/{key}" in points[0]]
     curve = {key: [round(p[f"samples/{key}"], 5) for p in points] for key in keys}
-    near = (p["generator_step"] for p in points if p.get("samples/wasserstein", _NEAR) < _NEAR)
+    near = (p["generator_step"] for p in points if p.get("samples/wasserstein", math.inf) < _NEAR)
     return {
         "curve": {"generator_step": [p["generator_step"] for p in points], **curve},
         "converged": next(near, None),
