@@ -18,7 +18,7 @@ from PIL import Image
 from reggan import Polygons, evaluate, generate, score, training
 from reggan.checkpoint import list_checkpoints, load_checkpoint
 from reggan.config import preset
-from reggan.data import Blobs, Points
+from reggan.data import Blobs, Pairs, Points
 from reggan.domains import ImageDomain
 from reggan.metrics import compare
 from reggan.recipes import RECIPES
@@ -45,9 +45,16 @@ def tiny_points(recipe, mixture="ring-8", **changes):
     return replace(config, **(TINY | {"recipe": replace(config.recipe, width=8), "data": Points(mixture)} | changes))
 
 
+def tiny_pairs(recipe, **changes):
+    config = preset("pairs", recipe)
+    options = {"width": 4, "blocks": 2, "patch_layers": 1, "history": 6}
+    data = Pairs(Blobs(images=100, classes=()), Blobs(images=100, spec=Polygons(), classes=()))
+    return replace(config, **(TINY | {"recipe": replace(config.recipe, **options), "data": data} | changes))
+
+
 def tiny(recipe="harvest", **changes):
     if recipe not in IMAGE_RECIPES:
-        return tiny_points(recipe, **changes)
+        return (tiny_points if recipe in POINT_RECIPES else tiny_pairs)(recipe, **changes)
     config = preset("quick", recipe)
     options = {"width": 4}
     if recipe == "harvest" or recipe.startswith("reggan"):
@@ -145,7 +152,7 @@ def test_a_short_training_brings_every_recipe_nearer_to_the_data(tmp_path, recip
     untrained = trainer.sample(100, "test")
     train(tmp_path / "run", config)
     _, generator = training.load_generator(tmp_path / "run")
-    trained = training.generate(generator, training.private_latents(config.recipe, 0, "test", 100), config.domain)
+    trained = training.generate(generator, training.private_inputs(config, 0, "test", 100), config.domain)
     data = training._first(config.domain, config.data.open(32, trainer.rule), 200)
     assert compare(trained, data)["kernel"] < 0.75 * compare(untrained, data)["kernel"]
 

@@ -25,7 +25,7 @@ from .rules import Rule, darkest, resolve_rule
 from .scoring import analyze
 from .search import find, oracle, oracles
 from .specs import Circles
-from .training import generate, load_networks, private_latents
+from .training import generate, load_networks, private_inputs
 
 __all__ = ["evaluate", "held_out_images", "histograms", "main", "reference_images", "training_images"]
 
@@ -157,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(arguments: list[str]) -> None:
     options = tyro.cli(EvaluateOptions, args=arguments, prog="python -m reggan.evaluate")
     config, networks = load_networks(options.run, options.checkpoint)
-    latents = private_latents(config.recipe, options.seed, "evaluate", options.n)
+    latents = private_inputs(config, options.seed, "evaluate", options.n)
     samples = generate(networks["averaged"], latents, config.domain)
     if isinstance(config.domain, ImageDomain):
         columns, about = _compare(config, networks, samples)

@@ -103,9 +103,9 @@ def _generate(arguments: list[str]) -> None:
 
 
 def _batches(config: TrainConfig, module: torch.nn.Module, seed: int) -> Iterator[Samples]:
-    latents = private_generator(seed, "generate")
+    domain, random = config.domain, private_generator(seed, "generate")
     while True:
-        yield generate(module, config.recipe.prior(_BATCH, latents), config.domain)
+        yield generate(module, domain.inputs(config.recipe.prior, _BATCH, random), domain)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ __all__ = [
     "generator_minimax",
     "generator_wasserstein",
     "gradient_penalty",
+    "least_squares",
     "pairwise_penalty",
     "rule_expected",
     "rule_soft",
@@ -51,6 +52,11 @@ def generator_minimax(fake: Tensor) -> Tensor:
 def encoder_bce(real: Tensor) -> Tensor:
     """-E[log(1 - D(x, E(x)))] on logits (N,): the non-saturating loss of BiGAN's encoder."""
     return F.binary_cross_entropy_with_logits(real, torch.zeros_like(real))
+
+
+def least_squares(values: Tensor, label: float) -> Tensor:
+    """E[(D - label)^2] on values of any shape (LSGAN, Mao et al., arXiv 1611.04076)."""
+    return (values - label).square().mean()
 
 
 def critic_wasserstein(real: Tensor, fake: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import tyro
 
 from .cli import UsageError, execute
 from .config import TrainConfig, config_to_json, preset
-from .data import Files
+from .data import Files, Pairs
 from .distributed import Ranks, start
 from .files import atomic_write
 from .training import Stopped, create_run, fit, open_run, resolve
@@ -36,6 +36,8 @@ class TrainOptions:
     recipe: Literal[
         "bigan",
         "bigan-pgp",
+        "cyclegan",
+        "cyclegan-fused",
         "dcgan",
         "gan",
         "harvest",
@@ -48,12 +50,12 @@ class TrainOptions:
         "wgan-gp",
     ] = "harvest"
     """How to train."""
-    preset: Literal["fine", "paper", "points", "quick"] = "quick"
-    """Where the defaults come from: minutes on a CPU at 32 pixels, an hour at 64, all of arXiv 2102.04593, or points of
-    a mixture of Gaussians in the place of images."""
-    data: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    preset: Literal["fine", "pairs", "paper", "points", "quick"] = "quick"
+    """Where the defaults come from: minutes on a CPU at 32 pixels, an hour at 64, all of arXiv 2102.04593; two
+    kinds of images, or points of a mixture of Gaussians, in the place of images."""
+    data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH")] = ()
     """Images of your own instead of rendered ones: a folder of pictures, an IDX file (MNIST), a .npy or .npz array, or
-    a set of shards. `--data PATH --help` shows what can be done with them."""
+    a set of shards; two of these to translate between. `--data PATH --help` shows what can be done with them."""
     run: Path | None = None
     """Run directory to make; by default the next free one under runs/."""
     resume: Path | None = None
@@ -75,19 +77,27 @@ def _parse(arguments: list[str]) -> TrainOptions:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--recipe", default="harvest")
     first.add_argument("--preset", default="quick")
-    first.add_argument("--data", type=Path)
+    first.add_argument("--data", type=Path, nargs="+", default=[])
     try:
         chosen, _ = first.parse_known_args(arguments)
         default = preset(chosen.preset, chosen.recipe)
-        if chosen.data is not None:
-            default = replace(default, data=Files(str(chosen.data.absolute())))
+        if chosen.data:
+            default = replace(default, data=_of_files(chosen.data))
     except (ValueError, argparse.ArgumentError) as error:
         raise UsageError(str(error)) from error
-    options = TrainOptions(default, recipe=chosen.recipe, preset=chosen.preset, data=chosen.data)
+    options = TrainOptions(default, recipe=chosen.recipe, preset=chosen.preset, data=tuple(chosen.data))
     try:
         return tyro.cli(TrainOptions, args=arguments, default=options, prog="python -m reggan.train")
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _of_files(paths: list[Path]) -> Files | Pairs:
+    """Data of one path, or of two to translate between."""
+    files = [Files(str(path.absolute())) for path in paths]
+    if len(files) > 2:
+        raise ValueError(f"--data names {len(files)} paths, must be one, or two to translate between")
+    return Pairs(files[0], files[1]) if len(files) == 2 else files[0]
 
 
 def _train(arguments: list[str]) -> None:
@@ -107,8 +117,9 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
         if options.dry_run:
             print(json.dumps(config_to_json(config), indent=2))
             return
-        if options.data is not None and not options.data.exists():
-            raise FileNotFoundError(f"{options.data} does not exist; give a folder of pictures or a file of images")
+        for path in options.data:
+            if not path.exists():
+                raise FileNotFoundError(f"{path} does not exist; give a folder of pictures or a file of images")
         run = options.run or _next_free(Path("runs"), config)
         if ranks.is_first:
             create_run(run, config)
@@ -140,6 +151,8 @@ TABLE = {
     "components": "components an image",
     "ink": "ink share",
     "diversity": "pixel diversity",
+    "to_first": "Frechet to the first kind",
+    "to_second": "Frechet to the second",
     "modes": "modes found",
     "reverse_kl": "KL of modes to uniform",
     "wasserstein": "distance in deviations",

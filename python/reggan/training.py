@@ -40,7 +40,7 @@ from .domains import Domain, Opinion, Samples
 from .files import atomic_write
 from .networks import sample
 from .progress import Progress, deferred_interrupt
-from .recipes import Batch, Phase, Recipe, Stage
+from .recipes import Batch, Phase, Stage
 from .report import write_report
 from .rules import Rule, resolve_rule
 
@@ -138,9 +138,9 @@ def private_generator(seed: int, purpose: str, step: int = 0) -> torch.Generator
     return torch.Generator().manual_seed(int(words[0]) >> 1)
 
 
-def private_latents(recipe: Recipe, seed: int, purpose: str, count: int) -> Tensor:
-    """Latents (count, latent_dim) on the CPU; those of a smaller count are the first of a larger one's."""
-    return recipe.prior(count, private_generator(seed, purpose))
+def private_inputs(config: TrainConfig, seed: int, purpose: str, count: int) -> Tensor:
+    """What a generator makes samples of, (count, ...) on the CPU; those of a smaller count are the first of these."""
+    return config.domain.inputs(config.recipe.prior, count, private_generator(seed, purpose))
 
 
 def _build(config: TrainConfig) -> dict[str, nn.Module]:
@@ -236,9 +236,9 @@ class _Trainer:
 
     def sample(self, count: int, purpose: str) -> Samples:
         """Samples (count, ...) of the averaged generator, as they are saved: equal for an equal purpose."""
-        latents = private_latents(self.config.recipe, self.config.seed, purpose, count)
+        inputs = self.domain.inputs(self.config.recipe.prior, count, private_generator(self.config.seed, purpose))
         with self.autocast():
-            return generate(self.averaged, latents.to(self.config.device), self.domain)
+            return generate(self.averaged, inputs.to(self.config.device), self.domain)
 
     def evaluate(self) -> dict[str, float]:
         """Exact scores and metrics of samples, and what the recipe has to say of them."""
@@ -264,12 +264,12 @@ class _Trainer:
         return {**self.networks, "averaged": self.averaged}
 
 
-def generate(generator: nn.Module, latents: Tensor, domain: Domain, batch_size: int = 256) -> Samples:
-    """Samples (N, ...) of latents (N, latent_dim), as they are saved; the generator is left in evaluation mode.
+def generate(generator: nn.Module, inputs: Tensor, domain: Domain, batch_size: int = 256) -> Samples:
+    """Samples (N, ...) of inputs (N, ...), as they are saved; the generator is left in evaluation mode.
 
     Images are (N, H, W), or (N, 3, H, W) of RGB, uint8, white paper 255.
     """
-    return domain.array(sample(generator, latents, domain.decode, batch_size))
+    return domain.array(sample(generator, inputs, domain.make, batch_size))
 
 
 def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[TrainConfig, nn.Module]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .images import Files, FileSet, UnreadableImages, read_idx
     from .loading import DevicePool, ImageDataset, ImageStream, Item, SampleSet, load_batches
     from .making import make_shards, verify_shards
+    from .pairs import Pairs, PairSet
     from .pixels import arrays, normalize, quantize, tensor
     from .points import MIXTURES, Mixture, Points, PointSet
     from .rendered import Blobs, RenderedSet
@@ -30,6 +31,8 @@ __all__ = [
     "ImageStream",
     "Item",
     "Mixture",
+    "PairSet",
+    "Pairs",
     "PointSet",
     "Points",
     "RangeSelection",
@@ -54,6 +57,7 @@ _MODULES = {
     "loading": ("DevicePool", "ImageDataset", "ImageStream", "Item", "SampleSet", "load_batches"),
     "making": ("make_shards", "verify_shards"),
     "points": ("MIXTURES", "Mixture", "PointSet", "Points"),
+    "pairs": ("PairSet", "Pairs"),
     "pixels": ("arrays", "normalize", "quantize", "tensor"),
     "rendered": ("Blobs", "RenderedSet"),
     "selection": ("BalancedSelection", "CountSelection", "RangeSelection", "Selection"),

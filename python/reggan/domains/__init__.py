@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy.typing as npt
+import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..data import Blobs, Files, Points
+from ..data import Blobs, Files, Pairs, Points
+from ..recipes.phases import Prior
 from ..rules import Rule
 from .images import ImageDomain, Images
+from .pairs import PairDomain
 from .points import PointDomain
 
-__all__ = ["DOMAINS", "Data", "Domain", "ImageDomain", "Images", "Opinion", "PointDomain", "Samples"]
+__all__ = ["DOMAINS", "Data", "Domain", "ImageDomain", "Images", "Opinion", "PairDomain", "PointDomain", "Samples"]
 
-Data = Blobs | Files | Points
+Data = Blobs | Files | Pairs | Points
 """What describes training data."""
 Samples = npt.NDArray[Any]
 """Samples (N, ...) as they are saved."""
@@ -44,11 +47,14 @@ class Domain(Protocol):
     def drawn(self) -> int:
         """Samples in a picture."""
 
+    def inputs(self, prior: Prior, count: int, generator: torch.Generator) -> Tensor:
+        """What a generator makes samples of, (N, ...) on the CPU: latents, drawn by the recipe's prior, or data."""
+
     def encode(self, stored: Tensor) -> Tensor:
         """Samples (N, *shape) as networks see them, float, of what the data sets store."""
 
-    def decode(self, made: Tensor) -> Tensor:
-        """The reverse: what a generator makes, as it is stored."""
+    def make(self, generator: nn.Module, inputs: Tensor) -> Tensor:
+        """What a generator makes of inputs, as it is stored."""
 
     def array(self, stored: Tensor) -> Samples:
         """Stored samples as NumPy has them, and as they are saved."""
@@ -74,6 +80,7 @@ class Domain(Protocol):
 
 DOMAINS: dict[str, Callable[[Any, int, Rule], Domain]] = {
     "images": ImageDomain.of,
+    "pairs": PairDomain.of,
     "points": PointDomain.of,
 }
 """From (data, size, rule) to the domain, by the data's kind."""

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import Blobs, Files, arrays, normalize, quantize, tensor
 from ..drawing import highlight, sheet
 from ..metrics import summarize
+from ..recipes.phases import Prior
 from ..rules import Rule, darkest
 
 __all__ = ["ImageDomain", "Images"]
@@ -45,13 +46,17 @@ class ImageDomain:
         """The images that data have at this size."""
         return cls((data.channels, size, size), rule)
 
+    def inputs(self, prior: Prior, count: int, generator: torch.Generator) -> Tensor:
+        """Latents."""
+        return prior(count, generator)
+
     def encode(self, stored: Tensor) -> Tensor:
         """Images (N, C, H, W) of float in [-1, 1]."""
         return normalize(stored).contiguous(memory_format=torch.channels_last)
 
-    def decode(self, made: Tensor) -> Tensor:
+    def make(self, generator: nn.Module, inputs: Tensor) -> Tensor:
         """Images (N, C, H, W) of uint8."""
-        return quantize(made)
+        return quantize(generator(inputs))
 
     def array(self, stored: Tensor) -> Images:
         """Images (N, H, W), or (N, 3, H, W) of RGB."""

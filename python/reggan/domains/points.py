@@ -14,10 +14,11 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import MIXTURES, Mixture, Points
 from ..metrics.modes import QUALITY, high_quality, modes, reverse_kl, wasserstein
+from ..recipes.phases import Prior
 from ..rules import Rule
 
 __all__ = ["PointDomain"]
@@ -56,13 +57,18 @@ class PointDomain:
         """Figures for the line of progress."""
         return ("score", "modes", *self._on_a_line)
 
+    def inputs(self, prior: Prior, count: int, generator: torch.Generator) -> Tensor:
+        """Latents."""
+        return prior(count, generator)
+
     def encode(self, stored: Tensor) -> Tensor:
         """The points."""
         return stored
 
-    def decode(self, made: Tensor) -> Tensor:
-        """The points."""
-        return made.float()
+    def make(self, generator: nn.Module, inputs: Tensor) -> Tensor:
+        """Points (N, D)."""
+        points: Tensor = generator(inputs).float()
+        return points
 
     def array(self, stored: Tensor) -> Rows:
         """Points (N, D)."""

@@ -45,7 +45,7 @@ def _with(recipe: Recipe, config: TrainConfig = _HARVEST) -> TrainConfig:
 
 
 def _harvest(**options: object) -> TrainConfig:
-    return replace(_HARVEST, recipe=replace(_HARVEST.recipe, **options))  # type: ignore[arg-type]
+    return replace(_HARVEST, recipe=replace(_HARVEST.recipe, **options))
 
 
 def _plain(recipe: type[DCGAN] = DCGAN, **options: object) -> DCGAN:

@@ -27,7 +27,7 @@ from ..rendering import render
 from ..rules import Connected
 from ..search import oracle
 from ..specs import Circles
-from ..training import create_run, fit, generate, load_generator, private_generator, private_latents, resolve
+from ..training import create_run, fit, generate, load_generator, private_generator, private_inputs, resolve
 from .records import Columns, Record, check_arms, is_done, read_records, record_path, spread, table
 
 __all__ = ["ClassifierStudy", "Pupil"]
@@ -141,7 +141,7 @@ def _made(run: Path, config: TrainConfig, count: int) -> Scored:
     if not (run / "summary.json").exists():
         fit(run)
     _, generator = load_generator(run)
-    images = generate(generator, private_latents(config.recipe, config.seed, "lessons", count), config.domain)
+    images = generate(generator, private_inputs(config, config.seed, "lessons", count), config.domain)
     return _scored(images)
 
 

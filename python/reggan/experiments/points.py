@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from ..config import TrainConfig, config_to_json
 from ..data import MIXTURES, Points
 from ..files import atomic_file, atomic_write
-from ..training import create_run, fit, generate, load_generator, open_run, private_latents, resolve
+from ..training import create_run, fit, generate, load_generator, open_run, private_inputs, resolve
 from .records import (
     Columns,
     Record,
@@ -121,7 +121,7 @@ def _record(out: Path, arm: str, config: TrainConfig, reduced: bool, animated: b
         raise ValueError(f"{directory} is a run of another configuration; remove it, or name another --out")
     fit(directory)
     _, generator = load_generator(directory)
-    latents = private_latents(config.recipe, 0, "evaluate", _FEW_POINTS if reduced else _POINTS)
+    latents = private_inputs(config, 0, "evaluate", _FEW_POINTS if reduced else _POINTS)
     figures = config.domain.summarize(generate(generator, latents, config.domain))
     pictures = sorted((directory / "samples").glob("step-*.png"))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ from ..files import atomic_write
 from ..metrics import compare
 from ..recipes import Harvest, RegGAN
 from ..rules import darkest, resolve_rule
-from ..training import create_run, fit, generate, load_generator, open_run, private_latents, resolve
+from ..training import create_run, fit, generate, load_generator, open_run, private_inputs, resolve
 from .records import (
     Columns,
     Record,
@@ -201,7 +201,7 @@ def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str,
     reference, about = reference_images(judge, data, count)
 
     def drawn(part: int) -> Images:
-        return generate(generator, private_latents(config.recipe, part, "evaluate", count), config.domain)
+        return generate(generator, private_inputs(config, part, "evaluate", count), config.domain)
 
     images = drawn(0)
     figures = evaluate(images, reference, training_images(data), held_out_images(judge), rule)

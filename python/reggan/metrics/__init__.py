@@ -20,6 +20,7 @@ from .pieces import components, one_piece
 __all__ = [
     "METRICS",
     "REFERENCE_METRICS",
+    "Featured",
     "compare",
     "components",
     "copies",

@@ -5,6 +5,7 @@ from .dcgan import SIZES, DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from .joint import JointDiscriminator
 from .mlp import MLP, MLPDiscriminator, MLPGenerator
 from .sampling import sample
+from .translator import FusedTranslator, PairDiscriminator, SeparateTranslator, Translator
 
 __all__ = [
     "MLP",
@@ -12,11 +13,15 @@ __all__ = [
     "DCGANDiscriminator",
     "DCGANEncoder",
     "DCGANGenerator",
+    "FusedTranslator",
     "JointDiscriminator",
     "MLPDiscriminator",
     "MLPGenerator",
+    "PairDiscriminator",
     "ResidualClassifier",
     "ScoreClassifier",
+    "SeparateTranslator",
     "StridedClassifier",
+    "Translator",
     "sample",
 ]

@@ -12,13 +12,20 @@ from ..data import quantize
 __all__ = ["sample"]
 
 
+def _make_images(generator: nn.Module, latents: Tensor) -> Tensor:
+    return quantize(generator(latents))
+
+
 @torch.no_grad()
 def sample(
-    generator: nn.Module, latents: Tensor, decode: Callable[[Tensor], Tensor] = quantize, batch_size: int = 256
+    generator: nn.Module,
+    inputs: Tensor,
+    make: Callable[[nn.Module, Tensor], Tensor] = _make_images,
+    batch_size: int = 256,
 ) -> Tensor:
-    """Samples of latents (N, latent_dim), by default images (N, C, H, W) uint8 with white paper 255.
+    """What a generator makes of inputs (N, ...), by default images (N, C, H, W) uint8 with white paper 255.
 
     The generator is left in evaluation mode.
     """
     generator.eval()
-    return torch.cat([decode(generator(z)) for z in torch.split(latents, batch_size)])
+    return torch.cat([make(generator, part) for part in torch.split(inputs, batch_size)])

@@ -3,6 +3,8 @@
 from .adversarial import Adversarial
 from .bigan import BiGAN
 from .bigan_pgp import BiGANPGP
+from .cyclegan import CycleGAN
+from .cyclegan_fused import FusedCycleGAN
 from .dcgan import DCGAN
 from .gan import GAN
 from .harvest import Harvest
@@ -25,6 +27,8 @@ __all__ = [
     "Batch",
     "BiGAN",
     "BiGANPGP",
+    "CycleGAN",
+    "FusedCycleGAN",
     "Harvest",
     "Networks",
     "Penalty",
@@ -40,6 +44,8 @@ __all__ = [
 RECIPES: dict[str, type[Recipe]] = {
     "bigan": BiGAN,
     "bigan-pgp": BiGANPGP,
+    "cyclegan": CycleGAN,
+    "cyclegan-fused": FusedCycleGAN,
     "dcgan": DCGAN,
     "gan": GAN,
     "harvest": Harvest,

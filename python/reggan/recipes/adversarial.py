@@ -24,6 +24,10 @@ class Adversarial(Recipe):
     norm: ClassVar[str] = "batch"
     """What normalizes the discriminator's maps: see reggan.networks.DCGANDiscriminator."""
 
+    latent_dim: int = 100
+    """Numbers in a latent."""
+    pool: int = 1
+    """Real samples that a step draws for each one of its batch size, and that the discriminator's are chosen from."""
     width: int = 64
     """Feature maps next to the image; at 64 pixels the layers have width * (8, 4, 2, 1). Of networks without
     convolutions the numbers in each hidden layer."""
@@ -36,14 +40,24 @@ class Adversarial(Recipe):
     are drawn in proportion to exp(pool_beta * score)."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_ranges(
             self,
+            latent_dim=(1, 65_536),
+            pool=(1, 1000),
             width=(1, 4096),
             lr=(0.0, 1.0),
             instance_noise=(0.0, 10.0),
             pool_beta=(0.0, 1000.0),
         )
+
+    @property
+    def draws(self) -> int:
+        """Batches of real samples that a step draws."""
+        return self.pool
+
+    def prior(self, count: int, generator: torch.Generator) -> Tensor:
+        """Latents (count, latent_dim) on the CPU, standard normal; those of a smaller count are the first of these."""
+        return torch.randn(count, self.latent_dim, generator=generator)
 
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
         """Generator and discriminator: convolutions where samples are images, else fully connected layers."""
@@ -111,7 +125,7 @@ class Adversarial(Recipe):
 
 
 @dataclass(frozen=True)
-class ChoosesPrior(Recipe):
+class ChoosesPrior(Adversarial):
     """A recipe with a choice of what latents are."""
 
     latent: Literal["normal", "uniform"] = "normal"

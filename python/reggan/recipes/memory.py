@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Memory"]
+__all__ = ["Memory", "Pool"]
 
 
 class Memory(nn.Module):
@@ -67,3 +69,32 @@ class Memory(nn.Module):
 
     def _places(self, start: int, count: int) -> Tensor:
         return (torch.arange(count, device=self.made.device) + start) % len(self.made)
+
+
+class Pool(nn.Module):
+    """Generated samples of earlier steps (Shrivastava et al., arXiv 1612.07828), from which some are handed out."""
+
+    kept: Tensor
+    """(size, numbers of a sample) float."""
+    written: Tensor
+    """(): how many places are filled."""
+
+    def __init__(self, size: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("kept", torch.zeros(size, math.prod(shape)))
+        self.register_buffer("written", torch.zeros((), dtype=torch.int64))
+
+    def exchange(self, samples: Tensor, generator: torch.Generator) -> Tensor:
+        """As many samples (N, *shape): each is kept while there is room, then half of them swap with an earlier one."""
+        shape = samples.shape
+        samples, given = samples.flatten(1), samples.flatten(1).clone()
+        swaps = torch.rand(len(samples), generator=generator) < 0.5
+        places = torch.randint(len(self.kept), (len(samples),), generator=generator)
+        for k, (swap, place) in enumerate(zip(swaps.tolist(), places.tolist(), strict=True)):
+            if self.written < len(self.kept):
+                self.kept[self.written] = samples[k].to(self.kept)
+                self.written += 1
+            elif swap:
+                given[k] = self.kept[place]
+                self.kept[place] = samples[k].to(self.kept)
+        return given.view(shape)

@@ -13,7 +13,6 @@ from torch.optim import Optimizer
 
 from ..data import arrays
 from ..distributed import Ranks
-from ..options import check_ranges
 from ..rules import Rule, darkest
 
 __all__ = ["Batch", "Begin", "Loss", "Networks", "Phase", "Prior", "Recipe", "Stage", "Stats", "exact_scores"]
@@ -120,30 +119,22 @@ class Stage:
 class Recipe(ABC):
     """Options of a recipe, which builds networks and says how they are trained.
 
-    A network named "generator", called with latents (N, latent_dim), makes the samples. What a recipe remembers between
-    steps is in buffers of a network, which may have nothing to train: so it is part of a checkpoint.
+    A network named "generator" makes the samples, of latents (N, latent_dim) or of data. What a recipe remembers
+    between steps is in buffers of a network, which may have nothing to train: so it is part of a checkpoint.
     """
 
     name: ClassVar[str]
     makes: ClassVar[tuple[str, ...]] = ("images",)
     """What kinds of samples it can be trained to make: names in reggan.domains.DOMAINS."""
 
-    latent_dim: int = 100
-    """Numbers in a latent."""
-    pool: int = 1
-    """Real samples that a step draws for each one of its batch size: a recipe may choose among them."""
-
-    def __post_init__(self) -> None:
-        check_ranges(self, latent_dim=(1, 65_536), pool=(1, 1000))
-
     @property
     def draws(self) -> int:
         """Batches of real samples that a step draws."""
-        return self.pool
+        return 1
 
     def prior(self, count: int, generator: torch.Generator) -> Tensor:
-        """Latents (count, latent_dim) on the CPU, standard normal; those of a smaller count are the first of these."""
-        return torch.randn(count, self.latent_dim, generator=generator)
+        """Latents (count, ...) on the CPU, if the generator takes any; fewer are the first of these."""
+        raise NotImplementedError(f"{self.name} makes samples of data, and has no latents")
 
     @abstractmethod
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:

@@ -14,14 +14,14 @@ from torch.optim import Optimizer, RMSprop
 
 from .. import losses
 from ..options import check_ranges
-from .adversarial import Adversarial, ChoosesPrior
+from .adversarial import ChoosesPrior
 from .phases import Batch, Networks, Phase, Stats
 
 __all__ = ["WGAN", "Wasserstein"]
 
 
 @dataclass(frozen=True)
-class Wasserstein(ChoosesPrior, Adversarial):
+class Wasserstein(ChoosesPrior):
     """A critic that takes several steps for each one of the generator, so that its loss is minus a distance."""
 
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
