@@ -99,8 +99,8 @@ def test_help_lists_the_options_of_the_recipe(recipe, capsys):
 
 
 USAGE = {
-    "unknown recipe 'stylegan'; known: dcgan, harvest, penalty, reggan, ": ["--recipe", "stylegan"],
-    "unknown preset 'fast'; known: fine, paper, quick": ["--preset", "fast"],
+    "unknown recipe 'stylegan'; known: bigan, bigan-pgp, cyclegan, ": ["--recipe", "stylegan"],
+    "unknown preset 'fast'; known: fine, pairs, paper, points, quick": ["--preset", "fast"],
     "unknown rule 'tidy'": ["--rule", "tidy"],
     "size is 33, must be one of 28, 32, 40": ["--size", "33"],
     "steps is -5, must be from 1 to 1000000000": ["--steps", "-5"],
@@ -263,11 +263,13 @@ def test_generate_requires_a_score(run, capsys, tmp_path):
     code, out, _ = ended(lambda: generate_command.main(arguments), capsys)
     assert code == 0
     assert all(float(value) >= level for value in re.findall(r"\.png\s+([\d.]+)$", out, re.M))
-    assert re.search(r"^kept [\d.]+% of \d+ images", out, re.M)
+    assert re.search(r"^kept [\d.]+% of \d+ samples", out, re.M)
 
 
 def test_generate_gives_up_with_a_reason(run, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(generate_command, "generate", lambda module, z: np.full((len(z), 32, 32), 255, np.uint8))
+    monkeypatch.setattr(
+        generate_command, "generate", lambda module, z, domain: np.full((len(z), 32, 32), 255, np.uint8)
+    )
     arguments = [
         str(run),
         "-n",

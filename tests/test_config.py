@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from reggan.config import PRESETS, config_from_json, config_to_json, preset
+from reggan.recipes import RECIPES
+from reggan.train import _usual_preset
 
 
 @pytest.mark.parametrize(("name", "recipe"), [(name, recipe) for name in PRESETS for recipe in PRESETS[name]])
@@ -109,3 +111,15 @@ def test_unknown_names_name_the_known_ones():
         match="unknown recipe 'stylegan'; known: bigan, bigan-pgp, cyclegan, ",
     ):
         preset("quick", "stylegan")
+
+
+def test_the_budget_is_in_real_samples():
+    for name, table in PRESETS.items():
+        budgets = {config.steps * config.recipe.batches for recipe, config in table.items() if recipe != "toy-1d"}
+        assert len(budgets) == 1, name
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_has_a_preset_of_its_own_samples(recipe):
+    config = preset(_usual_preset(recipe), recipe)
+    assert config.data.kind in config.recipe.makes

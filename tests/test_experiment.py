@@ -202,7 +202,7 @@ def test_studies_of_points_have_the_same_budget_for_all_and_no_arm_twice(name):
     configs = [arm.config for arm in arms.values()]
     assert len({json.dumps(config_to_json(config)) for config in configs}) == len(arms)
     assert len({(arm.mixture, arm.label) for arm in arms.values()}) == len(arms)
-    assert len({(config.steps, config.batch_size) for config in configs}) == 1
+    assert len({(config.steps * config.recipe.batches, config.batch_size) for config in configs}) == 1
 
 
 @pytest.mark.parametrize(("name", "arms"), [("modes", ("gan-ring-8", "wgan-ring-8")), ("toy-1d", ("2-width-4",))])

@@ -14,24 +14,7 @@ from .data import Blobs, Files, Pairs, Points
 from .domains import DOMAINS, Data, Domain
 from .networks import SIZES
 from .options import check_ranges
-from .recipes import (
-    DCGAN,
-    GAN,
-    RECIPES,
-    WDCGAN,
-    WGAN,
-    WGANGP,
-    BiGAN,
-    BiGANPGP,
-    CycleGAN,
-    FusedCycleGAN,
-    Harvest,
-    Penalty,
-    Recipe,
-    RegGAN,
-    RegWGANGP,
-    Toy1D,
-)
+from .recipes import DCGAN, GAN, RECIPES, CycleGAN, Harvest, Recipe, Toy1D
 from .rules import resolve_rule
 
 __all__ = ["PRESETS", "TrainConfig", "config_from_json", "config_to_json", "lookup", "preset"]
@@ -127,101 +110,53 @@ _QUICK = TrainConfig(
     checkpoint_every=1000,
 )
 _FINE = replace(_QUICK, size=64, steps=12_000, eval_every=500)
+_PAIRS = TrainConfig(
+    CycleGAN(),
+    Pairs(),
+    steps=4000,
+    batch_size=4,
+    decay=0.5,
+    eval_every=500,
+    eval_images=256,
+    sample_every=500,
+    checkpoint_every=1000,
+)
+_POINTS = TrainConfig(
+    GAN(),
+    Points(),
+    steps=20_000,
+    batch_size=256,
+    precision="float32",
+    decay=0.2,
+    log_every=100,
+    eval_every=1000,
+    eval_images=2500,
+    sample_every=2000,
+    checkpoint_every=5000,
+)
+_LINE = replace(_POINTS, data=Points("normal-3"), steps=5000, eval_every=100, sample_every=500)
 
 
-def _small(config: TrainConfig, warmup: int) -> dict[str, TrainConfig]:
-    """Every recipe with networks that a CPU can train.
+def _each(config: TrainConfig, options: str = "small") -> dict[str, TrainConfig]:
+    """The configuration with every recipe that makes such samples, with these of its options.
 
-    Harvest has a warm-up, and rates that fall from about there. A critic of five steps leaves the generator fewer.
+    The budget is in real samples: a recipe whose step draws several batches has fewer steps.
     """
-    options: dict[str, Any] = {"width": 24, "real_label": 0.9, "instance_noise": 0.1}
-    learned: dict[str, Any] = {"method": "second", "classifier_steps": 3000, "classifier_width": 16}
-    recipes = (
-        BiGAN(**options),
-        BiGANPGP(**options),
-        DCGAN(**options),
-        GAN(**(options | {"width": 256})),
-        Penalty(**options),
-        RegGAN(**options, **learned),
-        WDCGAN(**options),
-    )
-    critics = (WGAN(width=24, lr=2e-4), WGANGP(width=24, lr=2e-4), RegWGANGP(width=24, lr=2e-4, **learned))
-    harvest = replace(config, recipe=Harvest(**options, pool=5, warmup=warmup), decay=0.4)
-    fewer = replace(config, steps=config.steps // 4)
-    return (
-        {recipe.name: replace(config, recipe=recipe) for recipe in recipes}
-        | {recipe.name: replace(fewer, recipe=recipe) for recipe in critics}
-        | {harvest.recipe.name: harvest}
-    )
+    recipes = [kind(**getattr(kind, options)) for kind in RECIPES.values() if config.data.kind in kind.makes]
+    return {recipe.name: replace(config, recipe=recipe, steps=config.steps // recipe.batches) for recipe in recipes}
 
 
-def _of_points() -> dict[str, TrainConfig]:
-    """Recipes that make points, with the batch, the rate and the latents of arXiv 1802.00771, and smaller networks."""
-    options: dict[str, Any] = {"latent_dim": 1, "latent": "uniform", "width": 128, "lr": 1e-4}
-    config = TrainConfig(
-        GAN(**options),
-        Points(),
-        steps=20_000,
-        batch_size=256,
-        precision="float32",
-        decay=0.2,
-        log_every=100,
-        eval_every=1000,
-        eval_images=2500,
-        sample_every=2000,
-        checkpoint_every=5000,
-    )
-    twins: dict[str, Any] = {"beta2": 0.9, **options}
-    recipes = (
-        BiGAN(**twins),
-        BiGANPGP(pair_penalty=0.1, **twins),
-        GAN(**options),
-        WGANGP(gradient_penalty=0.1, **options),
-    )
-    line = replace(config, recipe=Toy1D(), data=Points("normal-3"), steps=5000, eval_every=100, sample_every=500)
-    return (
-        {recipe.name: replace(config, recipe=recipe) for recipe in recipes}
-        | {"wgan": replace(config, recipe=WGAN(**(options | {"lr": 5e-5})))}
-        | {"toy-1d": line}
-    )
-
-
-def _of_pairs() -> dict[str, TrainConfig]:
-    """Recipes that translate between circles and polygons, small enough for a CPU; the rates as in the paper."""
-    config = TrainConfig(
-        CycleGAN(width=16),
-        Pairs(),
-        steps=4000,
-        batch_size=4,
-        decay=0.5,
-        eval_every=500,
-        eval_images=256,
-        sample_every=500,
-        checkpoint_every=1000,
-    )
-    return {recipe.name: replace(config, recipe=recipe) for recipe in (CycleGAN(width=16), FusedCycleGAN(width=16))}
+def _harvest(config: TrainConfig, warmup: int) -> dict[str, TrainConfig]:
+    """Harvest has a warm-up, and rates that fall from about there."""
+    return {"harvest": replace(config, recipe=Harvest(**Harvest.small, warmup=warmup), decay=0.4)}
 
 
 PRESETS: dict[str, dict[str, TrainConfig]] = {
-    "fine": _small(_FINE, warmup=6500),
-    "paper": {
-        recipe.name: replace(_PAPER, recipe=recipe)
-        for recipe in (
-            BiGAN(),
-            BiGANPGP(),
-            DCGAN(),
-            GAN(),
-            Penalty(),
-            RegGAN(),
-            RegWGANGP(),
-            WDCGAN(),
-            WGAN(),
-            WGANGP(),
-        )
-    },
-    "pairs": _of_pairs(),
-    "points": _of_points(),
-    "quick": _small(_QUICK, warmup=8000),
+    "fine": _each(_FINE) | _harvest(_FINE, warmup=6500),
+    "pairs": _each(_PAIRS),
+    "paper": _each(_PAPER, "full"),
+    "points": _each(_POINTS, "of_points") | {"toy-1d": replace(_LINE, recipe=Toy1D())},
+    "quick": _each(_QUICK) | _harvest(_QUICK, warmup=8000),
 }
 """Configurations by preset and recipe. "paper" is arXiv 2102.04593, with what it leaves open as in DCGAN and the number
 of steps chosen here. "pairs" translates between

@@ -9,18 +9,25 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from .cli import UsageError, execute
-from .config import TrainConfig, config_to_json, preset
+from .config import PRESETS, TrainConfig, config_to_json, preset
 from .data import Files, Pairs
 from .distributed import Ranks, start
 from .files import atomic_write
+from .recipes import RECIPES
 from .training import Stopped, create_run, fit, open_run, resolve
 
 __all__ = ["main"]
+
+if TYPE_CHECKING:
+    RecipeName = str
+    PresetName = str
+else:
+    RecipeName, PresetName = Literal[tuple(RECIPES)], Literal[tuple(PRESETS)]
 
 
 @dataclass(frozen=True)
@@ -33,24 +40,9 @@ class TrainOptions:
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """Every option is saved in the run's config.json."""
-    recipe: Literal[
-        "bigan",
-        "bigan-pgp",
-        "cyclegan",
-        "cyclegan-fused",
-        "dcgan",
-        "gan",
-        "harvest",
-        "penalty",
-        "reggan",
-        "reggan-wgan-gp",
-        "toy-1d",
-        "wdcgan",
-        "wgan",
-        "wgan-gp",
-    ] = "harvest"
+    recipe: RecipeName = "harvest"
     """How to train."""
-    preset: Literal["fine", "pairs", "paper", "points", "quick"] = "quick"
+    preset: PresetName = "quick"
     """Where the defaults come from: minutes on a CPU at 32 pixels, an hour at 64, all of arXiv 2102.04593; two
     kinds of images, or points of a mixture of Gaussians, in the place of images."""
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH")] = ()
@@ -76,10 +68,11 @@ def _parse(arguments: list[str]) -> TrainOptions:
     """The recipe and the preset decide which options there are and what their defaults are, so they are read first."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--recipe", default="harvest")
-    first.add_argument("--preset", default="quick")
+    first.add_argument("--preset")
     first.add_argument("--data", type=Path, nargs="+", default=[])
     try:
         chosen, _ = first.parse_known_args(arguments)
+        chosen.preset = chosen.preset or _usual_preset(chosen.recipe)
         default = preset(chosen.preset, chosen.recipe)
         if chosen.data:
             default = replace(default, data=_of_files(chosen.data))
@@ -90,6 +83,11 @@ def _parse(arguments: list[str]) -> TrainOptions:
         return tyro.cli(TrainOptions, args=arguments, default=options, prog="python -m reggan.train")
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _usual_preset(recipe: str) -> str:
+    """The preset "quick", or that of what a recipe makes where it makes no images."""
+    return next((name for name in ("quick", "points", "pairs") if recipe in PRESETS[name]), "quick")
 
 
 def _of_files(paths: list[Path]) -> Files | Pairs:

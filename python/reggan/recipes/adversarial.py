@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..networks import DCGANDiscriminator, DCGANGenerator, MLPDiscriminator, MLPGenerator
 from ..options import check_ranges
 from ..rules import Rule
-from .phases import Batch, Networks, Phase, Recipe, Stage, Stats
+from .phases import Batch, Networks, Options, Phase, Recipe, Stage, Stats
 
 __all__ = ["Adversarial", "ChoosesPrior"]
 
@@ -52,8 +52,8 @@ class Adversarial(Recipe):
 
     @property
     def draws(self) -> int:
-        """Batches of real samples that a step draws."""
-        return self.pool
+        """Batches of real samples that a step draws: a pool for each that it trains with."""
+        return self.pool * self.batches
 
     def prior(self, count: int, generator: torch.Generator) -> Tensor:
         """Latents (count, latent_dim) on the CPU, standard normal; those of a smaller count are the first of these."""
@@ -127,6 +127,8 @@ class Adversarial(Recipe):
 @dataclass(frozen=True)
 class ChoosesPrior(Adversarial):
     """A recipe with a choice of what latents are."""
+
+    of_points: ClassVar[Options] = {"latent_dim": 1, "latent": "uniform", "width": 128, "lr": 1e-4}
 
     latent: Literal["normal", "uniform"] = "normal"
     """Numbers in a latent are standard normal, or uniform from -1 to 1."""

@@ -18,7 +18,7 @@ from ..options import check_ranges
 from ..rules import Rule
 from .adversarial import ChoosesPrior
 from .dcgan import DCGAN
-from .phases import Batch, Networks, Phase, Stats
+from .phases import Batch, Networks, Options, Phase, Stats
 
 __all__ = ["BiGAN"]
 
@@ -29,6 +29,7 @@ class BiGAN(ChoosesPrior, DCGAN):
 
     name: ClassVar[str] = "bigan"
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
+    of_points: ClassVar[Options] = {**ChoosesPrior.of_points, "beta2": 0.9}
 
     beta2: float = 0.999
     """Second Adam coefficient."""

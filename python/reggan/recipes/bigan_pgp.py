@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import losses
 from ..options import check_ranges
 from .bigan import BiGAN
-from .phases import Batch, Networks
+from .phases import Batch, Networks, Options
 
 __all__ = ["BiGANPGP"]
 
@@ -23,6 +23,7 @@ class BiGANPGP(BiGAN):
     name: ClassVar[str] = "bigan-pgp"
     norm: ClassVar[str] = "layer"
     """The penalty is on each sample by itself."""
+    of_points: ClassVar[Options] = {**BiGAN.of_points, "pair_penalty": 0.1}
 
     pair_penalty: float = 1.0
     """Weight of the penalty: 1 in the article; 0.1 for points in its code, and 1 for images."""

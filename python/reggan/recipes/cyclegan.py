@@ -15,7 +15,7 @@ from ..networks import PairDiscriminator, SeparateTranslator, Translator
 from ..options import check_ranges
 from ..rules import Rule
 from .memory import Pool
-from .phases import Batch, Networks, Phase, Recipe, Stage, Stats
+from .phases import Batch, Networks, Options, Phase, Recipe, Stage, Stats
 
 __all__ = ["CycleGAN"]
 
@@ -26,6 +26,7 @@ class CycleGAN(Recipe):
 
     name: ClassVar[str] = "cyclegan"
     makes: ClassVar[tuple[str, ...]] = ("pairs",)
+    small: ClassVar[Options] = {"width": 16}
 
     width: int = 64
     """Feature maps next to the images."""

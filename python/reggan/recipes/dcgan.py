@@ -13,7 +13,7 @@ from torch.optim import Adam, Optimizer
 from .. import losses
 from ..options import check_ranges
 from .adversarial import Adversarial
-from .phases import Batch, Networks, Phase, Stats
+from .phases import Batch, Networks, Options, Phase, Stats
 
 __all__ = ["DCGAN"]
 
@@ -23,6 +23,7 @@ class DCGAN(Adversarial):
     """DCGAN, the baseline that knows no rule."""
 
     name: ClassVar[str] = "dcgan"
+    small: ClassVar[Options] = {"width": 24, "real_label": 0.9, "instance_noise": 0.1}
 
     beta1: float = 0.5
     """First Adam coefficient; the second is 0.999."""

@@ -13,7 +13,7 @@ from ..options import check_ranges
 from ..rules import Rule
 from .adversarial import ChoosesPrior
 from .dcgan import DCGAN
-from .phases import Batch, Networks, Stats
+from .phases import Batch, Networks, Options, Stats
 
 __all__ = ["GAN"]
 
@@ -24,6 +24,7 @@ class GAN(ChoosesPrior, DCGAN):
 
     name: ClassVar[str] = "gan"
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
+    small: ClassVar[Options] = {**DCGAN.small, "width": 256}
     activation: ClassVar[str] = "leaky_relu"
 
     width: int = 512

@@ -25,7 +25,7 @@ from ..rules import Rule
 from .choice import best_of_each, neighbourhoods, tilt
 from .dcgan import DCGAN
 from .memory import Memory
-from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
+from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores
 
 __all__ = ["Harvest"]
 
@@ -47,6 +47,7 @@ class Harvest(DCGAN):
     """Generated images that obey the rule become the real ones; an honest classifier pulls those that fail."""
 
     name: ClassVar[str] = "harvest"
+    small: ClassVar[Options] = {**DCGAN.small, "pool": 5}
 
     warmup: int = 8000
     """Steps of the generator's training on the best data alone, before the first harvest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,28 @@ from ..data import arrays
 from ..distributed import Ranks
 from ..rules import Rule, darkest
 
-__all__ = ["Batch", "Begin", "Loss", "Networks", "Phase", "Prior", "Recipe", "Stage", "Stats", "exact_scores"]
+__all__ = [
+    "Batch",
+    "Begin",
+    "Loss",
+    "Networks",
+    "Options",
+    "Phase",
+    "Prior",
+    "Recipe",
+    "Stage",
+    "Stats",
+    "exact_scores",
+]
 
 Networks = Mapping[str, nn.Module]
 """Networks by their name: "generator", "discriminator", "classifier", ..."""
 
 Prior = Callable[[int, torch.Generator], Tensor]
 """Draws so many numbers or rows of numbers on the CPU."""
+
+Options = Mapping[str, Any]
+"""Options of a recipe by their name, where they are not the defaults."""
 
 Stats = dict[str, Tensor]
 """Detached scalars worth a line in metrics.jsonl, by their name."""
@@ -126,6 +141,17 @@ class Recipe(ABC):
     name: ClassVar[str]
     makes: ClassVar[tuple[str, ...]] = ("images",)
     """What kinds of samples it can be trained to make: names in reggan.domains.DOMAINS."""
+    full: ClassVar[Options] = {}
+    """Options of the preset "paper"."""
+    small: ClassVar[Options] = {}
+    """Options for images or pairs on a CPU."""
+    of_points: ClassVar[Options] = {}
+    """Options for points."""
+
+    @property
+    def batches(self) -> int:
+        """Batches of real samples that a step trains with."""
+        return 1
 
     @property
     def draws(self) -> int:

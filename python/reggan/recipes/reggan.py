@@ -19,7 +19,7 @@ from ..options import check_ranges
 from ..rules import Rule
 from .adversarial import Adversarial
 from .dcgan import DCGAN
-from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
+from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores
 from .wgan_gp import WGANGP
 
 __all__ = ["RegGAN", "RegWGANGP", "Ruled"]
@@ -30,6 +30,7 @@ class Ruled(Adversarial):
     """Any GAN, whose generator takes a second step, against a classifier of the rule's score."""
 
     makes: ClassVar[tuple[str, ...]] = ("images",)
+    learned: ClassVar[Options] = {"method": "second", "classifier_steps": 3000, "classifier_width": 16}
 
     method: Literal["first", "second"] = "first"
     """first: the classifier is frozen; second: it keeps learning, from generated images with their exact scores too."""
@@ -125,6 +126,7 @@ class RegGAN(Ruled, DCGAN):
     """RegGAN: a DCGAN whose generator takes a second step, against a classifier of the rule's score."""
 
     name: ClassVar[str] = "reggan"
+    small: ClassVar[Options] = {**DCGAN.small, **Ruled.learned}
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class RegWGANGP(Ruled, WGANGP):
     """RegGAN on a WGAN-GP."""
 
     name: ClassVar[str] = "reggan-wgan-gp"
+    small: ClassVar[Options] = {**WGANGP.small, **Ruled.learned}
 
 
 def _values(rule: Rule, like: Tensor) -> Tensor:

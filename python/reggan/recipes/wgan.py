@@ -15,7 +15,7 @@ from torch.optim import Optimizer, RMSprop
 from .. import losses
 from ..options import check_ranges
 from .adversarial import ChoosesPrior
-from .phases import Batch, Networks, Phase, Stats
+from .phases import Batch, Networks, Options, Phase, Stats
 
 __all__ = ["WGAN", "Wasserstein"]
 
@@ -25,6 +25,7 @@ class Wasserstein(ChoosesPrior):
     """A critic that takes several steps for each one of the generator, so that its loss is minus a distance."""
 
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
+    small: ClassVar[Options] = {"width": 24, "lr": 2e-4}
 
     critic_steps: int = 5
     """Steps of the critic for each one of the generator, each with real samples of its own."""
@@ -34,9 +35,9 @@ class Wasserstein(ChoosesPrior):
         check_ranges(self, critic_steps=(1, 1000))
 
     @property
-    def draws(self) -> int:
-        """A pool for each of the critic's steps."""
-        return self.pool * self.critic_steps
+    def batches(self) -> int:
+        """One for each of the critic's steps."""
+        return self.critic_steps
 
     def adversarial_phases(self) -> tuple[Phase, ...]:
         """The critic's steps, then the generator's."""
@@ -79,6 +80,7 @@ class WGAN(Wasserstein):
     """WGAN: a critic whose weights are clipped."""
 
     name: ClassVar[str] = "wgan"
+    of_points: ClassVar[Options] = {**Wasserstein.of_points, "lr": 5e-5}
 
     lr: float = 5e-5
     """Rate of both RMSprop optimizers."""

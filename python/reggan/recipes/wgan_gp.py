@@ -11,7 +11,7 @@ from torch.optim import Adam, Optimizer
 
 from .. import losses
 from ..options import check_ranges
-from .phases import Batch, Networks
+from .phases import Batch, Networks, Options
 from .wgan import Wasserstein
 
 __all__ = ["WGANGP"]
@@ -24,6 +24,7 @@ class WGANGP(Wasserstein):
     name: ClassVar[str] = "wgan-gp"
     norm: ClassVar[str] = "layer"
     """The penalty is on each image by itself, so that batch norm is out of place (section 4 of the paper)."""
+    of_points: ClassVar[Options] = {**Wasserstein.of_points, "gradient_penalty": 0.1}
 
     lr: float = 1e-4
     """Rate of both Adam optimizers, whose coefficients are 0 and 0.9."""
