@@ -99,7 +99,7 @@ def test_help_lists_the_options_of_the_recipe(recipe, capsys):
 
 
 USAGE = {
-    "unknown recipe 'stylegan'; known: bigan, bigan-pgp, cyclegan, ": ["--recipe", "stylegan"],
+    "unknown recipe 'stylegan'; known: bigan, bigan-pgp, cdcgan, ": ["--recipe", "stylegan"],
     "unknown preset 'fast'; known: fine, pairs, paper, points, quick": ["--preset", "fast"],
     "unknown rule 'tidy'": ["--rule", "tidy"],
     "size is 33, must be one of 28, 32, 40": ["--size", "33"],

@@ -44,7 +44,7 @@ BAD = {
     "fields that are unknown": lambda raw: raw.update(colour="red"),
     "field data.images": lambda raw: raw["data"].update(images=1.5),
     "field data.spec.count": lambda raw: raw["data"]["spec"].update(count=[1]),
-    "unknown recipe 'vgan'; known: bigan, bigan-pgp, cyclegan, ": lambda raw: raw["recipe"].update(name="vgan"),
+    "unknown recipe 'vgan'; known: bigan, bigan-pgp, cdcgan, ": lambda raw: raw["recipe"].update(name="vgan"),
     "name its recipe": lambda raw: raw.pop("recipe"),
     "unknown rule": lambda raw: raw.update(rule="symmetrical"),
     "field recipe.lr|lr is": lambda raw: raw["recipe"].update(lr=-1.0),
@@ -108,7 +108,7 @@ def test_unknown_names_name_the_known_ones():
         preset("fast")
     with pytest.raises(
         ValueError,
-        match="unknown recipe 'stylegan'; known: bigan, bigan-pgp, cyclegan, ",
+        match="unknown recipe 'stylegan'; known: bigan, bigan-pgp, cdcgan, ",
     ):
         preset("quick", "stylegan")
 

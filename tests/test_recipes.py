@@ -357,3 +357,49 @@ def test_the_rule_step_is_of_the_generators_kind_at_its_own_rate():
     assert rule.name == "rule"
     assert optimizer.defaults["betas"] == (0.0, 0.9)
     assert optimizer.defaults["lr"] == optimizer.param_groups[0]["lr"] == 0.25 * recipe.lr
+
+
+# What is conditioned, and pairs
+
+
+def test_a_conditional_gan_is_told_the_exact_number_of_pieces():
+    recipe = replace(tiny("cdcgan").recipe, counts=3, latent_dim=5)
+    many = torch.ones(1, 32, 32)
+    many[0, 2::6, 2::6] = -1
+    images = torch.stack([OBEYING, FAILING, many, torch.ones(1, 32, 32)])
+    assert recipe.count(quantize(images)).tolist() == [1, 2, 25, 0]
+    assert recipe.one_hot(recipe.count(quantize(images))).argmax(dim=1).tolist() == [0, 1, 2, 0]
+    latents = recipe.prior(30_000, torch.Generator().manual_seed(0))
+    assert latents.shape == (30_000, 8)
+    assert latents[:, 5:].mean(dim=0).tolist() == pytest.approx([1 / 3] * 3, abs=0.01)
+    assert (latents[:, 5:].sum(dim=1) == 1).all()
+    assert latents[:, :5].std().item() == pytest.approx(1, abs=0.01)
+    assert torch.equal(recipe.prior(7, torch.Generator().manual_seed(0)), latents[:7])
+
+
+def test_the_conditional_generator_is_rewarded_for_what_was_asked_for():
+    recipe = replace(tiny("cdcgan").recipe, counts=2, instance_noise=0.0)
+    networks = recipe.build((1, 32, 32), CONNECTED)
+    networks["generator"] = Fixed(OBEYING, FAILING)
+    batch = Batch(torch.ones(64, 1, 32, 32), torch.zeros(64), torch.zeros(64), torch.Generator().manual_seed(1))
+    _, stats = recipe.generator_loss(networks, batch)
+    made = torch.arange(64) % 2
+    assert float(stats["as_asked"]) == pytest.approx((batch.shared["told"].argmax(dim=1) == made).float().mean().item())
+
+
+def test_the_pairwise_penalty_of_a_recipe_is_on_samples_and_their_reconstructions():
+    recipe = replace(tiny("bigan-pgp").recipe, pair_penalty=2.0, pair_norm="squared", instance_noise=0.0)
+    networks = recipe.build((1, 32, 32), CONNECTED)
+    batch = Batch(torch.ones(4, 1, 32, 32), torch.zeros(4), torch.zeros(4), torch.Generator().manual_seed(0))
+
+    class Flat(torch.nn.Module):
+        def forward(self, samples, latents):
+            return 0.0 * samples.flatten(1).sum(1)
+
+    networks["discriminator"] = Flat()
+    # Without a slope the error is a unit vector; where a sample is its reconstruction there is no way to go.
+    networks["generator"] = Fixed(OBEYING)
+    codes = torch.zeros(4, recipe.latent_dim)
+    assert float(recipe.penalty(networks, batch, codes)) == pytest.approx(2.0)
+    networks["generator"] = Fixed(torch.ones(1, 32, 32))
+    assert float(recipe.penalty(networks, batch, codes)) == 0

@@ -3,6 +3,7 @@
 from .adversarial import Adversarial
 from .bigan import BiGAN
 from .bigan_pgp import BiGANPGP
+from .cdcgan import CDCGAN
 from .cyclegan import CycleGAN
 from .cyclegan_fused import FusedCycleGAN
 from .dcgan import DCGAN
@@ -17,6 +18,7 @@ from .wgan import WGAN
 from .wgan_gp import WGANGP
 
 __all__ = [
+    "CDCGAN",
     "DCGAN",
     "GAN",
     "RECIPES",
@@ -44,6 +46,7 @@ __all__ = [
 RECIPES: dict[str, type[Recipe]] = {
     "bigan": BiGAN,
     "bigan-pgp": BiGANPGP,
+    "cdcgan": CDCGAN,
     "cyclegan": CycleGAN,
     "cyclegan-fused": FusedCycleGAN,
     "dcgan": DCGAN,
