@@ -165,7 +165,7 @@ def test_table_sets_generator_against_data(run):
 def test_parts_come_in_order(run):
     html = report(run).html
     order = [
-        "<h1>", "<table>", "Mean score of generated images", "Share of images by exact score", ">Samples<",
+        "<h1>", "<table>", "Mean score of samples", "Share of samples by exact score", ">Samples<",
         ">Data<", "Generator at step 1,800", "Earlier steps", ">Losses<", "<details>", "<footer>",
     ]  # fmt: skip
     places = [html.index(part) for part in order]
@@ -249,8 +249,8 @@ def titles(page):
 
 def test_panels_follow_from_the_names_in_the_metrics(run):
     assert titles(report(run)) == [
-        "Mean score of generated images",
-        "Share of images by exact score",
+        "Mean score of samples",
+        "Share of samples by exact score",
         "One-piece images",
         "Ink share",
         "classifier: loss",
@@ -276,7 +276,7 @@ def test_a_recipe_with_other_phases_gets_panels_for_them(run):
     ]
     write_lines(run / "metrics.jsonl", lines)
     page = report(run)
-    assert titles(page) == ["Share of images by exact score", "fid", "cycle: loss", "cycle: kl term"]
+    assert titles(page) == ["Share of samples by exact score", "fid", "cycle: loss", "cycle: kl term"]
     assert "No samples have been evaluated yet." in page.texts("li")
 
 
@@ -524,3 +524,25 @@ def test_a_run_of_the_trainer_is_understood(tmp_path):
     assert "Generator at step 4" in page.texts("h3")
     assert {"discriminator: loss", "generator: loss"} < set(titles(page))
     assert len(page.images()) == 5
+
+
+@pytest.mark.parametrize(
+    ("data", "head", "noun", "title"),
+    [
+        ({"mixture": "ring-8"}, ["mixture ring-8", "1,200 steps"], "points", "reggan, ring-8, seed 7 – my-run"),
+        (
+            {"first": {}, "second": {}},
+            ["32 pixels", "1,200 steps"],
+            "translations",
+            "reggan, 32 pixels, seed 7 – my-run",
+        ),
+    ],
+)
+def test_points_and_pairs_are_called_by_their_names(run, data, head, noun, title):
+    described = json.loads((run / "config.json").read_text())
+    described["config"]["data"] = data
+    (run / "config.json").write_text(json.dumps(described))
+    page = report(run)
+    assert page.texts("span")[:2] == head
+    assert page.texts("title") == [title]
+    assert page.texts("th")[0] == f"3 generated {noun} against 4 of the data"

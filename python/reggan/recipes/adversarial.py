@@ -128,7 +128,7 @@ class Adversarial(Recipe):
 class ChoosesPrior(Adversarial):
     """A recipe with a choice of what latents are."""
 
-    of_points: ClassVar[Options] = {"latent_dim": 1, "latent": "uniform", "width": 128, "lr": 1e-4}
+    of_points: ClassVar[Options] = {"latent_dim": 2, "latent": "uniform", "width": 128, "lr": 1e-3}
 
     latent: Literal["normal", "uniform"] = "normal"
     """Numbers in a latent are standard normal, or uniform from -1 to 1."""

@@ -80,7 +80,7 @@ class WGAN(Wasserstein):
     """WGAN: a critic whose weights are clipped."""
 
     name: ClassVar[str] = "wgan"
-    of_points: ClassVar[Options] = {**Wasserstein.of_points, "lr": 5e-5}
+    of_points: ClassVar[Options] = {**Wasserstein.of_points, "lr": 2e-4}
 
     lr: float = 5e-5
     """Rate of both RMSprop optimizers."""

@@ -125,12 +125,12 @@ def score_plot(metrics: Sequence[Row], reference: float | None) -> Plot | None:
             keys.append(Key("data", "data", "dashed"))
             _level(axes, reference)
         axes.set_ylim(0, 1)
-        svg = _svg(figure, "score", "Mean exact score of generated images over the steps")
-    return Plot("Mean score of generated images", svg, tuple(keys))
+        svg = _svg(figure, "score", "Mean exact score of samples over the steps")
+    return Plot("Mean score of samples", svg, tuple(keys))
 
 
 def histogram(scores: dict[str, list[float]]) -> Plot:
-    """Shares of generated and of data images in bins of the exact score."""
+    """Shares of samples and of data in bins of the exact score."""
     edges = np.linspace(0, 1, round(1 / BIN_WIDTH) + 1)
     with _figure(*WIDE) as (figure, axes):
         color = COLORS["generator"]
@@ -143,9 +143,9 @@ def histogram(scores: dict[str, list[float]]) -> Plot:
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.1f}"))
         axes.yaxis.set_major_formatter(_percent)
         axes.set_xlabel("exact score", loc="right")
-        svg = _svg(figure, "histogram", "Histogram of the exact score of generated and of data images")
+        svg = _svg(figure, "histogram", "Histogram of the exact score of samples and of the data")
     return Plot(
-        "Share of images by exact score",
+        "Share of samples by exact score",
         svg,
         (Key("generator", "generator", "area"), Key("data", "data", "dashed")),
     )
@@ -176,7 +176,7 @@ def sample_plots(
             if name in percent:
                 axes.yaxis.set_major_formatter(_percent)
             title = titles.get(name, curve.label)
-            svg = _svg(figure, f"samples-{len(plots)}", f"{title} of generated images over the steps")
+            svg = _svg(figure, f"samples-{len(plots)}", f"{title} of samples over the steps")
         keys = (Key("generator", "generator"), *[Key("data", "data", "dashed")][: name in data])
         plots.append(Plot(title, svg, keys))
     return plots

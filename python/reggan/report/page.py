@@ -31,13 +31,34 @@ class Measure:
 
 
 MEASURES = {
-    "score": Measure("Mean exact score", "how well images obey the rule, from 0 to 1"),
+    "score": Measure("Mean exact score", ""),
     "one_piece": Measure("One-piece images", "share whose ink is a single component", ".1%"),
     "components": Measure("Components", "mean number of pieces in an image", ".2f"),
     "ink": Measure("Ink share", "share of pixels that are ink", ".1%"),
     "diversity": Measure("Diversity", "mean over the pixels of their standard deviation"),
+    "modes": Measure("Modes found", "with a point within three standard deviations", ".0f"),
+    "reverse_kl": Measure("Reverse KL", "of the points' modes to equal parts, in nats"),
+    "wasserstein": Measure("Distance to the data", "Wasserstein-1, in standard deviations of the data"),
+    "to_first": Measure("To the first kind", "Fréchet distance of translations to images of it", ".1f"),
+    "to_second": Measure("To the second kind", "Fréchet distance of translations to images of it", ".1f"),
 }
 """What the page knows of figures, in the order of the table; others are shown under their own name."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a run makes, in words."""
+
+    noun: str
+    score: str
+    """What the exact score tells."""
+
+
+KINDS = {
+    "images": Kind("images", "how well images obey the rule, from 0 to 1"),
+    "pairs": Kind("translations", "what of an image is left on the way there and back, from 0 to 1"),
+    "points": Kind("points", "share of points within three standard deviations of a mode"),
+}
 
 
 def write_report(run: Path) -> Path:
@@ -50,6 +71,7 @@ def write_report(run: Path) -> Path:
         OSError: a file cannot be read or the report cannot be written.
     """
     contents = read_run(run)
+    kind = KINDS[contents.kind]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -60,8 +82,10 @@ def write_report(run: Path) -> Path:
     page = environment.get_template("report.html.jinja").render(
         run=contents,
         options=flatten(contents.config),
+        noun=kind.noun,
+        head=_head(contents),
         facts=_facts(contents),
-        table=_table(contents),
+        table=_table(contents, kind),
         score_plot=figures.score_plot(contents.metrics, contents.summary.get("data", {}).get("score")),
         histogram=figures.histogram(contents.scores) if contents.scores else None,
         sample_plots=figures.sample_plots(
@@ -78,6 +102,17 @@ def write_report(run: Path) -> Path:
     path = run / "report.html"
     atomic_write(path, page)
     return path
+
+
+def _head(run: Run) -> list[tuple[str, str, str]]:
+    """What stands under the title: words before, a value, and words behind."""
+    options = flatten(run.config)
+    subject = [("rule", str(options["rule"]), ""), ("", str(options["size"]), "pixels")]
+    if run.kind == "points":
+        subject = [("mixture", str(options["data.mixture"]), "")]
+    elif run.kind == "pairs":
+        subject = subject[1:]
+    return [*subject, ("", f"{options['steps']:,}", "steps"), ("seed", str(options["seed"]), "")]
 
 
 def _facts(run: Run) -> list[str]:
@@ -101,7 +136,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
-def _table(run: Run) -> list[dict[str, str]]:
+def _table(run: Run, kind: Kind) -> list[dict[str, str]]:
     """Rows of data against generator, with the ratio of the two."""
     if not run.summary:
         return []
@@ -114,7 +149,7 @@ def _table(run: Run) -> list[dict[str, str]]:
         rows.append(
             {
                 "label": measure.label,
-                "about": measure.about,
+                "about": kind.score if name == "score" else measure.about,
                 "data": format(data[name], measure.form) if name in data else "–",
                 "generator": format(generator[name], measure.form) if name in generator else "–",
                 "ratio": f"{generator[name] / data[name]:.2f}" if both else "–",

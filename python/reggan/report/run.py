@@ -48,6 +48,13 @@ class Run:
     """What is missing or unfinished, in sentences."""
 
     @property
+    def kind(self) -> str:
+        """What was made: images, pairs of them, or points."""
+        data = self.config.get("data")
+        fields = data if isinstance(data, dict) else {}
+        return "points" if "mixture" in fields else "pairs" if "first" in fields else "images"
+
+    @property
     def sampled_steps(self) -> list[int]:
         """Steps with a sample sheet, in order."""
         return sorted(int(match[1]) for name in self.sheets if (match := re.fullmatch(r"step-(\d{8})", name)))
