@@ -9,7 +9,7 @@ from PIL import Image
 
 from reggan import experiment
 from reggan.config import config_from_json, config_to_json
-from reggan.experiments import EXPERIMENTS, PointStudy, points
+from reggan.experiments import EXPERIMENTS, PlainStudy, plain
 from reggan.experiments.study import COLUMNS, Study
 from reggan.training import create_run, fit, open_run
 
@@ -190,23 +190,32 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
-# Points
+# Plain studies
 
 
-POINT_STUDIES = [name for name, experiment in EXPERIMENTS.items() if isinstance(experiment, PointStudy)]
+PLAIN = [name for name, experiment in EXPERIMENTS.items() if isinstance(experiment, PlainStudy)]
 
 
-@pytest.mark.parametrize("name", POINT_STUDIES)
-def test_studies_of_points_have_the_same_budget_for_all_and_no_arm_twice(name):
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_studies_have_the_same_budget_for_all_and_no_arm_twice(name):
     arms = EXPERIMENTS[name].arms
     configs = [arm.config for arm in arms.values()]
     assert len({json.dumps(config_to_json(config)) for config in configs}) == len(arms)
-    assert len({(arm.mixture, arm.label) for arm in arms.values()}) == len(arms)
+    assert len({(arm.group, arm.label) for arm in arms.values()}) == len(arms)
     assert len({(config.steps * config.recipe.batches, config.batch_size) for config in configs}) == 1
+    assert {key for arm in arms.values() for key in arm.config.domain.shown} >= {EXPERIMENTS[name].curve}
 
 
-@pytest.mark.parametrize(("name", "arms"), [("modes", ("gan-ring-8", "wgan-ring-8")), ("toy-1d", ("2-width-4",))])
-def test_a_study_of_points_leaves_records_tables_and_figures(tmp_path, monkeypatch, name, arms):
+@pytest.mark.parametrize(
+    ("name", "arms"),
+    [
+        ("modes", ("gan-ring-8", "wgan-ring-8")),
+        ("toy-1d", ("2-width-4",)),
+        ("translate", ("cyclegan-fused-shapes", "cyclegan-fused-colors")),
+    ],
+)
+def test_a_plain_study_leaves_records_tables_and_figures(tmp_path, monkeypatch, name, arms):
+    study = EXPERIMENTS[name]
     arguments = [name, "--reduced", "--seeds", "2", "--only", *arms, "--out", str(tmp_path)]
     assert experiment.main(arguments) == 0
     found = json.loads((tmp_path / "results.json").read_text())
@@ -214,36 +223,30 @@ def test_a_study_of_points_leaves_records_tables_and_figures(tmp_path, monkeypat
     table = (tmp_path / "results.md").read_text()
     for arm in arms:
         records = [json.loads((tmp_path / "records" / f"{arm}-seed{s}.json").read_text()) for s in range(2)]
-        assert found["arms"][arm]["modes"]["seeds"] == [record["figures"]["modes"] for record in records]
+        for key, (_, figure, _) in study.columns.items():
+            expected = [value for value in map(figure, records) if value is not None]
+            assert found["arms"][arm].get(key, {"seeds": []})["seeds"] == expected
         assert records[0]["curve"]["generator_step"] == [2, 4, 6]
-        assert f"| {EXPERIMENTS[name].arms[arm].label} | 2 | " in table
-    mixture = EXPERIMENTS[name].arms[arms[0]].mixture
-    for picture in ("curves.png", f"points-{mixture}.png"):
+        assert f"| {study.arms[arm].label} | 2 | " in table
+    groups = dict.fromkeys(study.arms[arm].group for arm in arms)
+    for picture in ("curves.png", *(f"samples-{k + 1}.png" for k in range(len(groups)))):
         with Image.open(tmp_path / picture) as image:
             assert min(image.size) > 200
-    if EXPERIMENTS[name].animated:
+    if study.animated:
         with Image.open(tmp_path / "records" / f"{arms[0]}-seed0.gif") as image:
             assert image.n_frames == 2
 
     def trained(run, **options):
         raise AssertionError(f"{run} was trained again")
 
-    monkeypatch.setattr("reggan.experiments.points.fit", trained)
+    monkeypatch.setattr("reggan.experiments.plain.fit", trained)
     before = (tmp_path / "results.md").read_bytes()
     assert experiment.main(arguments) == 0
     assert (tmp_path / "results.md").read_bytes() == before
 
 
-def test_points_have_converged_once_they_are_near(tmp_path):
-    distances = [0.5, 0.12, 0.09, 0.2]
-    lines = [
-        {"step": k, "generator_step": k, "samples/score": 0.1, "samples/modes": 1, "samples/wasserstein": distance}
-        for k, distance in enumerate(distances)
-    ]
-    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert points._history(tmp_path)["converged"] == 2
-    (tmp_path / "metrics.jsonl").write_text(json.dumps({"generator_step": 1, "samples/score": 0, "samples/modes": 3}))
-    assert points._history(tmp_path) == {
-        "curve": {"generator_step": [1], "score": [0], "modes": [3]},
-        "converged": None,
-    }
+def test_points_have_converged_once_they_are_near():
+    curve = {"generator_step": [1, 2, 3, 4], "wasserstein": [0.5, 0.12, 0.09, 0.2]}
+    assert plain._first_near({"curve": curve}) == 3
+    assert plain._first_near({"curve": {"generator_step": [1], "wasserstein": [0.3]}}) is None
+    assert plain._first_near({"curve": {"generator_step": [1]}}) is None

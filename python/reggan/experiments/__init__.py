@@ -10,18 +10,18 @@ from typing import Protocol
 import numpy as np
 
 from ..config import TrainConfig, preset
-from ..data import Blobs, Files, Points
+from ..data import MIXTURES, Blobs, Files, Pairs, Points
 from ..files import atomic_file
 from ..recipes import DCGAN, WDCGAN, Penalty, Recipe, RegGAN
 from ..rendering import render
 from ..rules import Connected
 from ..search import find
-from ..specs import Circles
+from ..specs import Circles, Polygons
 from .classifier import ClassifierStudy
-from .points import PointArm, PointStudy
+from .plain import OF_PAIRS, OF_POINTS, PlainArm, PlainStudy
 from .study import Arm, Study
 
-__all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "PointArm", "PointStudy", "Study"]
+__all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "PlainArm", "PlainStudy", "Study"]
 
 
 class Experiment(Protocol):
@@ -150,26 +150,50 @@ def _another(rule: str, data: Blobs) -> dict[str, Arm]:
     }
 
 
-def _modes() -> dict[str, PointArm]:
+def _modes() -> dict[str, PlainArm]:
     """Every recipe of points on the mixtures of arXiv 1802.00771 and on PacGAN's grid, all with the same budget."""
     recipes = {"gan": "GAN", "wgan": "WGAN", "wgan-gp": "WGAN-GP", "bigan": "BiGAN", "bigan-pgp": "BiGAN-PGP"}
     return {
-        f"{recipe}-{mixture}": PointArm(label, replace(preset("points", recipe), data=Points(mixture)))
+        f"{recipe}-{mixture}": _points(label, preset("points", recipe), mixture)
         for mixture in ("ring-8", "rings-16", "grid-25", "line-5", "wide-grid-25")
         for recipe, label in recipes.items()
     }
 
 
-def _toy_1d() -> dict[str, PointArm]:
+def _toy_1d() -> dict[str, PlainArm]:
     """One, two and three Gaussians on a line, with networks that have 2, 4 and 8 numbers a layer for each."""
     config = preset("points", "toy-1d")
-    arms = {}
-    for modes in (1, 2, 3):
-        data = Points(f"normal-{modes}")  # type: ignore[arg-type]
-        for width in (2 * modes, 4 * modes, 8 * modes):
-            recipe = replace(config.recipe, width=width)  # type: ignore[call-arg]
-            arms[f"{modes}-width-{width}"] = PointArm(f"{width} wide", replace(config, recipe=recipe, data=data))
-    return arms
+    return {
+        f"{modes}-width-{each * modes}": _points(
+            f"{each * modes} wide",
+            replace(config, recipe=replace(config.recipe, width=each * modes)),  # type: ignore[call-arg]
+            f"normal-{modes}",
+        )
+        for modes in (1, 2, 3)
+        for each in (2, 4, 8)
+    }
+
+
+def _points(label: str, config: TrainConfig, mixture: str) -> PlainArm:
+    group = f"{mixture}, {len(MIXTURES[mixture].centres)} modes"
+    return PlainArm(label, group, replace(config, data=Points(mixture)))  # type: ignore[arg-type]
+
+
+def _translate() -> dict[str, PlainArm]:
+    """Two translators, between shapes and between gray and color."""
+    data = {
+        "shapes": ("circles and polygons", Pairs()),
+        "colors": (
+            "gray and colored polygons",
+            Pairs(Blobs(spec=Polygons(), classes=()), Blobs(spec=Polygons(color=True), classes=())),
+        ),
+    }
+    recipes = {"cyclegan": "CycleGAN", "cyclegan-fused": "one encoder"}
+    return {
+        f"{recipe}-{name}": PlainArm(label, group, replace(preset("pairs", recipe), data=pairs))
+        for name, (group, pairs) in data.items()
+        for recipe, label in recipes.items()
+    }
 
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -177,7 +201,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "classifier": ClassifierStudy("the classifier of the score by itself, and whether generated images improve it"),
     "far": Study("the rule where no image of the data comes near to it", _far),
     "fine": Study("the rule at 64 pixels", _fine),
-    "modes": PointStudy("which recipes find all modes of a mixture", _modes()),
+    "modes": PlainStudy("which recipes find all modes of a mixture", _modes(), OF_POINTS, 2500, "modes"),
     "reggan-paper": Study(
         "the paper's comparison, with baselines that are hard to beat",
         _reggan_paper,
@@ -186,5 +210,13 @@ EXPERIMENTS: dict[str, Experiment] = {
     "solid": Study("an easy rule, no holes, by the same recipe", _solid, pieces=False),
     "symmetric": Study("another rule, symmetry, by the same recipe", _symmetric, pieces=False),
     "targets": Study("mean scores that are asked for", _targets),
-    "toy-1d": PointStudy("one, two and three Gaussians on a line, and how wide networks have to be", _toy_1d(), True),
+    "toy-1d": PlainStudy(
+        "Gaussians on a line, and how wide networks have to be",
+        _toy_1d(),
+        OF_POINTS,
+        2500,
+        "wasserstein",
+        animated=True,
+    ),
+    "translate": PlainStudy("two kinds of images turned into each other", _translate(), OF_PAIRS, 500, "score"),
 }

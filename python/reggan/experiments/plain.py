@@ -1,0 +1,224 @@
+"""Plain studies: arms are compared by what their samples' domain knows of them, without references."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+
+from ..config import TrainConfig, config_to_json
+from ..data import MIXTURES
+from ..files import atomic_file, atomic_write
+from ..training import create_run, fit, generate, load_networks, open_run, private_generator, resolve
+from .records import (
+    Columns,
+    Record,
+    check_arms,
+    is_done,
+    read_records,
+    record_path,
+    seconds_trained,
+    spread,
+    table,
+)
+
+__all__ = ["OF_PAIRS", "OF_POINTS", "PlainArm", "PlainStudy"]
+
+_NEAR = 0.1
+"""Points on a line have converged when their distance to the data is under this many of its standard deviations."""
+_FRAME = 120
+"""Milliseconds of a picture in the animation."""
+
+
+@dataclass(frozen=True)
+class PlainArm:
+    """One line of a table."""
+
+    label: str
+    group: str
+    """The table that it is in."""
+    config: TrainConfig
+
+
+@dataclass(frozen=True)
+class PlainStudy:
+    """What `python -m reggan.experiment NAME` runs."""
+
+    about: str
+    arms: Mapping[str, PlainArm]
+    """Arms by name, those of a group one after the other."""
+    columns: Columns
+    count: int
+    """Samples that are measured."""
+    curve: str
+    """What is drawn over the training: a figure of the evaluations."""
+    animated: bool = False
+    """Whether the training with the first seed is kept as a GIF, too."""
+
+    def run(self, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
+        """Train and measure every arm with every seed, or those named in `only`, and write tables and figures to `out`.
+
+        Raises:
+            ValueError: `only` names an arm that is not there, or a run directory is of another configuration.
+        """
+        check_arms(only, self.arms)
+        for seed in range(seeds):
+            for name in only or self.arms:
+                self._record(out, name, _reduce(self.arms[name].config, seed, reduced), reduced)
+        records = read_records(out, self.arms)
+        described = {
+            name: {"label": self.arms[name].label, **spread(found, self.columns)} for name, found in records.items()
+        }
+        atomic_write(out / "results.json", json.dumps({"reduced": reduced, "arms": described}, indent=1) + "\n")
+        groups: dict[str, dict[str, str]] = {}
+        for name in records:
+            groups.setdefault(self.arms[name].group, {})[self.arms[name].label] = name
+        told = "Mean ± standard deviation over seeds."
+        if reduced:
+            told += " The smallest form: the numbers mean nothing."
+        tables = [
+            f"{group}:\n\n{table({name: described[name] for name in names.values()}, self.columns)}"
+            for group, names in groups.items()
+        ]
+        atomic_write(out / "results.md", "\n\n".join([told, *tables]) + "\n")
+        for k, (group, names) in enumerate(groups.items(), start=1):
+            _pictures(out, group, {label: records[name][0] for label, name in names.items()}, names).savefig(
+                out / f"samples-{k}.png", dpi=110
+            )
+        by_label = {group: {label: records[name] for label, name in names.items()} for group, names in groups.items()}
+        _curves(by_label, self.curve).savefig(out / "curves.png", dpi=110)
+
+    def _record(self, out: Path, arm: str, config: TrainConfig, reduced: bool) -> None:
+        """Train and measure one run, unless its record says that this was done."""
+        path, asked = record_path(out, arm, config.seed), config_to_json(config)
+        if is_done(path, asked):
+            return
+        directory = out / "runs" / path.stem
+        if not (directory / "config.json").exists():
+            create_run(directory, config)
+        elif open_run(directory) != config:
+            raise ValueError(f"{directory} is a run of another configuration; remove it, or name another --out")
+        fit(directory)
+        _, networks = load_networks(directory)
+        domain, random = config.domain, private_generator(0, "evaluate")
+        inputs = domain.inputs(config.recipe.prior, 100 if reduced else self.count, random)
+        figures = domain.summarize(generate(networks["averaged"], inputs, domain))
+        pictures = sorted((directory / "samples").glob("step-????????.png"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path.with_suffix(".png"), pictures[-1].read_bytes())
+        if self.animated and config.seed == 0:
+            _animate(pictures, path.with_suffix(".gif"))
+        told = {
+            "config": asked,
+            "seconds": seconds_trained(directory),
+            "rate": _rate(directory),
+            "parameters": sum(parameter.numel() for parameter in networks["generator"].parameters()),
+            "figures": figures,
+            "curve": _curve(directory),
+        }
+        atomic_write(path, json.dumps(told) + "\n")
+
+
+def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
+    """The configuration with a seed; the smallest form has a few steps."""
+    config = replace(config, seed=seed)
+    if reduced:
+        recipe = replace(config.recipe, width=8)  # type: ignore[call-arg]
+        config = replace(config, recipe=recipe, steps=6, eval_every=2, eval_images=32, sample_every=3, batch_size=4)
+    return resolve(config)
+
+
+def _rate(directory: Path) -> float:
+    """Images or points a second, the median over the lines of the training."""
+    lines = (json.loads(line) for line in (directory / "timings.jsonl").read_text().splitlines())
+    return round(float(statistics.median(line["images_per_second"] for line in lines)), 1)
+
+
+def _curve(directory: Path) -> dict[str, list[float]]:
+    """The figures of the evaluations, and their steps."""
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    points = [line for line in lines if "samples/score" in line]
+    keys = [key for key in points[0] if key.startswith("samples/")]
+    curve = {key.removeprefix("samples/"): [round(point[key], 5) for point in points] for key in keys}
+    return {"generator_step": [point["generator_step"] for point in points], **curve}
+
+
+def _animate(pictures: list[Path], path: Path) -> None:
+    """Write the pictures of a training as a GIF, each with its step."""
+    frames = []
+    for picture in pictures:
+        with Image.open(picture) as image:
+            frame = image.convert("RGB")
+        ImageDraw.Draw(frame).text((4, 4), f"step {int(picture.stem[5:]):,}", fill="black")
+        frames.append(frame.quantize(32))
+    with atomic_file(path) as file:
+        frames[0].save(
+            file, "GIF", save_all=True, append_images=frames[1:], duration=[*[_FRAME] * (len(frames) - 1), 2000], loop=0
+        )
+
+
+def _found_all(record: Record) -> float:
+    return float(record["figures"]["modes"] == len(MIXTURES[record["config"]["data"]["mixture"]].centres))
+
+
+def _first_near(record: Record) -> float | None:
+    """The first step at which points on a line were near to the data."""
+    curve = record["curve"]
+    near = zip(curve["generator_step"], curve.get("wasserstein", []), strict=False)
+    return next((step for step, distance in near if distance < _NEAR), None)
+
+
+OF_POINTS: Columns = {
+    "modes": ("modes found", lambda r: r["figures"]["modes"], ".1f"),
+    "all": ("seeds with all", _found_all, ".0%"),
+    "quality": ("high quality", lambda r: r["figures"]["score"], ".1%"),
+    "reverse_kl": ("reverse KL", lambda r: r["figures"]["reverse_kl"], ".3f"),
+    "wasserstein": ("distance", lambda r: r["figures"].get("wasserstein"), ".3f"),
+    "converged": ("first step near", _first_near, ",.0f"),
+    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+}
+OF_PAIRS: Columns = {
+    "parameters": ("parameters", lambda r: r["parameters"], ",.0f"),
+    "rate": ("images/s", lambda r: r["rate"], ",.1f"),
+    "cycle": ("lost on the way back", lambda r: 1 - r["figures"]["score"], ".3f"),
+    "to_first": ("Fréchet to the first", lambda r: r["figures"]["to_first"], ".0f"),
+    "to_second": ("Fréchet to the second", lambda r: r["figures"]["to_second"], ".0f"),
+    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+}
+
+
+def _pictures(out: Path, group: str, shown: dict[str, Record], names: dict[str, str]) -> Figure:
+    """What samples of the first seed look like in the end, arms side by side."""
+    figure = Figure(figsize=(3.2 * len(shown), 3.6), layout="constrained")
+    figure.suptitle(group, fontsize=10)
+    for axes, (label, record) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown.items(), strict=True):
+        with Image.open(record_path(out, names[label], record["config"]["seed"]).with_suffix(".png")) as image:
+            axes.imshow(np.asarray(image))
+        axes.set_title(label, fontsize=9)
+        axes.set_axis_off()
+    return figure
+
+
+def _curves(groups: dict[str, dict[str, list[Record]]], key: str) -> Figure:
+    """A figure over the training: one line a seed."""
+    figure = Figure(figsize=(8, 2.6 * len(groups)), layout="constrained")
+    for axes, (group, arms) in zip(np.atleast_1d(figure.subplots(len(groups))), groups.items(), strict=True):
+        for k, (label, found) in enumerate(arms.items()):
+            for first, record in enumerate(found):
+                curve, told = record["curve"], None if first else label
+                axes.plot(curve["generator_step"], curve[key], color=f"C{k}", lw=1.1, label=told)
+        if key == "wasserstein":
+            axes.set_yscale("log")
+            axes.axhline(_NEAR, color="0.6", lw=0.8, ls="--")
+        axes.set_ylabel({"wasserstein": "distance", "modes": "modes found"}.get(key, key))
+        axes.set_title(group, fontsize=9, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    axes.set_xlabel("generator step")
+    return figure
