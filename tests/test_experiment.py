@@ -203,12 +203,12 @@ def test_plain_studies_have_the_same_budget_for_all_and_no_arm_twice(name):
     assert len({json.dumps(config_to_json(config)) for config in configs}) == len(arms)
     assert len({(arm.group, arm.label) for arm in arms.values()}) == len(arms)
     assert len({(config.steps * config.recipe.batches, config.batch_size) for config in configs}) == 1
-    assert {key for arm in arms.values() for key in arm.config.domain.shown} >= {EXPERIMENTS[name].curve}
 
 
 @pytest.mark.parametrize(
     ("name", "arms"),
     [
+        ("blob-count", ("dcgan-gray", "wgan-gp-color")),
         ("modes", ("gan-ring-8", "wgan-ring-8")),
         ("toy-1d", ("2-width-4",)),
         ("translate", ("cyclegan-fused-shapes", "cyclegan-fused-colors")),
@@ -229,7 +229,12 @@ def test_a_plain_study_leaves_records_tables_and_figures(tmp_path, monkeypatch, 
         assert records[0]["curve"]["generator_step"] == [2, 4, 6]
         assert f"| {study.arms[arm].label} | 2 | " in table
     groups = dict.fromkeys(study.arms[arm].group for arm in arms)
-    for picture in ("curves.png", *(f"samples-{k + 1}.png" for k in range(len(groups)))):
+    for picture in (
+        "curves.png",
+        "losses.png",
+        *["counts.png"] * study.counted,
+        *(f"samples-{k + 1}.png" for k in range(len(groups))),
+    ):
         with Image.open(tmp_path / picture) as image:
             assert min(image.size) > 200
     if study.animated:
@@ -250,3 +255,16 @@ def test_points_have_converged_once_they_are_near():
     assert plain._first_near({"curve": curve}) == 3
     assert plain._first_near({"curve": {"generator_step": [1], "wasserstein": [0.3]}}) is None
     assert plain._first_near({"curve": {"generator_step": [1]}}) is None
+
+
+def test_numbers_of_pieces_are_compared_with_equal_parts():
+    def record(*counts):
+        return {"figures": {"counts": list(counts)}}
+
+    assert plain._off_uniform(record(0, *[5] * 9)) == pytest.approx(0)
+    assert plain._outside(record(0, *[5] * 9)) == 0
+    # All images have five pieces; half have none and half eleven.
+    assert plain._off_uniform(record(0, 0, 0, 0, 0, 7)) == pytest.approx(8 / 9)
+    halves = record(3, *[0] * 10, 3)
+    assert plain._off_uniform(halves) == pytest.approx(1)
+    assert plain._outside(halves) == 1

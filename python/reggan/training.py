@@ -46,7 +46,6 @@ from .rules import Rule, resolve_rule
 
 __all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "load_networks", "open_run", "resolve"]
 
-SUMMARY_SAMPLES = 1024
 LAST_RATE = 0.05
 """Where `decay` ends: of the rate at the beginning."""
 
@@ -453,8 +452,8 @@ def _summarize_run(run: Path, trainer: _Trainer, data: SampleSet) -> dict[str, d
     """Write summary.json, figures and exact scores of as many data as generated samples, and the report."""
     domain = trainer.domain
     samples = {
-        "data": _first(domain, data, SUMMARY_SAMPLES),
-        "generator": trainer.sample(SUMMARY_SAMPLES, "summary"),
+        "data": _first(domain, data, domain.summarized),
+        "generator": trainer.sample(domain.summarized, "summary"),
     }
     summary = {name: domain.summarize(those) for name, those in samples.items()}
     scores = {name: [round(float(s), 6) for s in domain.scores(those)] for name, those in samples.items()}

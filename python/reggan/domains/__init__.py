@@ -47,6 +47,10 @@ class Domain(Protocol):
     def drawn(self) -> int:
         """Samples in a picture."""
 
+    @property
+    def summarized(self) -> int:
+        """Samples that a run is summed up by in the end."""
+
     def inputs(self, prior: Prior, count: int, generator: torch.Generator) -> Tensor:
         """What a generator makes samples of, (N, ...) on the CPU: latents, drawn by the recipe's prior, or data."""
 

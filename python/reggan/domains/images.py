@@ -40,6 +40,7 @@ class ImageDomain:
 
     shown: ClassVar[tuple[str, ...]] = ("score", "one_piece", "ink")
     drawn: ClassVar[int] = 64
+    summarized: ClassVar[int] = 1024
 
     @classmethod
     def of(cls, data: Blobs | Files, size: int, rule: Rule) -> ImageDomain:

@@ -44,6 +44,7 @@ class PairDomain:
 
     shown: ClassVar[tuple[str, ...]] = ("score", "to_first", "to_second")
     drawn: ClassVar[int] = 8
+    summarized: ClassVar[int] = 256
 
     @classmethod
     def of(cls, data: Pairs, size: int, rule: Rule) -> PairDomain:

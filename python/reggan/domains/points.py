@@ -41,6 +41,7 @@ class PointDomain:
     mixture: Mixture
 
     drawn: ClassVar[int] = 1000
+    summarized: ClassVar[int] = 1024
 
     @classmethod
     def of(cls, data: Points, size: int, rule: Rule) -> PointDomain:

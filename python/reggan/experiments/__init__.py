@@ -18,7 +18,7 @@ from ..rules import Connected
 from ..search import find
 from ..specs import Circles, Polygons
 from .classifier import ClassifierStudy
-from .plain import OF_PAIRS, OF_POINTS, PlainArm, PlainStudy
+from .plain import OF_COUNTS, OF_PAIRS, OF_POINTS, PlainArm, PlainStudy
 from .study import Arm, Study
 
 __all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "PlainArm", "PlainStudy", "Study"]
@@ -179,6 +179,24 @@ def _points(label: str, config: TrainConfig, mixture: str) -> PlainArm:
     return PlainArm(label, group, replace(config, data=Points(mixture)))  # type: ignore[arg-type]
 
 
+def _blob_count() -> dict[str, PlainArm]:
+    """1 to 9 blobs, equally often, gray and in color: which GAN makes as many of each."""
+    recipes = {"dcgan": ("DCGAN", _plain()), "wgan-gp": ("WGAN-GP", preset("quick", "wgan-gp").recipe)}
+    return {
+        f"{recipe}-{name}": PlainArm(
+            label,
+            name,
+            replace(
+                preset("quick", recipe),
+                recipe=options,
+                data=Blobs(images=37_700, spec=Polygons(count=(1, 9), color=name == "color"), classes=()),
+            ),
+        )
+        for name in ("gray", "color")
+        for recipe, (label, options) in recipes.items()
+    }
+
+
 def _translate() -> dict[str, PlainArm]:
     """Two translators, between shapes and between gray and color."""
     data = {
@@ -198,6 +216,14 @@ def _translate() -> dict[str, PlainArm]:
 
 EXPERIMENTS: dict[str, Experiment] = {
     "ablation": Study("the recommended recipe without one part at a time", _ablation),
+    "blob-count": PlainStudy(
+        "whether a GAN makes 1 to 9 blobs equally often, as the data are",
+        _blob_count(),
+        OF_COUNTS,
+        5000,
+        "components",
+        counted=True,
+    ),
     "classifier": ClassifierStudy("the classifier of the score by itself, and whether generated images improve it"),
     "far": Study("the rule where no image of the data comes near to it", _far),
     "fine": Study("the rule at 64 pixels", _fine),

@@ -15,6 +15,8 @@ from PIL import Image, ImageDraw
 from ..config import TrainConfig, config_to_json
 from ..data import MIXTURES
 from ..files import atomic_file, atomic_write
+from ..rules import darkest
+from ..scoring import analyze
 from ..training import create_run, fit, generate, load_networks, open_run, private_generator, resolve
 from .records import (
     Columns,
@@ -28,10 +30,14 @@ from .records import (
     table,
 )
 
-__all__ = ["OF_PAIRS", "OF_POINTS", "PlainArm", "PlainStudy"]
+__all__ = ["OF_COUNTS", "OF_PAIRS", "OF_POINTS", "PlainArm", "PlainStudy"]
 
 _NEAR = 0.1
 """Points on a line have converged when their distance to the data is under this many of its standard deviations."""
+_LINES = 200
+_ACCURACY = "discriminator/accuracy"
+_LEAST, _MOST = 1, 9
+"""Numbers of pieces that the data of a study that counts have, equally often."""
 _FRAME = 120
 """Milliseconds of a picture in the animation."""
 
@@ -60,6 +66,8 @@ class PlainStudy:
     """What is drawn over the training: a figure of the evaluations."""
     animated: bool = False
     """Whether the training with the first seed is kept as a GIF, too."""
+    counted: bool = False
+    """Whether the pieces of images are counted, and their numbers drawn."""
 
     def run(self, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
         """Train and measure every arm with every seed, or those named in `only`, and write tables and figures to `out`.
@@ -93,6 +101,9 @@ class PlainStudy:
             )
         by_label = {group: {label: records[name] for label, name in names.items()} for group, names in groups.items()}
         _curves(by_label, self.curve).savefig(out / "curves.png", dpi=110)
+        _losses(by_label).savefig(out / "losses.png", dpi=110)
+        if self.counted:
+            _bars(by_label).savefig(out / "counts.png", dpi=110)
 
     def _record(self, out: Path, arm: str, config: TrainConfig, reduced: bool) -> None:
         """Train and measure one run, unless its record says that this was done."""
@@ -108,7 +119,10 @@ class PlainStudy:
         _, networks = load_networks(directory)
         domain, random = config.domain, private_generator(0, "evaluate")
         inputs = domain.inputs(config.recipe.prior, 100 if reduced else self.count, random)
-        figures = domain.summarize(generate(networks["averaged"], inputs, domain))
+        samples = generate(networks["averaged"], inputs, domain)
+        figures: Record = domain.summarize(samples)
+        if self.counted:
+            figures["counts"] = np.bincount(analyze(darkest(samples), fields=("count",)).count).tolist()
         pictures = sorted((directory / "samples").glob("step-????????.png"))
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path.with_suffix(".png"), pictures[-1].read_bytes())
@@ -121,6 +135,7 @@ class PlainStudy:
             "parameters": sum(parameter.numel() for parameter in networks["generator"].parameters()),
             "figures": figures,
             "curve": _curve(directory),
+            "losses": _thinned(directory),
         }
         atomic_write(path, json.dumps(told) + "\n")
 
@@ -149,6 +164,15 @@ def _curve(directory: Path) -> dict[str, list[float]]:
     return {"generator_step": [point["generator_step"] for point in points], **curve}
 
 
+def _thinned(directory: Path) -> dict[str, list[float]]:
+    """Losses and the discriminator's accuracy over the training, at some of its steps."""
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if "generator/loss" in line]
+    chosen = lines[:: max(1, len(lines) // _LINES)]
+    keys = [key for key in chosen[0] if key.endswith("/loss") or key == _ACCURACY]
+    return {"step": [line["step"] for line in chosen]} | {key: [round(line[key], 4) for line in chosen] for key in keys}
+
+
 def _animate(pictures: list[Path], path: Path) -> None:
     """Write the pictures of a training as a GIF, each with its step."""
     frames = []
@@ -174,6 +198,29 @@ def _first_near(record: Record) -> float | None:
     return next((step for step, distance in near if distance < _NEAR), None)
 
 
+def _off_uniform(record: Record) -> float:
+    """Total variation between the numbers of pieces found and equal parts of 1 to 9."""
+    counts = np.array(record["figures"]["counts"], float)
+    wanted = np.zeros(max(len(counts), _MOST + 1))
+    wanted[_LEAST : _MOST + 1] = 1 / (_MOST - _LEAST + 1)
+    found = np.pad(counts / counts.sum(), (0, len(wanted) - len(counts)))
+    return float(np.abs(found - wanted).sum() / 2)
+
+
+def _outside(record: Record) -> float:
+    """Share of images whose number of pieces no image of the data has."""
+    counts = record["figures"]["counts"]
+    return float(1 - sum(counts[_LEAST : _MOST + 1]) / sum(counts))
+
+
+OF_COUNTS: Columns = {
+    "off_uniform": ("off uniform (TV)", _off_uniform, ".3f"),
+    "outside": ("outside 1–9", _outside, ".1%"),
+    "components": ("mean pieces", lambda r: r["figures"]["components"], ".2f"),
+    "ink": ("ink", lambda r: r["figures"]["ink"], ".1%"),
+    "diversity": ("diversity", lambda r: r["figures"]["diversity"], ".3f"),
+    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+}
 OF_POINTS: Columns = {
     "modes": ("modes found", lambda r: r["figures"]["modes"], ".1f"),
     "all": ("seeds with all", _found_all, ".0%"),
@@ -221,4 +268,43 @@ def _curves(groups: dict[str, dict[str, list[Record]]], key: str) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     axes.set_xlabel("generator step")
+    return figure
+
+
+def _losses(groups: dict[str, dict[str, list[Record]]]) -> Figure:
+    """Losses of every network and the discriminator's accuracy over the training, of the first seed."""
+    found = [record["losses"] for arms in groups.values() for records in arms.values() for record in records[:1]]
+    keys = sorted({key for losses in found for key in losses} - {"step"})
+    figure = Figure(figsize=(3.4 * len(keys), 2.3 * len(groups)), layout="constrained")
+    rows = figure.subplots(len(groups), len(keys), squeeze=False)
+    for row, (group, arms) in zip(rows, groups.items(), strict=True):
+        for axes, key in zip(row, keys, strict=True):
+            for k, (label, records) in enumerate(arms.items()):
+                losses = records[0]["losses"]
+                if key in losses:
+                    axes.plot(losses["step"], losses[key], color=f"C{k}", lw=0.8, label=label)
+            axes.set_title(f"{group}: {key.replace('/', ' ')}", fontsize=8, loc="left")
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(labelsize=7)
+        row[-1].legend(frameon=False, fontsize=7)
+    return figure
+
+
+def _bars(groups: dict[str, dict[str, list[Record]]]) -> Figure:
+    """Shares of images by their number of pieces, mean over the seeds; the line is the data."""
+    arms = {f"{group}: {label}": found for group, names in groups.items() for label, found in names.items()}
+    figure = Figure(figsize=(7, 1.5 * len(arms)), layout="constrained")
+    rows = figure.subplots(len(arms), squeeze=False, sharex=True)
+    last = _MOST + 6
+    for (axes,), (label, found) in zip(rows, arms.items(), strict=True):
+        shares = np.zeros(last + 1)
+        for record in found:
+            counts = np.array(record["figures"]["counts"], float)
+            np.add.at(shares, np.minimum(np.arange(len(counts)), last), counts / counts.sum() / len(found))
+        axes.bar(np.arange(last + 1), shares, color="0.35")
+        axes.hlines(1 / (_MOST - _LEAST + 1), _LEAST - 0.5, _MOST + 0.5, color="C3", lw=1.2)
+        axes.set_title(label, fontsize=9, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.set(xlabel="pieces", xticks=range(last + 1))
+    axes.set_xticklabels([*map(str, range(last)), f"{last}+"])
     return figure

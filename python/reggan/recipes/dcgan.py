@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
@@ -53,7 +54,9 @@ class DCGAN(Adversarial):
         """These real images against as many generated ones."""
         real = self.judge(networks, batch, batch.real)
         fake = self.judge(networks, batch, self.generate(networks, batch).detach())
+        right = torch.cat([real.detach() > 0, fake.detach() < 0]).float().mean()
         return losses.discriminator_bce(real, fake, self.real_label), {
+            "accuracy": right,
             "on_real": real.detach().sigmoid().mean(),
             "on_fake": fake.detach().sigmoid().mean(),
         }
