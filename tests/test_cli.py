@@ -312,3 +312,11 @@ def test_modules_run_without_a_warning():
             capture_output=True,
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_runs_are_named_after_what_they_make(tmp_path):
+    names = {"harvest": "harvest-connected-32px-seed0", "gan": "gan-connected-32px-seed0"}
+    names |= {"toy-1d": "toy-1d-normal-3-seed0", "cyclegan": "cyclegan-32px-seed0"}
+    for recipe, name in names.items():
+        config = train_command._parse(["--recipe", recipe]).config
+        assert train_command._next_free(tmp_path, config) == tmp_path / name

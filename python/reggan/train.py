@@ -15,7 +15,7 @@ import tyro
 
 from .cli import UsageError, execute
 from .config import PRESETS, TrainConfig, config_to_json, preset
-from .data import Files, Pairs
+from .data import Files, Pairs, Points
 from .distributed import Ranks, start
 from .files import atomic_write
 from .recipes import RECIPES
@@ -135,7 +135,9 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
 
 def _next_free(parent: Path, config: TrainConfig) -> Path:
     rule = re.sub(r"[^\w.]+", "-", config.rule).strip("-")
-    stem = f"{config.recipe.name}-{rule}-{config.size}px-seed{config.seed}"
+    made = {"images": f"{rule}-{config.size}px", "pairs": f"{config.size}px"}
+    subject = config.data.mixture if isinstance(config.data, Points) else made[config.data.kind]
+    stem = f"{config.recipe.name}-{subject}-seed{config.seed}"
     path, number = parent / stem, 1
     while path.exists():
         number += 1
