@@ -17,6 +17,7 @@ from reggan.data import (
     ImageDataset,
     ImageStream,
     RangeSelection,
+    Traffic,
     load_batches,
 )
 
@@ -249,3 +250,28 @@ def test_any_renderer_is_data():
         assert (classes.numpy() == RULE.classify(scores)).all()
         assert (scores < 1).all()
     assert Blobs(spec=Polygons(color=True), classes=()).open(32, RULE).items(np.arange(6))[0].shape == (6, 3, 32, 32)
+
+
+# Traffic
+
+
+def test_few_frames_have_anything_on_them_and_all_the_same_background():
+    data = Traffic(busy=0.1).open(32, Connected())
+    frames, scores, _ = data.items(np.arange(4000))
+    assert frames.shape == (4000, 1, 32, 32)
+    busy = (frames < 128).flatten(1).any(dim=1).numpy()
+    assert busy.mean() == pytest.approx(0.1, abs=0.02)
+    assert (frames[~busy, 0] == torch.from_numpy(data.background)).all()
+    assert ((scores > 0).numpy() == busy).all()
+    counts = analyze(frames[busy, 0].numpy(), fields=("count",)).count
+    assert set(counts.tolist()) == {1, 2, 3, 4}
+    # A frame is a function of its position.
+    again, _, _ = data.items(np.array([3999, 17]))
+    assert torch.equal(again, frames[[3999, 17]])
+
+
+@pytest.mark.parametrize("options", [{"busy": 1.5}, {"blobs": (0, 3)}, {"blobs": (5, 3)}, {"seed": -1}])
+def test_traffic_that_cannot_be_is_said(options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"data.{name} is"):
+        Traffic(**options)

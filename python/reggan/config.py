@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import tyro
 from pydantic import SkipValidation, TypeAdapter, ValidationError
 
-from .data import Blobs, Files, Pairs, Points
+from .data import Blobs, Files, Pairs, Points, Traffic
 from .domains import DOMAINS, Data, Domain
 from .networks import SIZES
 from .options import check_ranges
@@ -211,7 +211,7 @@ def config_from_json(raw: Any) -> TrainConfig:
     return config
 
 
-_DATA: dict[str, type[Data]] = {"first": Pairs, "mixture": Points, "path": Files}
+_DATA: dict[str, type[Data]] = {"busy": Traffic, "first": Pairs, "mixture": Points, "path": Files}
 """Kinds of data by a field that only they have."""
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .rendered import Blobs, RenderedSet
     from .selection import BalancedSelection, CountSelection, RangeSelection, Selection
     from .shards import Shards, open_shards
+    from .traffic import Traffic, TrafficSet
 
 __all__ = [
     "MIXTURES",
@@ -40,6 +41,8 @@ __all__ = [
     "SampleSet",
     "Selection",
     "Shards",
+    "Traffic",
+    "TrafficSet",
     "UnreadableImages",
     "arrays",
     "load_batches",
@@ -62,6 +65,7 @@ _MODULES = {
     "rendered": ("Blobs", "RenderedSet"),
     "selection": ("BalancedSelection", "CountSelection", "RangeSelection", "Selection"),
     "shards": ("Shards", "open_shards"),
+    "traffic": ("Traffic", "TrafficSet"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

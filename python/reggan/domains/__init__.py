@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..data import Blobs, Files, Pairs, Points
+from ..data import Blobs, Files, Pairs, Points, Traffic
 from ..recipes.phases import Prior
 from ..rules import Rule
 from .images import ImageDomain, Images
@@ -24,7 +24,7 @@ from .points import PointDomain
 
 __all__ = ["DOMAINS", "Data", "Domain", "ImageDomain", "Images", "Opinion", "PairDomain", "PointDomain", "Samples"]
 
-Data = Blobs | Files | Pairs | Points
+Data = Blobs | Files | Pairs | Points | Traffic
 """What describes training data."""
 Samples = npt.NDArray[Any]
 """Samples (N, ...) as they are saved."""

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..data import Blobs, Files, arrays, normalize, quantize, tensor
+from ..data import Blobs, Files, Traffic, arrays, normalize, quantize, tensor
 from ..drawing import highlight, sheet
 from ..metrics import summarize
 from ..recipes.phases import Prior
@@ -43,7 +43,7 @@ class ImageDomain:
     summarized: ClassVar[int] = 1024
 
     @classmethod
-    def of(cls, data: Blobs | Files, size: int, rule: Rule) -> ImageDomain:
+    def of(cls, data: Blobs | Files | Traffic, size: int, rule: Rule) -> ImageDomain:
         """The images that data have at this size."""
         return cls((data.channels, size, size), rule)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ..config import TrainConfig, preset
-from ..data import MIXTURES, Blobs, Files, Pairs, Points
+from ..data import MIXTURES, Blobs, Files, Pairs, Points, Traffic
 from ..files import atomic_file
 from ..recipes import DCGAN, WDCGAN, Penalty, Recipe, RegGAN
 from ..rendering import render
@@ -18,7 +18,7 @@ from ..rules import Connected
 from ..search import find
 from ..specs import Circles, Polygons
 from .classifier import ClassifierStudy
-from .plain import OF_COUNTS, OF_PAIRS, OF_POINTS, PlainArm, PlainStudy
+from .plain import OF_COUNTS, OF_PAIRS, OF_POINTS, OF_TRAFFIC, PlainArm, PlainStudy
 from .study import Arm, Study
 
 __all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "PlainArm", "PlainStudy", "Study"]
@@ -197,6 +197,14 @@ def _blob_count() -> dict[str, PlainArm]:
     }
 
 
+def _heavy_mode() -> dict[str, PlainArm]:
+    """Frames of a street, of which one in twenty has anything on it."""
+    return {
+        recipe: PlainArm(recipe, "a street", replace(preset("quick", recipe), data=Traffic()))
+        for recipe in ("gan", "dcgan", "wgan", "wgan-gp", "bigan", "bigan-pgp")
+    }
+
+
 def _translate() -> dict[str, PlainArm]:
     """Two translators, between shapes and between gray and color."""
     data = {
@@ -222,11 +230,19 @@ EXPERIMENTS: dict[str, Experiment] = {
         OF_COUNTS,
         5000,
         "components",
-        counted=True,
+        expected=(0.0, *[1 / 9] * 9),
     ),
     "classifier": ClassifierStudy("the classifier of the score by itself, and whether generated images improve it"),
     "far": Study("the rule where no image of the data comes near to it", _far),
     "fine": Study("the rule at 64 pixels", _fine),
+    "heavy-mode": PlainStudy(
+        "who forgets what is on one frame in twenty",
+        _heavy_mode(),
+        OF_TRAFFIC,
+        5000,
+        "components",
+        expected=(0.95,),
+    ),
     "modes": PlainStudy("which recipes find all modes of a mixture", _modes(), OF_POINTS, 2500, "modes"),
     "reggan-paper": Study(
         "the paper's comparison, with baselines that are hard to beat",

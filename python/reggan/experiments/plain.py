@@ -30,7 +30,7 @@ from .records import (
     table,
 )
 
-__all__ = ["OF_COUNTS", "OF_PAIRS", "OF_POINTS", "PlainArm", "PlainStudy"]
+__all__ = ["OF_COUNTS", "OF_PAIRS", "OF_POINTS", "OF_TRAFFIC", "PlainArm", "PlainStudy"]
 
 _NEAR = 0.1
 """Points on a line have converged when their distance to the data is under this many of its standard deviations."""
@@ -64,10 +64,10 @@ class PlainStudy:
     """Samples that are measured."""
     curve: str
     """What is drawn over the training: a figure of the evaluations."""
+    expected: tuple[float, ...] = ()
+    """Shares of the data by their number of pieces, from 0: where given, pieces are counted and drawn."""
     animated: bool = False
     """Whether the training with the first seed is kept as a GIF, too."""
-    counted: bool = False
-    """Whether the pieces of images are counted, and their numbers drawn."""
 
     def run(self, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
         """Train and measure every arm with every seed, or those named in `only`, and write tables and figures to `out`.
@@ -102,8 +102,8 @@ class PlainStudy:
         by_label = {group: {label: records[name] for label, name in names.items()} for group, names in groups.items()}
         _curves(by_label, self.curve).savefig(out / "curves.png", dpi=110)
         _losses(by_label).savefig(out / "losses.png", dpi=110)
-        if self.counted:
-            _bars(by_label).savefig(out / "counts.png", dpi=110)
+        if self.expected:
+            _bars(by_label, self.expected).savefig(out / "counts.png", dpi=110)
 
     def _record(self, out: Path, arm: str, config: TrainConfig, reduced: bool) -> None:
         """Train and measure one run, unless its record says that this was done."""
@@ -121,7 +121,7 @@ class PlainStudy:
         inputs = domain.inputs(config.recipe.prior, 100 if reduced else self.count, random)
         samples = generate(networks["averaged"], inputs, domain)
         figures: Record = domain.summarize(samples)
-        if self.counted:
+        if self.expected:
             figures["counts"] = np.bincount(analyze(darkest(samples), fields=("count",)).count).tolist()
         pictures = sorted((directory / "samples").glob("step-????????.png"))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -213,6 +213,18 @@ def _outside(record: Record) -> float:
     return float(1 - sum(counts[_LEAST : _MOST + 1]) / sum(counts))
 
 
+def _busy(record: Record) -> float:
+    """Share of images with anything on them."""
+    counts = record["figures"]["counts"]
+    return float(1 - counts[0] / sum(counts))
+
+
+OF_TRAFFIC: Columns = {
+    "busy": ("frames with blobs", _busy, ".1%"),
+    "components": ("blobs a frame", lambda r: r["figures"]["components"], ".3f"),
+    "ink": ("ink", lambda r: r["figures"]["ink"], ".2%"),
+    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+}
 OF_COUNTS: Columns = {
     "off_uniform": ("off uniform (TV)", _off_uniform, ".3f"),
     "outside": ("outside 1–9", _outside, ".1%"),
@@ -290,19 +302,20 @@ def _losses(groups: dict[str, dict[str, list[Record]]]) -> Figure:
     return figure
 
 
-def _bars(groups: dict[str, dict[str, list[Record]]]) -> Figure:
-    """Shares of images by their number of pieces, mean over the seeds; the line is the data."""
+def _bars(groups: dict[str, dict[str, list[Record]]], expected: tuple[float, ...]) -> Figure:
+    """Shares of images by their number of pieces, mean over the seeds; lines are the data."""
     arms = {f"{group}: {label}": found for group, names in groups.items() for label, found in names.items()}
     figure = Figure(figsize=(7, 1.5 * len(arms)), layout="constrained")
     rows = figure.subplots(len(arms), squeeze=False, sharex=True)
-    last = _MOST + 6
+    last = len(expected) + 5
     for (axes,), (label, found) in zip(rows, arms.items(), strict=True):
         shares = np.zeros(last + 1)
         for record in found:
             counts = np.array(record["figures"]["counts"], float)
             np.add.at(shares, np.minimum(np.arange(len(counts)), last), counts / counts.sum() / len(found))
         axes.bar(np.arange(last + 1), shares, color="0.35")
-        axes.hlines(1 / (_MOST - _LEAST + 1), _LEAST - 0.5, _MOST + 0.5, color="C3", lw=1.2)
+        places = np.arange(len(expected))
+        axes.hlines(expected, places - 0.5, places + 0.5, color="C3", lw=1.2)
         axes.set_title(label, fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
     axes.set(xlabel="pieces", xticks=range(last + 1))
