@@ -212,23 +212,24 @@ def test_plain_studies_have_the_same_budget_for_all_and_no_arm_twice(name):
         ("heavy-mode", ("gan", "bigan")),
         ("modes", ("gan-ring-8", "wgan-ring-8")),
         ("toy-1d", ("2-width-4",)),
-        ("translate", ("cyclegan-fused-shapes", "cyclegan-fused-colors")),
+        ("translate", ("cyclegan-fused-colors",)),
     ],
 )
 def test_a_plain_study_leaves_records_tables_and_figures(tmp_path, monkeypatch, name, arms):
     study = EXPERIMENTS[name]
-    arguments = [name, "--reduced", "--seeds", "2", "--only", *arms, "--out", str(tmp_path)]
+    seeds = 1 if name == "translate" else 2
+    arguments = [name, "--reduced", "--seeds", str(seeds), "--only", *arms, "--out", str(tmp_path)]
     assert experiment.main(arguments) == 0
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["arms"].keys() == set(arms)
     table = (tmp_path / "results.md").read_text()
     for arm in arms:
-        records = [json.loads((tmp_path / "records" / f"{arm}-seed{s}.json").read_text()) for s in range(2)]
+        records = [json.loads((tmp_path / "records" / f"{arm}-seed{s}.json").read_text()) for s in range(seeds)]
         for key, (_, figure, _) in study.columns.items():
             expected = [value for value in map(figure, records) if value is not None]
             assert found["arms"][arm].get(key, {"seeds": []})["seeds"] == expected
         assert records[0]["curve"]["generator_step"] == [2, 4, 6]
-        assert f"| {study.arms[arm].label} | 2 | " in table
+        assert f"| {study.arms[arm].label} | {seeds} | " in table
     groups = dict.fromkeys(study.arms[arm].group for arm in arms)
     for picture in (
         "curves.png",

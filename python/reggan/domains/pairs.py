@@ -26,7 +26,7 @@ Images = npt.NDArray[np.uint8]
 
 _BEYOND = 10**9
 """From here on an endless stream has images that are not trained on."""
-_REFERENCES = 500
+_REFERENCES = 300
 _SOURCE, _MADE, _BACK = 0, 1, 2
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from ..config import TrainConfig, config_to_json
-from ..data import MIXTURES
+from ..data import MIXTURES, Blobs
 from ..files import atomic_file, atomic_write
 from ..rules import darkest
 from ..scoring import analyze
@@ -145,7 +145,9 @@ def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
     config = replace(config, seed=seed)
     if reduced:
         recipe = replace(config.recipe, width=8)  # type: ignore[call-arg]
-        config = replace(config, recipe=recipe, steps=6, eval_every=2, eval_images=32, sample_every=3, batch_size=4)
+        data = replace(config.data, images=200) if isinstance(config.data, Blobs) else config.data
+        config = replace(config, recipe=recipe, data=data, steps=6, eval_every=2, eval_images=32, sample_every=3)
+        config = replace(config, batch_size=4)
     return resolve(config)
 
 
