@@ -32,7 +32,7 @@ test-rust:
 test-python: wheel
 	$(BIN)/python -m pip install --quiet "$$(echo dist/reggan-*.whl)[test]"
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall dist/reggan-*.whl
-	cd /tmp && $(BIN)/python -m pytest $(CURDIR)/tests --rootdir=$(CURDIR) -c $(CURDIR)/pyproject.toml
+	cd /tmp && OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(CURDIR)/tests --rootdir=$(CURDIR) -c $(CURDIR)/pyproject.toml
 
 lint: $(BIN)/python ## Check formats, lints, types and the extension's stub
 	$(BIN)/python -m pip install --quiet "maturin>=1.9,<2"

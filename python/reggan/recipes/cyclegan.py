@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
@@ -102,6 +103,9 @@ class CycleGAN(Recipe):
     def discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Real images against translations of this step and earlier ones."""
         real = batch.take(slice(None)).real
+        if "generated" not in batch.shared:
+            with torch.no_grad():
+                batch.shared["generated"] = networks["generator"](real)
         history = cast(Pool, networks["history"])
         made = batch.ranks.share(history.exchange(batch.ranks.join(batch.shared["generated"]), batch.generator))
         on_real, on_made = (networks["discriminator"](pairs) for pairs in (real, made))
