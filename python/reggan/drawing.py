@@ -45,6 +45,17 @@ def sheet(images: npt.NDArray[np.uint8], *, columns: int | None = None, zoom: in
     return Image.fromarray(canvas)
 
 
+def _wrapped(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
+    """Lines of text that are no wider than so many pixels, or single words."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
 def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.Image:
     """Sheets side by side, one for each group of images (N, H, W), or (N, 3, H, W) of RGB, under its name."""
     import matplotlib
@@ -52,7 +63,9 @@ def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.
     # Pillow's own font lacks signs such as ≥.
     font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), 17)
     sheets = [sheet(images, columns=columns) for images in groups.values()]
-    gap, head = 24, 34
+    gap, line = 24, 22
+    titles = [_wrapped(name, each.width + gap // 2, font) for name, each in zip(groups, sheets, strict=True)]
+    head = 12 + line * max(map(len, titles))
     canvas = Image.new(
         sheets[0].mode,
         (sum(s.width for s in sheets) + gap * (len(sheets) - 1), head + max(s.height for s in sheets)),
@@ -60,8 +73,9 @@ def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.
     )
     draw = ImageDraw.Draw(canvas)
     x = 0
-    for name, each in zip(groups, sheets, strict=True):
-        draw.text((x + 4, 4), name, fill="black", font=font)
+    for title, each in zip(titles, sheets, strict=True):
+        for k, part in enumerate(title):
+            draw.text((x + 4, 4 + line * k), part, fill="black", font=font)
         canvas.paste(each, (x, head))
         x += each.width + gap
     return canvas
