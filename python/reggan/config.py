@@ -38,7 +38,7 @@ class TrainConfig:
     steps: int = 1000
     """Steps of the generator's training; what a recipe does before comes on top."""
     batch_size: int = 64
-    """Images in a batch."""
+    """Samples in a batch."""
     seed: int = 0
     """Seed of weights, latents and order; the data have their own."""
     device: str = "auto"
@@ -57,7 +57,7 @@ class TrainConfig:
     eval_every: int = 100
     """Steps between evaluations by the exact score."""
     eval_images: int = 512
-    """Generated images in an evaluation."""
+    """Generated samples in an evaluation."""
     sample_every: int = 500
     """Steps between sample sheets."""
     checkpoint_every: int = 500

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,16 @@ import torch.distributed
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
 
-__all__ = ["DevicePool", "ImageDataset", "ImageStream", "Item", "SampleSet", "load_batches"]
+__all__ = [
+    "DevicePool",
+    "Endless",
+    "ImageDataset",
+    "ImageStream",
+    "Item",
+    "SampleSet",
+    "by_block",
+    "load_batches",
+]
 
 Item = tuple[Tensor, Tensor, Tensor]
 """Sample, exact score float32, class int64; or a batch of them. Images are (C, H, W) uint8 with white paper 255."""
@@ -38,6 +47,21 @@ class SampleSet(Protocol):
 
     def items(self, positions: npt.NDArray[np.int64]) -> Item:
         """Samples (N, ...), scores (N,), classes (N,); position length * e + k is sample k in epoch e."""
+
+
+class Endless:
+    """What sets without an end have in common: there is one epoch, in which no sample comes twice."""
+
+    length: ClassVar[int] = 0
+    is_augmented: ClassVar[bool] = False
+
+
+def by_block(positions: npt.NDArray[np.int64], size: int, draw: Callable[[int], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Values (N, ...) at positions (N,) of an endless row, of which `draw(k)` makes the k-th `size` values."""
+    blocks, places = np.divmod(positions, size)
+    needed, which = np.unique(blocks, return_inverse=True)
+    found: npt.NDArray[Any] = np.stack([draw(int(block)) for block in needed])[which, places]
+    return found
 
 
 class ImageDataset(Dataset[Item]):

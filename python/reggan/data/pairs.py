@@ -15,7 +15,7 @@ from torch import Tensor
 from ..rules import Rule
 from ..specs import Polygons
 from .images import Files, FileSet
-from .loading import Item
+from .loading import Endless, Item, by_block
 from .rendered import Blobs, RenderedSet
 
 __all__ = ["PairSet", "Pairs"]
@@ -52,22 +52,12 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class PairSet:
+class PairSet(Endless):
     """An image of each set, in an order of its own."""
 
     sets: tuple[RenderedSet | FileSet, RenderedSet | FileSet]
     channels: int
     seed: int = 0
-
-    @property
-    def length(self) -> int:
-        """0: there is no end."""
-        return 0
-
-    @property
-    def is_augmented(self) -> bool:
-        """Whether a pair is another one in another epoch: there is one epoch."""
-        return False
 
     def items(self, positions: npt.NDArray[np.int64]) -> Item:
         """Images (N, 2, C, size, size) uint8; mean scores (N,) of both; zeros (N,) for classes."""
@@ -83,12 +73,8 @@ class PairSet:
         """Positions in set k: each epoch is a permutation of its own."""
         if not length:
             return positions
-        epochs, places = np.divmod(positions, length)
-        found = np.empty_like(positions)
-        for epoch in np.unique(epochs):
-            chosen = epochs == epoch
-            found[chosen] = _permutation(self.seed, k, int(epoch), length)[places[chosen]] + epoch * length
-        return found
+        order = by_block(positions, length, lambda epoch: _permutation(self.seed, k, epoch, length))
+        return order + positions // length * length
 
 
 @lru_cache(maxsize=4)

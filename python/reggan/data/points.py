@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from ..rules import Rule
-from .loading import Item
+from .loading import Endless, Item, by_block
 
 __all__ = ["MIXTURES", "Mixture", "PointSet", "Points"]
 
@@ -97,30 +97,20 @@ class Points:
 
 
 @dataclass(frozen=True)
-class PointSet:
+class PointSet(Endless):
     """Points of a mixture, without an end."""
 
     mixture: Mixture
     seed: int = 0
 
-    @property
-    def length(self) -> int:
-        """0: there is no end."""
-        return 0
-
-    @property
-    def is_augmented(self) -> bool:
-        """Whether a point is another one in another epoch: there is one epoch."""
-        return False
-
     def items(self, positions: npt.NDArray[np.int64]) -> Item:
         """Points (N, D) float32; scores (N,), 1 within three standard deviations of a centre; centres (N,)."""
-        blocks, places = np.divmod(positions, _BLOCK)
-        points = np.empty((len(positions), self.mixture.centres.shape[1]), np.float32)
-        modes = np.empty(len(positions), np.int64)
-        for block in np.unique(blocks):
-            found = self.mixture.draw(np.random.default_rng((self.seed, int(block))), _BLOCK)
-            chosen = blocks == block
-            points[chosen], modes[chosen] = (values[places[chosen]] for values in found)
+
+        def draw(block: int) -> npt.NDArray[np.float64]:
+            points, modes = self.mixture.draw(np.random.default_rng((self.seed, block)), _BLOCK)
+            return np.column_stack([points, modes])
+
+        drawn = by_block(positions, _BLOCK, draw)
+        points, modes = drawn[:, :-1].astype(np.float32), drawn[:, -1].astype(np.int64)
         _, away = self.mixture.nearest(points)
         return torch.from_numpy(points), torch.from_numpy((away <= 3).astype(np.float32)), torch.from_numpy(modes)

@@ -15,7 +15,7 @@ import torch
 from ..rendering import gaussian_blur, render
 from ..rules import Rule
 from ..specs import Circles
-from .loading import Item
+from .loading import Endless, Item, by_block
 
 __all__ = ["Traffic", "TrafficSet"]
 
@@ -54,7 +54,7 @@ class Traffic:
         return TrafficSet(self, size, rule)
 
 
-class TrafficSet:
+class TrafficSet(Endless):
     """The frames of `Traffic`, with their scores and classes by a rule."""
 
     def __init__(self, traffic: Traffic, size: int, rule: Rule) -> None:
@@ -65,16 +65,6 @@ class TrafficSet:
         smooth = gaussian_blur(noise, _COARSE * size / 64)[size : 2 * size, size : 2 * size]
         level = (smooth - smooth.min()) / (smooth.max() - smooth.min())
         self.background = np.round(_DARKEST + (_LIGHTEST - _DARKEST) * level).astype(np.uint8)
-
-    @property
-    def length(self) -> int:
-        """0: there is no end."""
-        return 0
-
-    @property
-    def is_augmented(self) -> bool:
-        """Whether a frame is another one in another epoch: there is one epoch."""
-        return False
 
     def items(self, positions: npt.NDArray[np.int64]) -> Item:
         """Frames (N, 1, size, size) uint8, scores (N,), classes (N,)."""
@@ -90,9 +80,7 @@ class TrafficSet:
         return torch.from_numpy(frames)[:, None], torch.from_numpy(scores), torch.from_numpy(classes)
 
     def _is_busy(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        blocks, places = np.divmod(positions, _BLOCK)
-        drawn = np.empty(len(positions))
-        for block in np.unique(blocks):
-            chosen = blocks == block
-            drawn[chosen] = np.random.default_rng((self.traffic.seed, 2, int(block))).random(_BLOCK)[places[chosen]]
-        return drawn < self.traffic.busy
+        def draw(block: int) -> npt.NDArray[np.bool_]:
+            return np.random.default_rng((self.traffic.seed, 2, block)).random(_BLOCK) < self.traffic.busy
+
+        return by_block(positions, _BLOCK, draw)

@@ -58,7 +58,7 @@ class Wasserstein(ChoosesPrior):
         return self.discriminator_loss(networks, batch.part(part, self.critic_steps))
 
     def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """Minus the distance that the critic sees between these real images and new ones of the generator."""
+        """Minus the distance that the critic sees between these real samples and new ones of the generator."""
         with torch.no_grad():
             fake = networks["generator"](batch.draw(len(batch.real), self.prior))
         real = batch.real
@@ -70,9 +70,9 @@ class Wasserstein(ChoosesPrior):
         return real.new_zeros(())
 
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The critic shall take generated images for real."""
-        images = self.generate(networks, self.any(batch))
-        return losses.generator_wasserstein(self.judge(networks, batch, images)), {}
+        """The critic shall take generated samples for real."""
+        made = self.generate(networks, self.any(batch))
+        return losses.generator_wasserstein(self.judge(networks, batch, made)), {}
 
 
 @dataclass(frozen=True)
