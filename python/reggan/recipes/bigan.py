@@ -31,6 +31,8 @@ class BiGAN(ChoosesPrior, DCGAN):
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
     of_points: ClassVar[Options] = {**ChoosesPrior.of_points, "beta2": 0.9}
 
+    beta1: float = 0.5
+    """First Adam coefficient."""
     beta2: float = 0.999
     """Second Adam coefficient."""
 
