@@ -66,7 +66,7 @@ def test_files_of_arrays(name, tmp_path):
     elif name.endswith("npz"):
         np.savez(path, images=expected, labels=np.arange(7))
     else:
-        path.write_bytes(gzip.compress(idx(expected)) if name.endswith("gz") else idx(expected))
+        path.write_bytes(gzip.compress(idx(expected), mtime=0) if name.endswith("gz") else idx(expected))
     np.testing.assert_array_equal(images_of(path)[0][:, 0], expected)
 
 
@@ -215,7 +215,7 @@ def test_many_unreadable_files_are_counted(tmp_path):
         ("a.idx", idx(np.zeros((3, 8, 8), np.uint8))[:-1], "asks for 208"),
         ("a.idx", idx(np.zeros((3, 8, 8), np.uint8))[:7], "asks for"),
         ("a.idx", idx(np.zeros(9, np.uint8)), r"shape \\(9,\\)"),
-        ("a.gz", gzip.compress(idx(np.zeros((3, 8, 8), np.uint8)))[:-9], "gzip"),
+        ("a.gz", gzip.compress(idx(np.zeros((3, 8, 8), np.uint8)), mtime=0)[:-9], "gzip"),
     ],
 )
 def test_files_that_are_no_arrays(name, content, message, tmp_path):
