@@ -1,16 +1,23 @@
 """Experiments in their smallest form: what they leave, and that they go on where they were."""
 
+import gzip
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
-from reggan import experiment
-from reggan.config import config_from_json, config_to_json
+from reggan import experiment, render
+from reggan.config import config_from_json, config_to_json, preset
+from reggan.data import Blobs
 from reggan.experiments import EXPERIMENTS, PlainStudy, plain
+from reggan.experiments.arithmetic import arithmetic
 from reggan.experiments.study import COLUMNS, Study
+from reggan.specs import Polygons
 from reggan.training import create_run, fit, open_run
 
 ARGUMENTS = ["far", "--reduced", "--seeds", "2", "--only", "harvest", "dcgan"]
@@ -197,12 +204,21 @@ PLAIN = [name for name, experiment in EXPERIMENTS.items() if isinstance(experime
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_plain_studies_have_the_same_budget_for_all_and_no_arm_twice(name):
-    arms = EXPERIMENTS[name].arms
+def test_plain_studies_have_the_same_budget_for_all_and_no_arm_twice(name, tmp_path):
+    arms = EXPERIMENTS[name].arms(tmp_path)
     configs = [arm.config for arm in arms.values()]
     assert len({json.dumps(config_to_json(config)) for config in configs}) == len(arms)
     assert len({(arm.group, arm.label) for arm in arms.values()}) == len(arms)
     assert len({(config.steps * config.recipe.batches, config.batch_size) for config in configs}) == 1
+
+
+def write_tiny_mnist(folder):
+    """Light shapes on dark ground, as MNIST has them."""
+    folder.mkdir(parents=True)
+    for name, count in (("train", 80), ("t10k", 40)):
+        images = 255 - render(Polygons(), range(count), size=28)
+        header = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in images.shape)
+        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + images.tobytes()))
 
 
 @pytest.mark.parametrize(
@@ -210,6 +226,8 @@ def test_plain_studies_have_the_same_budget_for_all_and_no_arm_twice(name):
     [
         ("blob-count", ("dcgan-gray", "wgan-gp-color")),
         ("heavy-mode", ("gan", "bigan")),
+        ("latent-arithmetic", ("dcgan", "bigan")),
+        ("mnist-like", ("dcgan", "wgan")),
         ("modes", ("gan-ring-8", "wgan-ring-8")),
         ("toy-1d", ("2-width-4",)),
         ("translate", ("cyclegan-fused-colors",)),
@@ -217,7 +235,10 @@ def test_plain_studies_have_the_same_budget_for_all_and_no_arm_twice(name):
 )
 def test_a_plain_study_leaves_records_tables_and_figures(tmp_path, monkeypatch, name, arms):
     study = EXPERIMENTS[name]
+    planned = study.arms(tmp_path / "runs")
     seeds = 1 if name == "translate" else 2
+    if name == "mnist-like":
+        write_tiny_mnist(tmp_path / "runs" / "mnist-like")
     arguments = [name, "--reduced", "--seeds", str(seeds), "--only", *arms, "--out", str(tmp_path)]
     assert experiment.main(arguments) == 0
     found = json.loads((tmp_path / "results.json").read_text())
@@ -229,8 +250,8 @@ def test_a_plain_study_leaves_records_tables_and_figures(tmp_path, monkeypatch, 
             expected = [value for value in map(figure, records) if value is not None]
             assert found["arms"][arm].get(key, {"seeds": []})["seeds"] == expected
         assert records[0]["curve"]["generator_step"] == [2, 4, 6]
-        assert f"| {study.arms[arm].label} | {seeds} | " in table
-    groups = dict.fromkeys(study.arms[arm].group for arm in arms)
+        assert f"| {planned[arm].label} | {seeds} | " in table
+    groups = dict.fromkeys(planned[arm].group for arm in arms)
     for picture in (
         "curves.png",
         "losses.png",
@@ -270,3 +291,57 @@ def test_numbers_of_pieces_are_compared_with_equal_parts():
     halves = record(3, *[0] * 10, 3)
     assert plain._off_uniform(halves) == pytest.approx(1)
     assert plain._outside(halves) == 1
+
+
+class Countable(nn.Module):
+    """As many dots, of up to ten, as the first number of a latent says around four."""
+
+    def forward(self, latents):
+        images = torch.ones(len(latents), 1, 32, 32)
+        for image, count in zip(images, (4 + 2 * latents[:, 0]).round().clamp(0, 10).int(), strict=True):
+            image[0, 0 : 2 * count : 2, 0] = -1
+        return images
+
+
+class Counting(nn.Module):
+    """The latents that such dots are drawn from, by the ink; the other numbers are noise."""
+
+    def forward(self, images):
+        dots = (images[:, 0] < 0).sum(dim=(1, 2)).float()
+        noise = torch.randn(len(images), 3, generator=torch.Generator().manual_seed(1))
+        return torch.cat([(dots[:, None] - 4) / 2, noise], dim=1)
+
+
+def test_arithmetic_finds_latents_that_add_up():
+    config = preset("quick", "bigan")
+    config = replace(config, recipe=replace(config.recipe, latent_dim=4), data=Blobs(images=1500))
+    figures, picture = arithmetic(config, {"averaged": Countable(), "encoder": Counting()}, 1500)
+    # A step of two dots is a step of one in the latent; without the offset of four, five less three is 4 + 2, not 2.
+    assert figures["more"] == pytest.approx(2, abs=0.3)
+    assert figures["five"] > 0.5
+    assert figures["two"] == 0
+    assert np.argmax(figures["counts"]) == 6
+    assert figures["linear"] == pytest.approx(1, abs=0.05)
+    assert figures["chance"] < 0.05
+    # Rendered blobs have other ink than dots, and their codes lead anywhere.
+    assert figures["codes_kept"] < 0.9
+    assert picture.width > picture.height > 200
+
+
+def test_arithmetic_leaves_out_what_there_are_too_few_images_for():
+    config = preset("quick", "dcgan")
+
+    class Blank(nn.Module):
+        def forward(self, latents):
+            return torch.ones(len(latents), 1, 32, 32)
+
+    figures, picture = arithmetic(config, {"averaged": Blank()}, 100)
+    assert figures == {"linear": 0.0}
+    assert picture.width > picture.height
+
+
+def test_a_set_that_is_not_there_is_asked_for_before_anything_is_done(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("reggan.experiments._DEBIAN", tmp_path / "nowhere")
+    arguments = ["mnist-like", "--reduced", "--seeds", "1", "--out", str(tmp_path / "out")]
+    assert experiment.main(arguments) == 1
+    assert "install Debian's dataset-fashion-mnist" in capsys.readouterr().err

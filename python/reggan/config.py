@@ -134,7 +134,7 @@ _POINTS = TrainConfig(
     sample_every=2000,
     checkpoint_every=5000,
 )
-_LINE = replace(_POINTS, data=Points("normal-3"), steps=5000, eval_every=100, sample_every=500)
+_LINE = replace(_POINTS, data=Points("normal-3"), steps=5000, decay=0.6, eval_every=100, sample_every=100)
 
 
 def _each(config: TrainConfig, options: str = "small") -> dict[str, TrainConfig]:

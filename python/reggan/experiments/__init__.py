@@ -17,8 +17,21 @@ from ..rendering import render
 from ..rules import Connected
 from ..search import find
 from ..specs import Circles, Polygons
+from .arithmetic import arithmetic
 from .classifier import ClassifierStudy
-from .plain import OF_COUNTS, OF_PAIRS, OF_POINTS, OF_TRAFFIC, PlainArm, PlainStudy
+from .plain import (
+    OF_COUNTS,
+    OF_LATENTS,
+    OF_LOOKS,
+    OF_PAIRS,
+    OF_POINTS,
+    OF_TRAFFIC,
+    PlainArm,
+    PlainStudy,
+    with_counts,
+    with_figures,
+    with_others,
+)
 from .study import Arm, Study
 
 __all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "PlainArm", "PlainStudy", "Study"]
@@ -37,6 +50,8 @@ class Experiment(Protocol):
 
 _HARVEST = replace(preset("quick", "harvest"), log_every=1)
 _FAR_RULE = "connected & ink(0.07, 0.42)"
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+_TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
 
 
 def _with(recipe: Recipe, config: TrainConfig = _HARVEST) -> TrainConfig:
@@ -150,7 +165,7 @@ def _another(rule: str, data: Blobs) -> dict[str, Arm]:
     }
 
 
-def _modes() -> dict[str, PlainArm]:
+def _modes(work: Path) -> dict[str, PlainArm]:
     """Every recipe of points on the mixtures of arXiv 1802.00771 and on PacGAN's grid, all with the same budget."""
     recipes = {"gan": "GAN", "wgan": "WGAN", "wgan-gp": "WGAN-GP", "bigan": "BiGAN", "bigan-pgp": "BiGAN-PGP"}
     return {
@@ -160,7 +175,7 @@ def _modes() -> dict[str, PlainArm]:
     }
 
 
-def _toy_1d() -> dict[str, PlainArm]:
+def _toy_1d(work: Path) -> dict[str, PlainArm]:
     """One, two and three Gaussians on a line, with networks that have 2, 4 and 8 numbers a layer for each."""
     config = preset("points", "toy-1d")
     return {
@@ -179,7 +194,7 @@ def _points(label: str, config: TrainConfig, mixture: str) -> PlainArm:
     return PlainArm(label, group, replace(config, data=Points(mixture)))  # type: ignore[arg-type]
 
 
-def _blob_count() -> dict[str, PlainArm]:
+def _blob_count(work: Path) -> dict[str, PlainArm]:
     """1 to 9 blobs, equally often, gray and in color: which GAN makes as many of each."""
     recipes = {"dcgan": ("DCGAN", _plain()), "wgan-gp": ("WGAN-GP", preset("quick", "wgan-gp").recipe)}
     return {
@@ -197,7 +212,48 @@ def _blob_count() -> dict[str, PlainArm]:
     }
 
 
-def _heavy_mode() -> dict[str, PlainArm]:
+def _latent_arithmetic(work: Path) -> dict[str, PlainArm]:
+    """GANs of 1 to 9 gray blobs, of which one has an encoder."""
+    counted = {arm.label: arm.config for arm in _blob_count(work).values() if arm.group == "gray"}
+    data = next(iter(counted.values())).data
+    configs = counted | {"BiGAN": replace(preset("quick", "bigan"), data=data)}
+    return {config.recipe.name: PlainArm(label, "gray", config) for label, config in configs.items()}
+
+
+def _mnist_like(work: Path) -> dict[str, PlainArm]:
+    """GANs of a set in the files of MNIST: Fashion-MNIST, or what lies in the folder that they are looked for in."""
+    folder = work / "mnist-like"
+    recipes = {"dcgan": ("DCGAN", _plain()), "wgan": ("WGAN", None), "wgan-gp": ("WGAN-GP", None)}
+    return {
+        recipe: PlainArm(
+            label,
+            "Fashion-MNIST",
+            replace(
+                preset("quick", recipe),
+                recipe=options or preset("quick", recipe).recipe,
+                data=Files(str(folder / _TRAIN), invert=True),
+                size=28,
+            ),
+            partial(_find_fashion, folder),
+        )
+        for recipe, (label, options) in recipes.items()
+    }
+
+
+def _find_fashion(folder: Path) -> None:
+    """Let a folder have the images of Fashion-MNIST, if it has none yet, from where Debian puts them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (_TRAIN, _TEST):
+        if not (folder / name).exists():
+            if not (_DEBIAN / name).exists():
+                raise FileNotFoundError(
+                    f"there is neither {folder / name} nor {_DEBIAN / name}; install Debian's dataset-fashion-mnist, "
+                    "or put the files of a set like MNIST into that folder"
+                )
+            (folder / name).symlink_to(_DEBIAN / name)
+
+
+def _heavy_mode(work: Path) -> dict[str, PlainArm]:
     """Frames of a street, of which one in twenty has anything on it."""
     return {
         recipe: PlainArm(recipe, "a street", replace(preset("quick", recipe), data=Traffic()))
@@ -205,7 +261,7 @@ def _heavy_mode() -> dict[str, PlainArm]:
     }
 
 
-def _translate() -> dict[str, PlainArm]:
+def _translate(work: Path) -> dict[str, PlainArm]:
     """Two translators, between shapes and between gray and color."""
     data = {
         "shapes": ("circles and polygons", Pairs()),
@@ -226,10 +282,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     "ablation": Study("the recommended recipe without one part at a time", _ablation),
     "blob-count": PlainStudy(
         "whether a GAN makes 1 to 9 blobs equally often, as the data are",
-        _blob_count(),
+        _blob_count,
         OF_COUNTS,
         5000,
         "components",
+        with_counts,
         expected=(0.0, *[1 / 9] * 9),
     ),
     "classifier": ClassifierStudy("the classifier of the score by itself, and whether generated images improve it"),
@@ -237,13 +294,31 @@ EXPERIMENTS: dict[str, Experiment] = {
     "fine": Study("the rule at 64 pixels", _fine),
     "heavy-mode": PlainStudy(
         "who forgets what is on one frame in twenty",
-        _heavy_mode(),
+        _heavy_mode,
         OF_TRAFFIC,
         5000,
         "components",
+        with_counts,
         expected=(0.95,),
     ),
-    "modes": PlainStudy("which recipes find all modes of a mixture", _modes(), OF_POINTS, 2500, "modes"),
+    "latent-arithmetic": PlainStudy(
+        "whether five blobs less three are two, in latents",
+        _latent_arithmetic,
+        OF_LATENTS,
+        10_000,
+        "components",
+        arithmetic,
+        expected=(0.0, 0.0, 1.0),
+    ),
+    "mnist-like": PlainStudy(
+        "GANs of Fashion-MNIST",
+        _mnist_like,
+        OF_LOOKS,
+        5000,
+        "diversity",
+        partial(with_others, _TEST),
+    ),
+    "modes": PlainStudy("which recipes find all modes of a mixture", _modes, OF_POINTS, 2500, "modes", with_figures),
     "reggan-paper": Study(
         "the paper's comparison, with baselines that are hard to beat",
         _reggan_paper,
@@ -254,11 +329,14 @@ EXPERIMENTS: dict[str, Experiment] = {
     "targets": Study("mean scores that are asked for", _targets),
     "toy-1d": PlainStudy(
         "Gaussians on a line, and how wide networks have to be",
-        _toy_1d(),
+        _toy_1d,
         OF_POINTS,
         2500,
         "wasserstein",
+        with_figures,
         animated=True,
     ),
-    "translate": PlainStudy("two kinds of images turned into each other", _translate(), OF_PAIRS, 500, "score"),
+    "translate": PlainStudy(
+        "two kinds of images turned into each other", _translate, OF_PAIRS, 500, "score", with_figures
+    ),
 }

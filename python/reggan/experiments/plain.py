@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from ..config import TrainConfig, config_to_json
-from ..data import MIXTURES, Blobs
+from ..data import MIXTURES, Blobs, Files, arrays
+from ..domains import Samples
 from ..files import atomic_file, atomic_write
-from ..rules import darkest
+from ..metrics import compare
+from ..recipes import Networks
+from ..rules import darkest, resolve_rule
 from ..scoring import analyze
 from ..training import create_run, fit, generate, load_networks, open_run, private_generator, resolve
 from .records import (
@@ -30,7 +34,22 @@ from .records import (
     table,
 )
 
-__all__ = ["OF_COUNTS", "OF_PAIRS", "OF_POINTS", "OF_TRAFFIC", "PlainArm", "PlainStudy"]
+__all__ = [
+    "OF_COUNTS",
+    "OF_LATENTS",
+    "OF_LOOKS",
+    "OF_PAIRS",
+    "OF_POINTS",
+    "OF_TRAFFIC",
+    "PlainArm",
+    "PlainStudy",
+    "with_counts",
+    "with_figures",
+    "with_others",
+]
+
+Measure = Callable[[TrainConfig, Networks, int], tuple[Record, Image.Image | None]]
+"""Figures of a trained run on so many samples, and a picture where it is not that of the last samples."""
 
 _NEAR = 0.1
 """Points on a line have converged when their distance to the data is under this many of its standard deviations."""
@@ -50,6 +69,8 @@ class PlainArm:
     group: str
     """The table that it is in."""
     config: TrainConfig
+    prepare: Callable[[], None] | None = None
+    """Makes its data, where they are not there yet, before the first run."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +78,17 @@ class PlainStudy:
     """What `python -m reggan.experiment NAME` runs."""
 
     about: str
-    arms: Mapping[str, PlainArm]
-    """Arms by name, those of a group one after the other."""
+    arms: Callable[[Path], Mapping[str, PlainArm]]
+    """Arms by name, those of a group one after the other, given a folder for data that have to be made."""
     columns: Columns
     count: int
     """Samples that are measured."""
     curve: str
     """What is drawn over the training: a figure of the evaluations."""
+    measure: Measure
+    """What is measured in the end."""
     expected: tuple[float, ...] = ()
-    """Shares of the data by their number of pieces, from 0: where given, pieces are counted and drawn."""
+    """Wanted shares of images by their number of pieces, from 0: where given, those found are drawn."""
     animated: bool = False
     """Whether the training with the first seed is kept as a GIF, too."""
 
@@ -75,18 +98,19 @@ class PlainStudy:
         Raises:
             ValueError: `only` names an arm that is not there, or a run directory is of another configuration.
         """
-        check_arms(only, self.arms)
+        arms = self.arms(out / "runs")
+        check_arms(only, arms)
         for seed in range(seeds):
-            for name in only or self.arms:
-                self._record(out, name, _reduce(self.arms[name].config, seed, reduced), reduced)
-        records = read_records(out, self.arms)
+            for name in only or arms:
+                self._record(out, name, arms[name], seed, reduced)
+        records = read_records(out, arms)
         described = {
-            name: {"label": self.arms[name].label, **spread(found, self.columns)} for name, found in records.items()
+            name: {"label": arms[name].label, **spread(found, self.columns)} for name, found in records.items()
         }
         atomic_write(out / "results.json", json.dumps({"reduced": reduced, "arms": described}, indent=1) + "\n")
         groups: dict[str, dict[str, str]] = {}
         for name in records:
-            groups.setdefault(self.arms[name].group, {})[self.arms[name].label] = name
+            groups.setdefault(arms[name].group, {})[arms[name].label] = name
         told = "Mean ± standard deviation over seeds."
         if reduced:
             told += " The smallest form: the numbers mean nothing."
@@ -105,11 +129,14 @@ class PlainStudy:
         if self.expected:
             _bars(by_label, self.expected).savefig(out / "counts.png", dpi=110)
 
-    def _record(self, out: Path, arm: str, config: TrainConfig, reduced: bool) -> None:
+    def _record(self, out: Path, name: str, arm: PlainArm, seed: int, reduced: bool) -> None:
         """Train and measure one run, unless its record says that this was done."""
-        path, asked = record_path(out, arm, config.seed), config_to_json(config)
+        config = _reduce(arm.config, seed, reduced)
+        path, asked = record_path(out, name, seed), config_to_json(config)
         if is_done(path, asked):
             return
+        if arm.prepare:
+            arm.prepare()
         directory = out / "runs" / path.stem
         if not (directory / "config.json").exists():
             create_run(directory, config)
@@ -117,15 +144,11 @@ class PlainStudy:
             raise ValueError(f"{directory} is a run of another configuration; remove it, or name another --out")
         fit(directory)
         _, networks = load_networks(directory)
-        domain, random = config.domain, private_generator(0, "evaluate")
-        inputs = domain.inputs(config.recipe.prior, 100 if reduced else self.count, random)
-        samples = generate(networks["averaged"], inputs, domain)
-        figures: Record = domain.summarize(samples)
-        if self.expected:
-            figures["counts"] = np.bincount(analyze(darkest(samples), fields=("count",)).count).tolist()
+        figures, picture = self.measure(config, networks, 100 if reduced else self.count)
         pictures = sorted((directory / "samples").glob("step-????????.png"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path.with_suffix(".png"), pictures[-1].read_bytes())
+        with atomic_file(path.with_suffix(".png")) as file:
+            (picture or Image.open(pictures[-1])).save(file, "PNG")
         if self.animated and config.seed == 0:
             _animate(pictures, path.with_suffix(".gif"))
         told = {
@@ -138,6 +161,32 @@ class PlainStudy:
             "losses": _thinned(directory),
         }
         atomic_write(path, json.dumps(told) + "\n")
+
+
+def with_figures(config: TrainConfig, networks: Networks, count: int) -> tuple[Record, None]:
+    """What the samples' domain knows of them by themselves."""
+    return config.domain.summarize(_made(config, networks, count)), None
+
+
+def with_counts(config: TrainConfig, networks: Networks, count: int) -> tuple[Record, None]:
+    """The same of images, and numbers of images by how many pieces they have, from 0, as "counts"."""
+    samples = _made(config, networks, count)
+    counts = np.bincount(analyze(darkest(samples), fields=("count",)).count)
+    return config.domain.summarize(samples) | {"counts": counts.tolist()}, None
+
+
+def with_others(held_out: str, config: TrainConfig, networks: Networks, count: int) -> tuple[Record, None]:
+    """The same of images, and how they compare with those of a file of this name beside that of the data."""
+    samples, data = _made(config, networks, count), cast(Files, config.data)
+    others = replace(data, path=str(Path(data.path).with_name(held_out))).open(config.size, resolve_rule(config.rule))
+    stored, _, _ = others.items(np.arange(min(count, others.length)))
+    return config.domain.summarize(samples) | compare(samples, arrays(stored)), None
+
+
+def _made(config: TrainConfig, networks: Networks, count: int) -> Samples:
+    """Samples of the generator's moving average, the same latents for every seed."""
+    inputs = config.domain.inputs(config.recipe.prior, count, private_generator(0, "evaluate"))
+    return generate(networks["averaged"], inputs, config.domain)
 
 
 def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
@@ -235,6 +284,26 @@ OF_COUNTS: Columns = {
     "diversity": ("diversity", lambda r: r["figures"]["diversity"], ".3f"),
     "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
 }
+OF_LATENTS: Columns = {
+    "two": ("5 − 3 is 2", lambda r: r["figures"].get("two"), ".1%"),
+    "chance": ("2 by chance", lambda r: r["figures"].get("chance"), ".1%"),
+    "more": ("gained by 3 + (5 − 3)", lambda r: r["figures"].get("more"), ".2f"),
+    "five": ("which is 5", lambda r: r["figures"].get("five"), ".1%"),
+    "linear": ("linear part", lambda r: r["figures"].get("linear"), ".2f"),
+    "codes_two": ("of codes: 5 − 3 is 2", lambda r: r["figures"].get("codes_two"), ".1%"),
+    "codes_more": ("gained by 3 + (5 − 3)", lambda r: r["figures"].get("codes_more"), ".2f"),
+    "codes_linear": ("linear part", lambda r: r["figures"].get("codes_linear"), ".2f"),
+    "codes_kept": ("rebuilt with as many", lambda r: r["figures"].get("codes_kept"), ".1%"),
+    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+}
+OF_LOOKS: Columns = {
+    "frechet": ("Fréchet", lambda r: r["figures"]["frechet"], ".1f"),
+    "precision": ("precision", lambda r: r["figures"]["precision"], ".3f"),
+    "coverage": ("coverage", lambda r: r["figures"]["coverage"], ".3f"),
+    "diversity": ("diversity", lambda r: r["figures"]["diversity"], ".3f"),
+    "ink": ("ink", lambda r: r["figures"]["ink"], ".1%"),
+    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+}
 OF_POINTS: Columns = {
     "modes": ("modes found", lambda r: r["figures"]["modes"], ".1f"),
     "all": ("seeds with all", _found_all, ".0%"),
@@ -312,9 +381,9 @@ def _bars(groups: dict[str, dict[str, list[Record]]], expected: tuple[float, ...
     last = len(expected) + 5
     for (axes,), (label, found) in zip(rows, arms.items(), strict=True):
         shares = np.zeros(last + 1)
-        for record in found:
-            counts = np.array(record["figures"]["counts"], float)
-            np.add.at(shares, np.minimum(np.arange(len(counts)), last), counts / counts.sum() / len(found))
+        counted = [np.array(r["figures"]["counts"], float) for r in found if "counts" in r["figures"]]
+        for counts in counted:
+            np.add.at(shares, np.minimum(np.arange(len(counts)), last), counts / counts.sum() / len(counted))
         axes.bar(np.arange(last + 1), shares, color="0.35")
         places = np.arange(len(expected))
         axes.hlines(expected, places - 0.5, places + 0.5, color="C3", lw=1.2)

@@ -25,7 +25,6 @@ class GAN(ChoosesPrior, DCGAN):
     name: ClassVar[str] = "gan"
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
     small: ClassVar[Options] = {**DCGAN.small, "width": 256}
-    activation: ClassVar[str] = "leaky_relu"
 
     width: int = 512
     """Numbers in each hidden layer."""
@@ -43,8 +42,8 @@ class GAN(ChoosesPrior, DCGAN):
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
         """Generator and discriminator."""
         return {
-            "generator": MLPGenerator(shape, self.latent_dim, self.width, self.depth, self.activation),
-            "discriminator": MLPDiscriminator(shape, self.width, self.depth, self.activation),
+            "generator": MLPGenerator(shape, self.latent_dim, self.width, self.depth),
+            "discriminator": MLPDiscriminator(shape, self.width, self.depth),
         }
 
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
