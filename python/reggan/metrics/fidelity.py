@@ -6,8 +6,6 @@ import warnings
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.kid import KernelInceptionDistance
 
 from .features import Featured, standardize
 
@@ -29,6 +27,9 @@ class _Given(nn.Identity):
 
 def frechet(images: Featured, reference: Featured) -> float:
     """Frechet distance between the Gaussians of both sets (Heusel et al., arXiv 1706.08500), at least 0."""
+    # Imported where it is used: torchmetrics takes as long to import as torch, and no training needs it.
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
     found, wanted = standardize(images, reference)
     metric = FrechetInceptionDistance(feature=_Given(wanted)).set_dtype(torch.float64)
     metric.update(wanted, real=True)
@@ -38,6 +39,8 @@ def frechet(images: Featured, reference: Featured) -> float:
 
 def kernel(images: Featured, reference: Featured) -> float:
     """Squared maximum mean discrepancy under a cubic kernel (Binkowski et al., arXiv 1801.01401); about 0 at best."""
+    from torchmetrics.image.kid import KernelInceptionDistance
+
     found, wanted = standardize(images, reference)
     size = min(_KERNEL_SUBSET, len(found), len(wanted))
     with warnings.catch_warnings():
