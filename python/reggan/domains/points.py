@@ -137,8 +137,10 @@ class PointDomain:
         if opinion is not None:
             shown = opinion(torch.from_numpy(x[:, None].astype(np.float32))).sigmoid().numpy()
             axes.plot(x, shown, color="#c8501e", label="D(x)")
-        axes.set(xlim=(low, high), xlabel="x", ylabel="density, or D(x)")
-        axes.legend(loc="upper right", fontsize=8)
+        # The same for all pictures of a run, so that they can follow one another; a spike of samples is cut off.
+        top = 1.1 * max(1.0, float(density.max()))
+        axes.set(xlim=(low, high), ylim=(0, top), xlabel="x", ylabel="density, or D(x)")
+        axes.figure.legend(loc="outside upper right", ncols=3, fontsize=8, frameon=False)
 
     def _draw_plane(self, axes: Axes, samples: Rows, opinion: Callable[[Tensor], Tensor] | None) -> None:
         low, high = self._limits

@@ -230,7 +230,7 @@ def _animate(pictures: list[Path], path: Path) -> None:
     for picture in pictures:
         with Image.open(picture) as image:
             frame = image.convert("RGB")
-        ImageDraw.Draw(frame).text((4, 4), f"step {int(picture.stem[5:]):,}", fill="black")
+        ImageDraw.Draw(frame).text((4, frame.height - 16), f"step {int(picture.stem[5:]):,}", fill="black")
         frames.append(frame.quantize(32))
     with atomic_file(path) as file:
         frames[0].save(

@@ -3,7 +3,7 @@
 from .classifier import ResidualClassifier, ScoreClassifier, StridedClassifier
 from .dcgan import SIZES, DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from .joint import JointDiscriminator
-from .mlp import MLP, MLPDiscriminator, MLPGenerator
+from .mlp import MLP, MLPDiscriminator, MLPGenerator, Waves
 from .sampling import sample
 from .translator import FusedTranslator, PairDiscriminator, SeparateTranslator, Translator
 
@@ -23,5 +23,6 @@ __all__ = [
     "SeparateTranslator",
     "StridedClassifier",
     "Translator",
+    "Waves",
     "sample",
 ]

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MLP", "MLPDiscriminator", "MLPGenerator"]
+__all__ = ["MLP", "MLPDiscriminator", "MLPGenerator", "Waves"]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leaky_relu": partial(nn.LeakyReLU, 0.2, inplace=True),
@@ -17,20 +17,50 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+FREQUENCY = 2.0
+"""Standard deviation of the waves' frequencies, in radians a unit."""
+
+
+class Waves(nn.Module):
+    """Rows (N, inputs), and beside them sines and cosines of `waves` random directions: (N, inputs + 2 waves).
+
+    Of coordinates as they are, networks learn what changes over short ways last (Tancik et al., arXiv 2006.10739).
+    """
+
+    def __init__(self, inputs: int, waves: int) -> None:
+        super().__init__()
+        self.seen = inputs + 2 * waves
+        self.register_buffer("directions", FREQUENCY * torch.randn(inputs, waves))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Rows with their waves."""
+        phases = rows @ self.get_buffer("directions")
+        return torch.cat([rows, phases.sin(), phases.cos()], dim=1)
+
+
 class MLP(nn.Module):
-    """Rows (N, inputs) to rows (N, outputs), through `depth` hidden layers of `width` numbers each."""
+    """Rows (N, inputs) to rows (N, outputs), through `depth` hidden layers of `width` numbers each.
+
+    With `waves` it sees so many of the rows, too.
+    """
 
     def __init__(
-        self, inputs: int, outputs: int, width: int = 512, depth: int = 3, activation: str = "leaky_relu"
+        self,
+        inputs: int,
+        outputs: int,
+        width: int = 512,
+        depth: int = 3,
+        activation: str = "leaky_relu",
+        waves: int = 0,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}, must be one of {', '.join(ACTIVATIONS)}")
         if width < 1 or depth < 1:
             raise ValueError(f"width is {width} and depth {depth}, must be at least 1")
-        layers: list[nn.Module] = []
+        layers: list[nn.Module] = [Waves(inputs, waves)] if waves else []
         for k in range(depth):
-            layers += [nn.Linear(width if k else inputs, width), ACTIVATIONS[activation]()]
+            layers += [nn.Linear(width if k else inputs + 2 * waves, width), ACTIVATIONS[activation]()]
         self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -49,8 +79,9 @@ class MLPGenerator(MLP):
         width: int = 512,
         depth: int = 3,
         activation: str = "leaky_relu",
+        waves: int = 0,
     ) -> None:
-        super().__init__(latent_dim, math.prod(shape), width, depth, activation)
+        super().__init__(latent_dim, math.prod(shape), width, depth, activation, waves)
         self.shape = shape
 
     def forward(self, z: Tensor) -> Tensor:
@@ -64,9 +95,14 @@ class MLPDiscriminator(MLP):
     """Samples (N, *shape) to one logit each, (N,); positive means real."""
 
     def __init__(
-        self, shape: tuple[int, ...], width: int = 512, depth: int = 3, activation: str = "leaky_relu"
+        self,
+        shape: tuple[int, ...],
+        width: int = 512,
+        depth: int = 3,
+        activation: str = "leaky_relu",
+        waves: int = 0,
     ) -> None:
-        super().__init__(math.prod(shape), 1, width, depth, activation)
+        super().__init__(math.prod(shape), 1, width, depth, activation, waves)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Logits (N,)."""

@@ -60,12 +60,7 @@ class Adversarial(Recipe):
         return torch.randn(count, self.latent_dim, generator=generator)
 
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
-        """Generator and discriminator: convolutions where samples are images, else fully connected layers."""
-        if len(shape) == 1:
-            return {
-                "generator": MLPGenerator(shape, self.latent_dim, self.width),
-                "discriminator": MLPDiscriminator(shape, self.width),
-            }
+        """Generator and discriminator."""
         channels, size, _ = shape
         return {
             "generator": DCGANGenerator(size, channels, self.latent_dim, self.width),
@@ -126,15 +121,19 @@ class Adversarial(Recipe):
 
 @dataclass(frozen=True)
 class ChoosesPrior(Adversarial):
-    """A recipe with a choice of what latents are."""
+    """A recipe of images or points, with a choice of what latents are."""
 
-    of_points: ClassVar[Options] = {"latent_dim": 2, "latent": "uniform", "width": 128, "lr": 1e-3}
+    of_points: ClassVar[Options] = {"latent_dim": 2, "latent": "uniform", "width": 128, "lr": 1e-3, "waves": 32}
 
     latent: Literal["normal", "uniform"] = "normal"
     """Numbers in a latent are standard normal, or uniform from -1 to 1."""
+    waves: int = 0
+    """Sines of latents and points that generators and discriminators without convolutions see beside them: see
+    reggan.networks.Waves."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_ranges(self, waves=(0, 65_536))
         if self.latent not in ("normal", "uniform"):
             raise ValueError(f"latent is {self.latent!r}, must be normal or uniform")
 
@@ -143,3 +142,12 @@ class ChoosesPrior(Adversarial):
         if self.latent == "uniform":
             return 2 * torch.rand(count, self.latent_dim, generator=generator) - 1
         return super().prior(count, generator)
+
+    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
+        """Generator and discriminator: convolutions where samples are images, else fully connected layers."""
+        if len(shape) == 3:
+            return super().build(shape, rule)
+        return {
+            "generator": MLPGenerator(shape, self.latent_dim, self.width, waves=self.waves),
+            "discriminator": MLPDiscriminator(shape, self.width, waves=self.waves),
+        }

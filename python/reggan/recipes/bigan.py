@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from .. import losses
-from ..networks import MLP, DCGANEncoder, DCGANGenerator, JointDiscriminator, MLPGenerator
+from ..networks import MLP, DCGANEncoder, DCGANGenerator, JointDiscriminator, MLPGenerator, Waves
 from ..options import check_ranges
 from ..rules import Rule
 from .adversarial import ChoosesPrior
@@ -44,19 +43,19 @@ class BiGAN(ChoosesPrior, DCGAN):
         """Generator, encoder, and a discriminator of pairs."""
         latent_dim, width = self.latent_dim, self.width
         if len(shape) == 1:
-            inputs = math.prod(shape)
+            features = Waves(shape[0], self.waves)
             return {
-                "generator": MLPGenerator(shape, latent_dim, width),
-                "encoder": MLP(inputs, latent_dim, width),
-                "discriminator": JointDiscriminator(nn.Flatten(), inputs, latent_dim, width),
+                "generator": MLPGenerator(shape, latent_dim, width, waves=self.waves),
+                "encoder": MLP(shape[0], latent_dim, width),
+                "discriminator": JointDiscriminator(features, features.seen, latent_dim, width),
             }
         channels, size, _ = shape
         seen = 8 * width
-        features = DCGANEncoder(size, channels, seen, width, self.norm)
+        convolutions = DCGANEncoder(size, channels, seen, width, self.norm)
         return {
             "generator": DCGANGenerator(size, channels, latent_dim, width),
             "encoder": DCGANEncoder(size, channels, latent_dim, width),
-            "discriminator": JointDiscriminator(features, seen, latent_dim, seen, depth=1),
+            "discriminator": JointDiscriminator(convolutions, seen, latent_dim, seen, depth=1),
         }
 
     def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:

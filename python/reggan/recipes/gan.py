@@ -42,8 +42,8 @@ class GAN(ChoosesPrior, DCGAN):
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
         """Generator and discriminator."""
         return {
-            "generator": MLPGenerator(shape, self.latent_dim, self.width, self.depth),
-            "discriminator": MLPDiscriminator(shape, self.width, self.depth),
+            "generator": MLPGenerator(shape, self.latent_dim, self.width, self.depth, waves=self.waves),
+            "discriminator": MLPDiscriminator(shape, self.width, self.depth, waves=self.waves),
         }
 
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:

@@ -48,8 +48,8 @@ class Toy1D(GAN):
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
         """Generator and discriminator."""
         return {
-            "generator": MLPGenerator(shape, self.latent_dim, self.width, self.depth),
-            "discriminator": MLPDiscriminator(shape, self.discriminator_width, self.depth, "tanh"),
+            "generator": MLPGenerator(shape, self.latent_dim, self.width, self.depth, waves=self.waves),
+            "discriminator": MLPDiscriminator(shape, self.discriminator_width, self.depth, "tanh", self.waves),
         }
 
     def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
