@@ -1,6 +1,7 @@
 """What the README says of a run of the benches, between its two marks; and tables of results in pages.
 
-`python benches/readme.py` brings the tables of README.md and docs/results.md up to date with docs/results/.
+`python benches/readme.py` brings the tables of README.md, docs/results.md and docs/results/*.md up to date with the
+folders in docs/results/.
 """
 
 from __future__ import annotations
@@ -86,23 +87,24 @@ work of one in float32, {medians.two_threads("uint8"):.2f} times in uint8 (both 
 
 
 ROOT = Path(__file__).parent.parent
-PAGES = {"README.md": 1, "docs/results.md": 2}
-"""Pages with tables of results, and how many of each study's tables they show."""
+PAGES: dict[Path, int | None] = {ROOT / "README.md": 1, ROOT / "docs" / "results.md": 2}
+PAGES |= dict.fromkeys(sorted((ROOT / "docs" / "results").glob("*.md")))
+"""Pages with tables of results, and how many of each study's tables they show; None is all."""
 
 
-def with_results(page: str, tables: int) -> str:
+def with_results(page: str, tables: int | None) -> str:
     """The page with the first tables of each study that it has a mark for; without results it says so."""
 
     def fill(mark: re.Match[str]) -> str:
         path = ROOT / "docs" / "results" / mark[1] / "results.md"
         shown = "Not run yet."
         if path.exists():
-            shown = "\n\n".join(path.read_text().rstrip("\n").split("\n\n")[: 1 + tables])
+            shown = "\n\n".join(path.read_text().rstrip("\n").split("\n\n")[: tables and 1 + tables])
         return f"<!-- {mark[1]} -->\n{shown}\n<!-- end -->"
 
     return re.sub(r"<!-- ([\w-]+) -->\n(?:(?!<!--).)*?<!-- end -->", fill, page, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
-    for name, count in PAGES.items():
-        (ROOT / name).write_text(with_results((ROOT / name).read_text(), count))
+    for path, count in PAGES.items():
+        path.write_text(with_results(path.read_text(), count))

@@ -125,16 +125,16 @@ _POINTS = TrainConfig(
     GAN(),
     Points(),
     steps=20_000,
-    batch_size=256,
+    batch_size=64,
     precision="float32",
-    decay=0.2,
+    decay=0.6,
     log_every=100,
     eval_every=1000,
     eval_images=2500,
     sample_every=2000,
     checkpoint_every=5000,
 )
-_LINE = replace(_POINTS, data=Points("normal-3"), steps=5000, decay=0.6, eval_every=100, sample_every=100)
+_LINE = replace(_POINTS, data=Points("normal-3"), steps=5000, batch_size=256, eval_every=100, sample_every=100)
 
 
 def _each(config: TrainConfig, options: str = "small") -> dict[str, TrainConfig]:

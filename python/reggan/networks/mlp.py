@@ -17,8 +17,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-FREQUENCY = 2.0
-"""Standard deviation of the waves' frequencies, in radians a unit."""
+OF_SAMPLES, OF_LATENTS = 2.0, 6.0
+"""Standard deviations of the waves' frequencies, in radians a unit."""
 
 
 class Waves(nn.Module):
@@ -27,10 +27,10 @@ class Waves(nn.Module):
     Of coordinates as they are, networks learn what changes over short ways last (Tancik et al., arXiv 2006.10739).
     """
 
-    def __init__(self, inputs: int, waves: int) -> None:
+    def __init__(self, inputs: int, waves: int, frequency: float = OF_SAMPLES) -> None:
         super().__init__()
         self.seen = inputs + 2 * waves
-        self.register_buffer("directions", FREQUENCY * torch.randn(inputs, waves))
+        self.register_buffer("directions", frequency * torch.randn(inputs, waves))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Rows with their waves."""
@@ -52,13 +52,14 @@ class MLP(nn.Module):
         depth: int = 3,
         activation: str = "leaky_relu",
         waves: int = 0,
+        frequency: float = OF_SAMPLES,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}, must be one of {', '.join(ACTIVATIONS)}")
         if width < 1 or depth < 1:
             raise ValueError(f"width is {width} and depth {depth}, must be at least 1")
-        layers: list[nn.Module] = [Waves(inputs, waves)] if waves else []
+        layers: list[nn.Module] = [Waves(inputs, waves, frequency)] if waves else []
         for k in range(depth):
             layers += [nn.Linear(width if k else inputs + 2 * waves, width), ACTIVATIONS[activation]()]
         self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
@@ -81,7 +82,7 @@ class MLPGenerator(MLP):
         activation: str = "leaky_relu",
         waves: int = 0,
     ) -> None:
-        super().__init__(latent_dim, math.prod(shape), width, depth, activation, waves)
+        super().__init__(latent_dim, math.prod(shape), width, depth, activation, waves, OF_LATENTS)
         self.shape = shape
 
     def forward(self, z: Tensor) -> Tensor:

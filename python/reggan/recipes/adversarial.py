@@ -123,7 +123,7 @@ class Adversarial(Recipe):
 class ChoosesPrior(Adversarial):
     """A recipe of images or points, with a choice of what latents are."""
 
-    of_points: ClassVar[Options] = {"latent_dim": 2, "latent": "uniform", "width": 128, "lr": 1e-3, "waves": 32}
+    of_points: ClassVar[Options] = {"latent_dim": 2, "latent": "uniform", "width": 128, "lr": 3e-3, "waves": 32}
 
     latent: Literal["normal", "uniform"] = "normal"
     """Numbers in a latent are standard normal, or uniform from -1 to 1."""

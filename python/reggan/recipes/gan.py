@@ -25,6 +25,7 @@ class GAN(ChoosesPrior, DCGAN):
     name: ClassVar[str] = "gan"
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
     small: ClassVar[Options] = {**DCGAN.small, "width": 256}
+    of_points: ClassVar[Options] = {**ChoosesPrior.of_points, "beta1": 0.0}
 
     width: int = 512
     """Numbers in each hidden layer."""
