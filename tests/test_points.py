@@ -101,8 +101,8 @@ def test_points_are_trained_drawn_generated_and_evaluated(tmp_path, capsys, reci
 
 @pytest.mark.parametrize("recipe", POINT_RECIPES)
 def test_a_short_training_brings_points_nearer_to_the_data(tmp_path, recipe):
-    config = tiny_points(recipe, "normal-1", steps=100, ema=0.9, batch_size=64, eval_every=20, sample_every=100)
-    options = {"width": 32, "lr": 2e-3} | ({"clip": 0.1} if recipe == "wgan" else {})
+    config = tiny_points(recipe, "normal-1", steps=200, ema=0.9, batch_size=64, eval_every=20, sample_every=200)
+    options = {"width": 32, "lr": 1e-3} | ({"clip": 0.1} if recipe == "wgan" else {})
     config = training.replace(config, recipe=training.replace(config.recipe, **options))
     trainer = training._Trainer.create(config)
     before = trainer.domain.summarize(trainer.sample(1024, "summary"))["wasserstein"]

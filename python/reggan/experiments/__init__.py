@@ -190,7 +190,8 @@ def _toy_1d(work: Path) -> dict[str, PlainArm]:
 
 
 def _points(label: str, config: TrainConfig, mixture: str) -> PlainArm:
-    group = f"{mixture}, {len(MIXTURES[mixture].centres)} modes"
+    modes = len(MIXTURES[mixture].centres)
+    group = f"{mixture}, {modes} mode{'s' * (modes > 1)}"
     return PlainArm(label, group, replace(config, data=Points(mixture)))  # type: ignore[arg-type]
 
 

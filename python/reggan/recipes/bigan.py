@@ -28,7 +28,7 @@ class BiGAN(ChoosesPrior, DCGAN):
 
     name: ClassVar[str] = "bigan"
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
-    of_points: ClassVar[Options] = {**ChoosesPrior.of_points, "beta1": 0.0, "beta2": 0.9}
+    of_points: ClassVar[Options] = {**ChoosesPrior.of_points, "beta1": 0.0}
 
     beta1: float = 0.5
     """First Adam coefficient."""
