@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from reggan.config import config_from_json, config_to_json, preset
 from reggan.data import Blobs
 from reggan.experiments import EXPERIMENTS, PlainStudy, plain
 from reggan.experiments.arithmetic import arithmetic
+from reggan.experiments.records import asks_the_same
 from reggan.experiments.study import COLUMNS, Study
 from reggan.specs import Polygons
 from reggan.training import create_run, fit, open_run
@@ -195,6 +197,16 @@ def test_the_list_names_every_experiment(capsys):
 def test_wrong_usage_ends_with_2(arguments, capsys):
     assert experiment.main(arguments) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "classifier"])
+def test_committed_records_are_of_the_experiments_as_they_are(name):
+    out = Path("docs", "results", name)
+    arms = EXPERIMENTS[name].arms(out / "runs")
+    for path in (Path(__file__).parents[1] / out / "records").glob("*.json"):
+        arm, seed = path.stem.rsplit("-seed", 1)
+        asked = config_to_json(replace(arms[arm].config, seed=int(seed)))
+        assert asks_the_same(json.loads(path.read_text())["config"], asked), path
 
 
 # Plain studies

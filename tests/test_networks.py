@@ -10,13 +10,13 @@ from reggan.networks import (
     DCGANDiscriminator,
     DCGANEncoder,
     DCGANGenerator,
+    FourierFeatures,
     JointDiscriminator,
     MLPDiscriminator,
     MLPGenerator,
     ResidualClassifier,
     ScoreClassifier,
     StridedClassifier,
-    Waves,
 )
 
 
@@ -109,17 +109,19 @@ def test_a_norm_that_is_not_there_is_an_error():
         DCGANDiscriminator(norm="group")
 
 
-def test_waves_are_seen_beside_the_rows():
+def test_fourier_features_are_seen_beside_the_rows():
     torch.manual_seed(0)
-    waves = Waves(2, 3)
+    features = FourierFeatures(2, 3)
     rows = torch.randn(5, 2)
-    seen = waves(rows)
-    assert seen.shape == (5, waves.seen) == (5, 8)
+    seen = features(rows)
+    assert seen.shape == (5, features.seen) == (5, 8)
     assert torch.equal(seen[:, :2], rows)
     torch.testing.assert_close(seen[:, 2:5] ** 2 + seen[:, 5:] ** 2, torch.ones(5, 3))
-    phases = rows @ waves.get_buffer("directions")
+    phases = rows @ features.get_buffer("directions")
     torch.testing.assert_close(torch.atan2(seen[:, 2:5], seen[:, 5:]), torch.atan2(phases.sin(), phases.cos()))
-    assert torch.equal(Waves(2, 0)(rows), rows)
-    network = MLP(2, 5, width=7, depth=1, waves=3)
+    assert torch.equal(FourierFeatures(2, 0)(rows), rows)
+    network = MLP(2, 5, width=7, depth=1, fourier_features=3)
     assert network(rows).shape == (5, 5)
     assert network.layers[1].in_features == 8
+    with pytest.raises(ValueError, match="fourier_features is -1"):
+        MLP(2, 5, fourier_features=-1)

@@ -28,7 +28,7 @@ from ..rules import Connected
 from ..search import oracle
 from ..specs import Circles
 from ..training import create_run, fit, generate, load_generator, private_generator, private_inputs, resolve
-from .records import Columns, Record, check_arms, is_done, read_records, record_path, spread, table
+from .records import MINUTES, Columns, Record, check_arms, is_done, read_records, record_path, spread, table
 
 __all__ = ["ClassifierStudy", "Pupil"]
 
@@ -240,7 +240,7 @@ COLUMNS: Columns = {
     "generated_accuracy": ("accuracy, generated", lambda r: r["generated"]["accuracy"], ".1%"),
     "generated_error": ("error, generated", lambda r: r["generated"]["error"], ".3f"),
     "one_piece_accuracy": ("one piece known as such", lambda r: r["one_piece"]["accuracy"], ".1%"),
-    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+    "minutes": MINUTES,
 }
 
 _TOLD = (

@@ -23,6 +23,7 @@ from ..rules import darkest, resolve_rule
 from ..scoring import analyze
 from ..training import create_run, fit, generate, load_networks, open_run, private_generator, resolve
 from .records import (
+    MINUTES,
     Columns,
     Record,
     check_arms,
@@ -274,7 +275,7 @@ OF_TRAFFIC: Columns = {
     "busy": ("frames with blobs", _busy, ".1%"),
     "components": ("blobs a frame", lambda r: r["figures"]["components"], ".3f"),
     "ink": ("ink", lambda r: r["figures"]["ink"], ".2%"),
-    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+    "minutes": MINUTES,
 }
 OF_COUNTS: Columns = {
     "off_uniform": ("off uniform (TV)", _off_uniform, ".3f"),
@@ -282,7 +283,7 @@ OF_COUNTS: Columns = {
     "components": ("mean pieces", lambda r: r["figures"]["components"], ".2f"),
     "ink": ("ink", lambda r: r["figures"]["ink"], ".1%"),
     "diversity": ("diversity", lambda r: r["figures"]["diversity"], ".3f"),
-    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+    "minutes": MINUTES,
 }
 OF_LATENTS: Columns = {
     "two": ("5 − 3 is 2", lambda r: r["figures"].get("two"), ".1%"),
@@ -294,7 +295,7 @@ OF_LATENTS: Columns = {
     "codes_more": ("gained by 3 + (5 − 3)", lambda r: r["figures"].get("codes_more"), ".2f"),
     "codes_linear": ("linear part", lambda r: r["figures"].get("codes_linear"), ".2f"),
     "codes_kept": ("rebuilt with as many", lambda r: r["figures"].get("codes_kept"), ".1%"),
-    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+    "minutes": MINUTES,
 }
 OF_LOOKS: Columns = {
     "frechet": ("Fréchet", lambda r: r["figures"]["frechet"], ".1f"),
@@ -302,7 +303,7 @@ OF_LOOKS: Columns = {
     "coverage": ("coverage", lambda r: r["figures"]["coverage"], ".3f"),
     "diversity": ("diversity", lambda r: r["figures"]["diversity"], ".3f"),
     "ink": ("ink", lambda r: r["figures"]["ink"], ".1%"),
-    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+    "minutes": MINUTES,
 }
 OF_POINTS: Columns = {
     "modes": ("modes found", lambda r: r["figures"]["modes"], ".1f"),
@@ -311,7 +312,7 @@ OF_POINTS: Columns = {
     "reverse_kl": ("reverse KL", lambda r: r["figures"]["reverse_kl"], ".3f"),
     "wasserstein": ("distance", lambda r: r["figures"].get("wasserstein"), ".3f"),
     "converged": ("first step near", _first_near, ",.0f"),
-    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+    "minutes": MINUTES,
 }
 OF_PAIRS: Columns = {
     "parameters": ("parameters", lambda r: r["parameters"], ",.0f"),
@@ -319,7 +320,7 @@ OF_PAIRS: Columns = {
     "cycle": ("lost on the way back", lambda r: 1 - r["figures"]["score"], ".3f"),
     "to_first": ("Fréchet to the first", lambda r: r["figures"]["to_first"], ".0f"),
     "to_second": ("Fréchet to the second", lambda r: r["figures"]["to_second"], ".0f"),
-    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+    "minutes": MINUTES,
 }
 
 

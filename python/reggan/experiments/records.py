@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "MINUTES",
+    "Column",
     "Columns",
     "Record",
     "asks_the_same",
@@ -24,8 +26,13 @@ __all__ = [
 ]
 
 Record = dict[str, Any]
-Columns = Mapping[str, tuple[str, Callable[[Record], float | None], str]]
-"""Columns of a table by name: heading, figure of a record or None where there is none, format."""
+Column = tuple[str, Callable[[Record], float | None], str]
+"""Heading, figure of a record or None where there is none, format."""
+Columns = Mapping[str, Column]
+"""Columns of a table by name."""
+
+MINUTES: Column = ("minutes", lambda record: record["seconds"] / 60, ".1f")
+"""Minutes of training."""
 
 
 def check_arms(only: Iterable[str], arms: Iterable[str]) -> None:

@@ -29,6 +29,7 @@ from ..recipes import Harvest, RegGAN
 from ..rules import darkest, resolve_rule
 from ..training import create_run, fit, generate, load_generator, open_run, private_inputs, resolve
 from .records import (
+    MINUTES,
     Columns,
     Record,
     asks_the_same,
@@ -267,7 +268,7 @@ COLUMNS: Columns = {
     "rejected_frechet": ("Fréchet after it", lambda r: r["rejected"].get("frechet"), ".1f"),
     "honesty_gap": ("honesty gap", lambda r: r.get("honesty_gap"), ".3f"),
     "worst_batch": ("worst batch", lambda r: r.get("worst_batch", {}).get("score"), ".3f"),
-    "minutes": ("minutes", lambda r: r["seconds"] / 60, ".1f"),
+    "minutes": MINUTES,
 }
 _FIRST = ("score", "obeying", "ink", "coverage", "frechet")
 """Those of the first table; the others are in the second."""

@@ -3,7 +3,7 @@
 from .classifier import ResidualClassifier, ScoreClassifier, StridedClassifier
 from .dcgan import SIZES, DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from .joint import JointDiscriminator
-from .mlp import MLP, MLPDiscriminator, MLPGenerator, Waves
+from .mlp import MLP, FourierFeatures, MLPDiscriminator, MLPGenerator
 from .sampling import sample
 from .translator import FusedTranslator, PairDiscriminator, SeparateTranslator, Translator
 
@@ -13,6 +13,7 @@ __all__ = [
     "DCGANDiscriminator",
     "DCGANEncoder",
     "DCGANGenerator",
+    "FourierFeatures",
     "FusedTranslator",
     "JointDiscriminator",
     "MLPDiscriminator",
@@ -23,6 +24,5 @@ __all__ = [
     "SeparateTranslator",
     "StridedClassifier",
     "Translator",
-    "Waves",
     "sample",
 ]

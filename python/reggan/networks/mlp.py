@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MLP", "MLPDiscriminator", "MLPGenerator", "Waves"]
+__all__ = ["MLP", "FourierFeatures", "MLPDiscriminator", "MLPGenerator"]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leaky_relu": partial(nn.LeakyReLU, 0.2, inplace=True),
@@ -18,22 +18,22 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 OF_SAMPLES, OF_LATENTS = 2.0, 6.0
-"""Standard deviations of the waves' frequencies, in radians a unit."""
+"""Standard deviations of the frequencies of Fourier features, in radians a unit of samples or latents."""
 
 
-class Waves(nn.Module):
-    """Rows (N, inputs), and beside them sines and cosines of `waves` random directions: (N, inputs + 2 waves).
+class FourierFeatures(nn.Module):
+    """Rows (N, inputs), and beside them sines and cosines of `count` random projections: (N, inputs + 2 count).
 
     Of coordinates as they are, networks learn what changes over short ways last (Tancik et al., arXiv 2006.10739).
     """
 
-    def __init__(self, inputs: int, waves: int, frequency: float = OF_SAMPLES) -> None:
+    def __init__(self, inputs: int, count: int, frequency: float = OF_SAMPLES) -> None:
         super().__init__()
-        self.seen = inputs + 2 * waves
-        self.register_buffer("directions", frequency * torch.randn(inputs, waves))
+        self.seen = inputs + 2 * count
+        self.register_buffer("directions", frequency * torch.randn(inputs, count))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Rows with their waves."""
+        """Rows (N, inputs + 2 count)."""
         phases = rows @ self.get_buffer("directions")
         return torch.cat([rows, phases.sin(), phases.cos()], dim=1)
 
@@ -41,7 +41,10 @@ class Waves(nn.Module):
 class MLP(nn.Module):
     """Rows (N, inputs) to rows (N, outputs), through `depth` hidden layers of `width` numbers each.
 
-    With `waves` it sees so many of the rows, too.
+    It sees the rows with so many Fourier features, whose frequencies have this standard deviation, in radians a unit.
+
+    Raises:
+        ValueError: a number is too small, or the activation is unknown.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class MLP(nn.Module):
         width: int = 512,
         depth: int = 3,
         activation: str = "leaky_relu",
-        waves: int = 0,
+        fourier_features: int = 0,
         frequency: float = OF_SAMPLES,
     ) -> None:
         super().__init__()
@@ -59,9 +62,11 @@ class MLP(nn.Module):
             raise ValueError(f"activation is {activation!r}, must be one of {', '.join(ACTIVATIONS)}")
         if width < 1 or depth < 1:
             raise ValueError(f"width is {width} and depth {depth}, must be at least 1")
-        layers: list[nn.Module] = [Waves(inputs, waves, frequency)] if waves else []
+        if fourier_features < 0:
+            raise ValueError(f"fourier_features is {fourier_features}, must be at least 0")
+        layers: list[nn.Module] = [FourierFeatures(inputs, fourier_features, frequency)] if fourier_features else []
         for k in range(depth):
-            layers += [nn.Linear(width if k else inputs + 2 * waves, width), ACTIVATIONS[activation]()]
+            layers += [nn.Linear(width if k else inputs + 2 * fourier_features, width), ACTIVATIONS[activation]()]
         self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -80,9 +85,9 @@ class MLPGenerator(MLP):
         width: int = 512,
         depth: int = 3,
         activation: str = "leaky_relu",
-        waves: int = 0,
+        fourier_features: int = 0,
     ) -> None:
-        super().__init__(latent_dim, math.prod(shape), width, depth, activation, waves, OF_LATENTS)
+        super().__init__(latent_dim, math.prod(shape), width, depth, activation, fourier_features, OF_LATENTS)
         self.shape = shape
 
     def forward(self, z: Tensor) -> Tensor:
@@ -101,9 +106,9 @@ class MLPDiscriminator(MLP):
         width: int = 512,
         depth: int = 3,
         activation: str = "leaky_relu",
-        waves: int = 0,
+        fourier_features: int = 0,
     ) -> None:
-        super().__init__(math.prod(shape), 1, width, depth, activation, waves)
+        super().__init__(math.prod(shape), 1, width, depth, activation, fourier_features)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Logits (N,)."""

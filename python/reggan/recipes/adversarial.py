@@ -123,17 +123,23 @@ class Adversarial(Recipe):
 class ChoosesPrior(Adversarial):
     """A recipe of images or points, with a choice of what latents are."""
 
-    of_points: ClassVar[Options] = {"latent_dim": 2, "latent": "uniform", "width": 128, "lr": 3e-3, "waves": 32}
+    of_points: ClassVar[Options] = {
+        "latent_dim": 2,
+        "latent": "uniform",
+        "width": 128,
+        "lr": 3e-3,
+        "fourier_features": 32,
+    }
 
     latent: Literal["normal", "uniform"] = "normal"
     """Numbers in a latent are standard normal, or uniform from -1 to 1."""
-    waves: int = 0
-    """Sines of latents and points that generators and discriminators without convolutions see beside them: see
-    reggan.networks.Waves."""
+    fourier_features: int = 0
+    """Random Fourier features of latents and points that networks without convolutions see beside them (Tancik et al.,
+    arXiv 2006.10739); 0 is none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_ranges(self, waves=(0, 65_536))
+        check_ranges(self, fourier_features=(0, 65_536))
         if self.latent not in ("normal", "uniform"):
             raise ValueError(f"latent is {self.latent!r}, must be normal or uniform")
 
@@ -148,6 +154,6 @@ class ChoosesPrior(Adversarial):
         if len(shape) == 3:
             return super().build(shape, rule)
         return {
-            "generator": MLPGenerator(shape, self.latent_dim, self.width, waves=self.waves),
-            "discriminator": MLPDiscriminator(shape, self.width, waves=self.waves),
+            "generator": MLPGenerator(shape, self.latent_dim, self.width, fourier_features=self.fourier_features),
+            "discriminator": MLPDiscriminator(shape, self.width, fourier_features=self.fourier_features),
         }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from .. import losses
-from ..networks import MLP, DCGANEncoder, DCGANGenerator, JointDiscriminator, MLPGenerator, Waves
+from ..networks import MLP, DCGANEncoder, DCGANGenerator, FourierFeatures, JointDiscriminator, MLPGenerator
 from ..options import check_ranges
 from ..rules import Rule
 from .adversarial import ChoosesPrior
@@ -43,9 +43,9 @@ class BiGAN(ChoosesPrior, DCGAN):
         """Generator, encoder, and a discriminator of pairs."""
         latent_dim, width = self.latent_dim, self.width
         if len(shape) == 1:
-            features = Waves(shape[0], self.waves)
+            features = FourierFeatures(shape[0], self.fourier_features)
             return {
-                "generator": MLPGenerator(shape, latent_dim, width, waves=self.waves),
+                "generator": MLPGenerator(shape, latent_dim, width, fourier_features=self.fourier_features),
                 "encoder": MLP(shape[0], latent_dim, width),
                 "discriminator": JointDiscriminator(features, features.seen, latent_dim, width),
             }

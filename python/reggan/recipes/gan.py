@@ -43,8 +43,10 @@ class GAN(ChoosesPrior, DCGAN):
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
         """Generator and discriminator."""
         return {
-            "generator": MLPGenerator(shape, self.latent_dim, self.width, self.depth, waves=self.waves),
-            "discriminator": MLPDiscriminator(shape, self.width, self.depth, waves=self.waves),
+            "generator": MLPGenerator(
+                shape, self.latent_dim, self.width, self.depth, fourier_features=self.fourier_features
+            ),
+            "discriminator": MLPDiscriminator(shape, self.width, self.depth, fourier_features=self.fourier_features),
         }
 
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:

@@ -48,8 +48,12 @@ class Toy1D(GAN):
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
         """Generator and discriminator."""
         return {
-            "generator": MLPGenerator(shape, self.latent_dim, self.width, self.depth, waves=self.waves),
-            "discriminator": MLPDiscriminator(shape, self.discriminator_width, self.depth, "tanh", self.waves),
+            "generator": MLPGenerator(
+                shape, self.latent_dim, self.width, self.depth, fourier_features=self.fourier_features
+            ),
+            "discriminator": MLPDiscriminator(
+                shape, self.discriminator_width, self.depth, "tanh", self.fourier_features
+            ),
         }
 
     def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
