@@ -15,7 +15,7 @@ from torch import nn
 from reggan import experiment, render
 from reggan.config import config_from_json, config_to_json, preset
 from reggan.data import Blobs
-from reggan.experiments import EXPERIMENTS, PlainStudy, plain
+from reggan.experiments import EXPERIMENTS, PlainStudy, measures
 from reggan.experiments.arithmetic import arithmetic
 from reggan.experiments.records import asks_the_same
 from reggan.experiments.study import COLUMNS, Study
@@ -287,22 +287,22 @@ def test_a_plain_study_leaves_records_tables_and_figures(tmp_path, monkeypatch, 
 
 def test_points_have_converged_once_they_are_near():
     curve = {"generator_step": [1, 2, 3, 4], "wasserstein": [0.5, 0.12, 0.09, 0.2]}
-    assert plain._first_near({"curve": curve}) == 3
-    assert plain._first_near({"curve": {"generator_step": [1], "wasserstein": [0.3]}}) is None
-    assert plain._first_near({"curve": {"generator_step": [1]}}) is None
+    assert measures._first_near({"curve": curve}) == 3
+    assert measures._first_near({"curve": {"generator_step": [1], "wasserstein": [0.3]}}) is None
+    assert measures._first_near({"curve": {"generator_step": [1]}}) is None
 
 
 def test_numbers_of_pieces_are_compared_with_equal_parts():
     def record(*counts):
         return {"figures": {"counts": list(counts)}}
 
-    assert plain._off_uniform(record(0, *[5] * 9)) == pytest.approx(0)
-    assert plain._outside(record(0, *[5] * 9)) == 0
+    assert measures._off_uniform(record(0, *[5] * 9)) == pytest.approx(0)
+    assert measures._outside(record(0, *[5] * 9)) == 0
     # All images have five pieces; half have none and half eleven.
-    assert plain._off_uniform(record(0, 0, 0, 0, 0, 7)) == pytest.approx(8 / 9)
+    assert measures._off_uniform(record(0, 0, 0, 0, 0, 7)) == pytest.approx(8 / 9)
     halves = record(3, *[0] * 10, 3)
-    assert plain._off_uniform(halves) == pytest.approx(1)
-    assert plain._outside(halves) == 1
+    assert measures._off_uniform(halves) == pytest.approx(1)
+    assert measures._outside(halves) == 1
 
 
 class Countable(nn.Module):

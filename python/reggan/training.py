@@ -41,7 +41,6 @@ from .files import atomic_write
 from .networks import sample
 from .progress import Progress, deferred_interrupt
 from .recipes import Batch, Phase, Stage
-from .report import write_report
 from .rules import Rule, resolve_rule
 
 __all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "load_networks", "open_run", "resolve"]
@@ -158,6 +157,8 @@ class _Trainer:
     rule: Rule
     stages: tuple[Stage, ...]
     networks: dict[str, nn.Module]
+    parameters: dict[str, list[nn.Parameter]]
+    """Those of each network."""
     optimizers: dict[str, Optimizer]
     averaged: nn.Module
     """Moving average of the generator."""
@@ -173,14 +174,13 @@ class _Trainer:
         for network in networks.values():
             network.to(config.device).to(memory_format=torch.channels_last)
             ranks.synchronize(network)
+        parameters = {name: list(network.parameters()) for name, network in networks.items()}
         stages = config.recipe.stages(config.steps, rule)
         optimizers = {
-            phase.name: phase.optimizer(networks[phase.updates].parameters())
-            for stage in stages
-            for phase in stage.phases
+            phase.name: phase.optimizer(parameters[phase.updates]) for stage in stages for phase in stage.phases
         }
         averaged = copy.deepcopy(networks["generator"]).requires_grad_(False)
-        return cls(config, config.domain, rule, stages, networks, optimizers, averaged, ranks)
+        return cls(config, config.domain, rule, stages, networks, parameters, optimizers, averaged, ranks)
 
     def autocast(self) -> torch.autocast:
         device = torch.device(self.config.device).type
@@ -210,15 +210,16 @@ class _Trainer:
 
     def run_phase(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step; the other networks are held fixed."""
-        for name, network in self.networks.items():
+        for name, parameters in self.parameters.items():
             # What the generator makes in one phase is trained on in another.
-            network.requires_grad_(name in (phase.updates, "generator"))
+            for parameter in parameters:
+                parameter.requires_grad_(name in (phase.updates, "generator"))
         with self.autocast():
             loss, stats = phase.loss(self.networks, batch)
         optimizer = self.optimizers[phase.name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.ranks.average_gradients(self.networks[phase.updates].parameters())
+        self.ranks.average_gradients(self.parameters[phase.updates])
         optimizer.step()
         return {f"{phase.name}/{key}": value for key, value in {"loss": loss.detach(), **stats}.items()}
 
@@ -226,12 +227,11 @@ class _Trainer:
     def average(self, steps_done: int) -> None:
         """Move the averaged generator towards the trained one; early on the decay is shorter than `ema`."""
         decay = min(self.config.ema, steps_done / (steps_done + 9))
-        trained = self.networks["generator"].state_dict()
-        for key, value in self.averaged.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(trained[key], 1 - decay)
-            else:
-                value.copy_(trained[key])
+        trained, averaged = self.networks["generator"].state_dict(), self.averaged.state_dict()
+        moved = [key for key, value in averaged.items() if value.is_floating_point()]
+        torch._foreach_lerp_([averaged[key] for key in moved], [trained[key] for key in moved], 1 - decay)
+        for key in averaged.keys() - moved:
+            averaged[key].copy_(trained[key])
 
     def sample(self, count: int, purpose: str) -> Samples:
         """Samples (count, ...) of the averaged generator, as they are saved: equal for an equal purpose."""
@@ -450,6 +450,8 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
 
 def _summarize_run(run: Path, trainer: _Trainer, data: SampleSet) -> dict[str, dict[str, float]]:
     """Write summary.json, figures and exact scores of as many data as generated samples, and the report."""
+    from .report import write_report  # Matplotlib is slow to import, and most commands draw nothing.
+
     domain = trainer.domain
     samples = {
         "data": _first(domain, data, domain.summarized),

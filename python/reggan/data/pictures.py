@@ -8,15 +8,10 @@ import os
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from ..drawing import sheet
@@ -25,6 +20,9 @@ from ..progress import Progress, deferred_interrupt
 from ..rules import darkest
 from ..scoring import analyze
 from ..source import Source, differences
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["ImageSet", "Rendered", "export_images", "overview"]
 
@@ -209,6 +207,10 @@ _COLOR = "#1d5fb4"
 
 def _histograms(title: str, measures: dict[str, npt.NDArray[Any]], width: int) -> Image.Image:
     """One panel for each measure, side by side, `width` pixels in all."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -222,6 +224,8 @@ def _histograms(title: str, measures: dict[str, npt.NDArray[Any]], width: int) -
 
 
 def _histogram(axes: Axes, name: str, values: npt.NDArray[Any]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     if values.dtype.kind == "i":
         edges = np.arange(values.min(), values.max() + 2) - 0.5
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -234,5 +238,5 @@ def _histogram(axes: Axes, name: str, values: npt.NDArray[Any]) -> None:
     axes.stairs(heights, edges, color=_COLOR, linewidth=1.4)
     axes.set_ylim(0)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
     axes.set_title(name)

@@ -6,13 +6,11 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 
@@ -20,6 +18,9 @@ from ..data import MIXTURES, Mixture, Points
 from ..metrics.modes import QUALITY, high_quality, modes, reverse_kl, wasserstein
 from ..recipes.phases import Prior
 from ..rules import Rule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["PointDomain"]
 
@@ -102,6 +103,8 @@ class PointDomain:
 
     def draw(self, samples: Rows, opinion: Callable[[Tensor], Tensor] | None = None) -> dict[str, Image.Image]:
         """The points over the modes, and what the discriminator thinks of each place."""
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=(_SIDE, _SIDE), dpi=_DPI, layout="constrained")
         draw = self._draw_line if self._on_a_line else self._draw_plane
         draw(figure.subplots(), samples, opinion)

@@ -19,19 +19,18 @@ from ..search import find
 from ..specs import Circles, Polygons
 from .arithmetic import arithmetic
 from .classifier import ClassifierStudy
-from .plain import (
+from .measures import (
     OF_COUNTS,
     OF_LATENTS,
     OF_LOOKS,
     OF_PAIRS,
     OF_POINTS,
     OF_TRAFFIC,
-    PlainArm,
-    PlainStudy,
     with_counts,
     with_figures,
     with_others,
 )
+from .plain import PlainArm, PlainStudy
 from .study import Arm, Study
 
 __all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "PlainArm", "PlainStudy", "Study"]

@@ -60,7 +60,7 @@ class BiGAN(ChoosesPrior, DCGAN):
 
     def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
         """Adam with this recipe's coefficients."""
-        return Adam(parameters, lr=lr, betas=(self.beta1, self.beta2), foreach=True)
+        return Adam(parameters, lr=lr, betas=(self.beta1, self.beta2), fused=True)
 
     def adversarial_phases(self) -> tuple[Phase, ...]:  # type: ignore[override]
         """Discriminator, encoder and generator."""

@@ -81,7 +81,7 @@ class CycleGAN(Recipe):
 
     def adam(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Adam with the coefficients of the paper."""
-        return Adam(parameters, lr=self.lr, betas=(0.5, 0.999), foreach=True)
+        return Adam(parameters, lr=self.lr, betas=(0.5, 0.999), fused=True)
 
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The discriminators shall take translations for real; and nothing is lost on the way back, or at home."""

@@ -48,7 +48,7 @@ class DCGAN(Adversarial):
 
         Not `fused`: on a CPU it takes tensors for equally laid out that are not, as after a resume, and is then wrong.
         """
-        return Adam(parameters, lr=lr, betas=(self.beta1, 0.999), foreach=True)
+        return Adam(parameters, lr=lr, betas=(self.beta1, 0.999), fused=True)
 
     def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """These real images against as many generated ones."""

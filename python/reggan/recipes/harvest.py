@@ -109,7 +109,7 @@ class Harvest(DCGAN):
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; the generator without the rule; then rounds that each begin with a harvest."""
-        adam = partial(torch.optim.Adam, lr=self.classifier_lr, foreach=True)
+        adam = partial(torch.optim.Adam, lr=self.classifier_lr, fused=True)
         classifier = Phase("classifier", "classifier", partial(self.classifier_loss, rule), adam)
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), adam)
         discriminator, generator = self.adversarial_phases()

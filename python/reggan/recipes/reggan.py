@@ -73,7 +73,7 @@ class Ruled(Adversarial):
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; then the GAN's phases, and the generator against the classifier."""
-        lessons = partial(torch.optim.Adam, lr=self.classifier_lr, foreach=True)
+        lessons = partial(torch.optim.Adam, lr=self.classifier_lr, fused=True)
         classifier = Phase("classifier", "classifier", self.classifier_loss, lessons)
         teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), lessons)
         phases = self.adversarial_phases()

@@ -58,4 +58,4 @@ class Toy1D(GAN):
 
     def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
         """Adam, or plain gradient descent."""
-        return super().adam(parameters, lr) if self.optimizer == "adam" else SGD(parameters, lr=lr, foreach=True)
+        return super().adam(parameters, lr) if self.optimizer == "adam" else SGD(parameters, lr=lr, fused=True)

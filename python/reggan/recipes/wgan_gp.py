@@ -37,7 +37,7 @@ class WGANGP(Wasserstein):
 
     def optimizer(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Adam without momentum."""
-        return Adam(parameters, lr=self.lr, betas=(0.0, 0.9), foreach=True)
+        return Adam(parameters, lr=self.lr, betas=(0.0, 0.9), fused=True)
 
     def penalty(self, networks: Networks, batch: Batch, real: Tensor, fake: Tensor) -> Tensor:
         """The penalty on the way between each real sample and a generated one."""
