@@ -507,6 +507,7 @@ def test_a_run_of_the_trainer_is_understood(tmp_path):
     config = replace(
         config,
         recipe=replace(config.recipe, width=4),
+        data=replace(config.data, images=100),
         steps=4,
         batch_size=4,
         device="cpu",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -107,11 +108,21 @@ def restore_state(tensors: Tensors, networks: dict[str, nn.Module], optimizers: 
         for name, network in networks.items():
             network.load_state_dict(_below(tensors, f"network/{name}/"))
         for name, optimizer in optimizers.items():
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             state: dict[int, Tensors] = {}
             for key, tensor in _below(tensors, f"optimizer/{name}/").items():
                 index, _, field = key.partition("/")
-                state.setdefault(int(index), {})[field] = tensor
+                state.setdefault(int(index), {})[field] = _like(parameters[int(index)], tensor)
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _like(parameter: Tensor, kept: Tensor) -> Tensor:
+    """What an optimizer keeps for each number of a parameter, in its order in memory: fused optimizers go by that."""
+    if not kept.ndim:
+        return kept
+    if kept.shape != parameter.shape:
+        raise ValueError(f"an optimizer kept {tuple(kept.shape)} numbers for a parameter of {tuple(parameter.shape)}")
+    return torch.empty_like(parameter, dtype=kept.dtype, requires_grad=False).copy_(kept)
 
 
 def _below(tensors: Tensors, prefix: str) -> Tensors:
@@ -122,6 +133,6 @@ def _below(tensors: Tensors, prefix: str) -> Tensors:
 def _mismatch() -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, KeyError, IndexError, ValueError) as error:
         first = str(error).splitlines()
         raise ValueError(f"the checkpoint is not of these networks: {' '.join(first[:2])}") from error
