@@ -216,7 +216,9 @@ def test_a_full_disk_is_one_clear_error_and_the_run_can_go_on(finished, tmp_path
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
     assert {path: content for path, content in contents(run).items() if path in before} == before
-    assert ended(lambda: train_command.main(["--resume", str(run)]), capsys)[0] == 0
+    code, out, _ = ended(lambda: train_command.main(["--resume", str(run)]), capsys)
+    assert code == 0
+    assert out.splitlines()[-1] == str(run)
     assert (run / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
 
 

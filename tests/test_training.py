@@ -271,8 +271,7 @@ def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, unbro
         assert said.splitlines()[-1].startswith("stopped: stopped at step")
         assert f"--resume {run}" in said
     assert not (run / "summary.json").exists()
-    done = subprocess.run(command("--resume", run), capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == str(run)
+    training.fit(run, log=False)
     assert_same_results(run, unbroken)
 
 
