@@ -3,7 +3,8 @@
 The same networks, data, batch and device. The plain loop is float32, its tensors are in PyTorch's default layout, its
 data come from a DataLoader over a TensorDataset, and it reads its losses every 50 steps, as the tutorial does. First
 both loops take a step from equal weights, images and latents, and must arrive at equal weights. Besides, what share
-of a step of Harvest is not its networks' work, and what torch.compile would bring to one.
+of a step of Harvest is not its networks' work, what torch.compile would bring to one, and how much faster translators
+are that share an encoder.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from reggan.rules import Rule
 
 BLOCK = 4
 """Steps that are timed in one go: few, so that loops which are compared see the same moods of the machine."""
+
+TRANSLATORS = ("cyclegan", "cyclegan-fused")
 
 
 class Plain:
@@ -235,6 +238,29 @@ def compiled(steps: int = 60) -> dict[str, Any]:
     return found
 
 
+def translators(steps: int = 20) -> dict[str, Any]:
+    """How much faster a step of two translators that share an encoder is than one of CycleGAN's, on the same data."""
+    trainers = {name: training._Trainer.create(training.resolve(preset("pairs", name))) for name in TRANSLATORS}
+    config = trainers[TRANSLATORS[0]].config
+    batches = load_batches(config.data.open(config.size, training.resolve_rule(config.rule)), config.batch_size)
+    seconds: dict[str, list[float]] = {name: [] for name in TRANSLATORS}
+    for number in range(steps + 2):
+        item = next(batches)
+        for name, trainer in trainers.items():
+            began = time.perf_counter()
+            run_phases(trainer, trainer.stages[0], trainer.batch(item, number))
+            seconds[name].append(time.perf_counter() - began)
+    medians = [statistics.median(times[2:]) for times in seconds.values()]
+    sizes = [
+        sum(map(len, (p.flatten() for n in t.networks.values() for p in n.parameters()))) for t in trainers.values()
+    ]
+    return {
+        "images_per_second": {n: round(config.batch_size / m, 1) for n, m in zip(TRANSLATORS, medians, strict=True)},
+        "speed-up": round(medians[0] / medians[1], 3),
+        "parameters of both ways": dict(zip(TRANSLATORS, sizes, strict=True)),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=40)
@@ -256,6 +282,8 @@ def main() -> None:
         print(f"shares of a Harvest step, threads {threads}: {parts}", flush=True)
         results[f"torch.compile, threads {threads}"] = found = compiled()
         print(f"torch.compile, threads {threads}: {found}", flush=True)
+        results[f"translators, threads {threads}"] = found = translators()
+        print(f"translators, threads {threads}: {found}", flush=True)
         for width in (24, 64):
             case = replace(config, recipe=replace(config.recipe, width=width))
             results[f"width {width}, threads {threads}"] = found = measure(case, options.blocks)
