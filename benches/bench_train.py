@@ -251,9 +251,7 @@ def translators(steps: int = 20) -> dict[str, Any]:
             run_phases(trainer, trainer.stages[0], trainer.batch(item, number))
             seconds[name].append(time.perf_counter() - began)
     medians = [statistics.median(times[2:]) for times in seconds.values()]
-    sizes = [
-        sum(map(len, (p.flatten() for n in t.networks.values() for p in n.parameters()))) for t in trainers.values()
-    ]
+    sizes = [sum(part.numel() for part in trainer.networks["generator"].parameters()) for trainer in trainers.values()]
     return {
         "images_per_second": {n: round(config.batch_size / m, 1) for n, m in zip(TRANSLATORS, medians, strict=True)},
         "speed-up": round(medians[0] / medians[1], 3),
