@@ -124,7 +124,7 @@ _PAIRS = TrainConfig(
 _POINTS = TrainConfig(
     GAN(),
     Points(),
-    steps=40_000,
+    steps=20_000,
     batch_size=64,
     precision="float32",
     decay=0.6,

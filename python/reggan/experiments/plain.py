@@ -194,7 +194,7 @@ def _pictures(out: Path, group: str, shown: dict[str, Record], names: dict[str, 
     figure.suptitle(group, fontsize=10)
     for axes, (label, record) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown.items(), strict=True):
         with Image.open(record_path(out, names[label], record["config"]["seed"]).with_suffix(".png")) as image:
-            axes.imshow(np.asarray(image))
+            axes.imshow(np.asarray(image.convert("RGB")))
         axes.set_title(label, fontsize=9)
         axes.set_axis_off()
     return figure

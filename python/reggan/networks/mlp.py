@@ -17,7 +17,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-OF_SAMPLES, OF_LATENTS = 2.0, 6.0
+OF_SAMPLES, OF_LATENTS = 2.0, 40.0
 """Standard deviations of the frequencies of Fourier features, in radians a unit of samples or latents."""
 
 

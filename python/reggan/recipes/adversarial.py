@@ -124,10 +124,10 @@ class ChoosesPrior(Adversarial):
     """A recipe of images or points, with a choice of what latents are."""
 
     of_points: ClassVar[Options] = {
-        "latent_dim": 2,
+        "latent_dim": 1,
         "latent": "uniform",
         "width": 128,
-        "lr": 3e-3,
+        "lr": 1.5e-3,
         "fourier_features": 32,
     }
 
