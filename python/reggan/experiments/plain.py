@@ -191,7 +191,7 @@ def _animate(pictures: list[Path], path: Path) -> None:
 def _pictures(out: Path, group: str, shown: dict[str, Record], names: dict[str, str]) -> Figure:
     """What samples of the first seed look like in the end, arms side by side."""
     figure = Figure(figsize=(3.2 * len(shown), 3.6), layout="constrained")
-    figure.suptitle(group, fontsize=10)
+    figure.suptitle(group, x=0.01, ha="left", fontsize=10)
     for axes, (label, record) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown.items(), strict=True):
         with Image.open(record_path(out, names[label], record["config"]["seed"]).with_suffix(".png")) as image:
             axes.imshow(np.asarray(image.convert("RGB")))
