@@ -44,10 +44,7 @@ class DCGAN(Adversarial):
         )
 
     def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
-        """Adam with this recipe's coefficients.
-
-        Not `fused`: on a CPU it takes tensors for equally laid out that are not, as after a resume, and is then wrong.
-        """
+        """Adam with this recipe's coefficients."""
         return Adam(parameters, lr=lr, betas=(self.beta1, 0.999), fused=True)
 
     def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
