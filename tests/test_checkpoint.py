@@ -101,6 +101,27 @@ def test_tensors_of_other_networks_are_said():
         checkpoint.restore_state(tensors, {"net": nn.Linear(5, 5)}, {})
 
 
+def test_what_an_optimizer_kept_comes_back_in_the_layout_of_its_parameters():
+    network = nn.Conv2d(3, 4, 2).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    network(torch.ones(1, 3, 2, 2)).sum().backward()
+    optimizer.step()
+    tensors = {key: t.contiguous() for key, t in checkpoint.flatten_state({}, {"phase": optimizer}).items()}
+    checkpoint.restore_state(tensors, {}, {"phase": optimizer})
+    kept = optimizer.state[network.weight]["exp_avg"]
+    assert kept.stride() == network.weight.stride() != kept.contiguous().stride()
+    assert torch.equal(kept, tensors["optimizer/phase/0/exp_avg"])
+
+
+def test_what_an_optimizer_kept_for_other_parameters_is_said():
+    networks, optimizers = network_and_optimizer()
+    train_a_step(networks, optimizers)
+    tensors = checkpoint.flatten_state(networks, optimizers)
+    tensors["optimizer/phase/0/exp_avg"] = torch.zeros(2, 2)
+    with pytest.raises(ValueError, match=r"kept \(2, 2\) numbers for a parameter of \(4, 3\)"):
+        checkpoint.restore_state(tensors, networks, optimizers)
+
+
 FULL_DISK = """
 import resource, signal, sys, torch
 from pathlib import Path

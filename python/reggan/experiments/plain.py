@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 
 from ..config import TrainConfig, config_to_json
@@ -31,8 +32,13 @@ from .records import (
 
 __all__ = ["PlainArm", "PlainStudy"]
 
+Groups = Mapping[str, Mapping[str, list[Record]]]
+"""The records of each seed, by the label of their arm, by group."""
+
 _LINES = 200
 _ACCURACY = "discriminator/accuracy"
+_CURVES = {"modes": "modes found", "score": "kept on the way back", "wasserstein": "distance"}
+"""What figures that are drawn over the training are called."""
 _FRAME = 120
 """Milliseconds of a picture in the animation."""
 
@@ -200,18 +206,29 @@ def _pictures(out: Path, group: str, shown: dict[str, Record], names: dict[str, 
     return figure
 
 
-def _curves(groups: dict[str, dict[str, list[Record]]], key: str) -> Figure:
+def _colors(groups: Groups) -> dict[str, str]:
+    """One color for each label, the same in every group."""
+    return {
+        label: f"C{k}" for k, label in enumerate(dict.fromkeys(label for arms in groups.values() for label in arms))
+    }
+
+
+def _curves(groups: Groups, key: str) -> Figure:
     """A figure over the training: one line a seed."""
+    colors = _colors(groups)
     figure = Figure(figsize=(8, 2.6 * len(groups)), layout="constrained")
     for axes, (group, arms) in zip(np.atleast_1d(figure.subplots(len(groups))), groups.items(), strict=True):
-        for k, (label, found) in enumerate(arms.items()):
+        for label, found in arms.items():
             for first, record in enumerate(found):
                 curve, told = record["curve"], None if first else label
-                axes.plot(curve["generator_step"], curve[key], color=f"C{k}", lw=1.1, label=told)
+                axes.plot(curve["generator_step"], curve[key], color=colors[label], lw=1.1, label=told)
         if key == "wasserstein":
             axes.set_yscale("log")
             axes.axhline(NEAR, color="0.6", lw=0.8, ls="--")
-        axes.set_ylabel({"wasserstein": "distance", "modes": "modes found"}.get(key, key))
+        if key == "modes":
+            axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.set_ylabel(_CURVES.get(key, key))
         axes.set_title(group, fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
@@ -219,18 +236,21 @@ def _curves(groups: dict[str, dict[str, list[Record]]], key: str) -> Figure:
     return figure
 
 
-def _losses(groups: dict[str, dict[str, list[Record]]]) -> Figure:
+def _losses(groups: Groups) -> Figure:
     """Losses of every network and the discriminator's accuracy over the training, of the first seed."""
     found = [record["losses"] for arms in groups.values() for records in arms.values() for record in records[:1]]
-    keys = sorted({key for losses in found for key in losses} - {"step"})
+    keys, colors = sorted({key for losses in found for key in losses} - {"step"}), _colors(groups)
     figure = Figure(figsize=(3.4 * len(keys), 2.3 * len(groups)), layout="constrained")
     rows = figure.subplots(len(groups), len(keys), squeeze=False)
     for row, (group, arms) in zip(rows, groups.items(), strict=True):
         for axes, key in zip(row, keys, strict=True):
-            for k, (label, records) in enumerate(arms.items()):
+            for label, records in arms.items():
                 losses = records[0]["losses"]
                 if key in losses:
-                    axes.plot(losses["step"], losses[key], color=f"C{k}", lw=0.8, label=label)
+                    axes.plot(losses["step"], losses[key], color=colors[label], lw=0.8, label=label)
+            if not axes.lines:
+                axes.set_axis_off()
+                continue
             axes.set_title(f"{group}: {key.replace('/', ' ')}", fontsize=8, loc="left")
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(labelsize=7)
@@ -238,7 +258,7 @@ def _losses(groups: dict[str, dict[str, list[Record]]]) -> Figure:
     return figure
 
 
-def _bars(groups: dict[str, dict[str, list[Record]]], expected: tuple[float, ...]) -> Figure:
+def _bars(groups: Groups, expected: tuple[float, ...]) -> Figure:
     """Shares of images by their number of pieces, mean over the seeds; lines are the data."""
     arms = {f"{group}: {label}": found for group, names in groups.items() for label, found in names.items()}
     figure = Figure(figsize=(7, 1.5 * len(arms)), layout="constrained")
