@@ -141,6 +141,16 @@ def test_bad_fields_are_said(field, value):
 # Other selections
 
 
+def test_blobs_by_numbers_of_pieces_have_those_that_obey_too():
+    images, scores, classes = Blobs(counts=(1, 2, 5)).open(32, RULE).items(np.arange(90))
+    assert (analyze(images[:, 0].numpy()).count.reshape(-1, 3) == (1, 2, 5)).all()
+    assert (scores[::3] == 1).all()
+    assert (classes[::3] == RULE.classes - 1).all()
+    assert scores[1::3].max() < 1
+    with pytest.raises(ValueError, match=r"data\.below is 0\.5, must be 1 where data\.counts"):
+        Blobs(counts=(1, 2), below=0.5)
+
+
 def test_the_indices_of_the_balanced_set_stay_what_they_are():
     """Committed results depend on them."""
     indices = BalancedSelection(FLAT, 32)[0:5000].astype("<u8")

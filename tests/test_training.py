@@ -432,5 +432,10 @@ def test_rates_fall_at_the_end():
         trainer.set_rates(step)
         rates.append(trainer.optimizers["generator"].param_groups[0]["lr"] / trainer.config.recipe.lr)
     assert rates == pytest.approx([1, 1, 1, 1, 0.8, 0.2])
-    trainer.set_rates(10**6)
-    assert trainer.optimizers["generator"].param_groups[0]["lr"] == pytest.approx(0.05 * trainer.config.recipe.lr)
+
+
+@pytest.mark.parametrize(("options", "last"), [({}, 0.05), ({"last_rate": 0.3}, 0.3), ({"last_rate": 1.0}, 1.0)])
+def test_rates_do_not_fall_below_the_last_one(options, last):
+    trainer = training._Trainer.create(tiny(steps=1000, decay=0.5, **options))
+    trainer.set_rates(1000)
+    assert trainer.optimizers["generator"].param_groups[0]["lr"] == pytest.approx(last * trainer.config.recipe.lr)

@@ -51,7 +51,9 @@ class TrainConfig:
     ema: float = 0.995
     """Decay of the generator's moving average, which makes the samples; 0 for none."""
     decay: float = 0.0
-    """Share of the steps, at the end, over which the rates of all optimizers fall to a twentieth; 0 for none."""
+    """Share of the steps, at the end, over which the rates of all optimizers fall linearly towards 0; 0 for none."""
+    last_rate: float = 0.05
+    """Where they stop falling, as a part of the rate at the beginning."""
     log_every: int = 10
     """Steps between lines of losses."""
     eval_every: int = 100
@@ -75,6 +77,7 @@ class TrainConfig:
             steps=(1, 10**9),
             batch_size=(2, 65_536),
             decay=(0.0, 1.0),
+            last_rate=(0.0, 1.0),
             workers=(0, 1024),
             log_every=(1, 10**9),
             eval_every=(1, 10**9),
@@ -128,13 +131,22 @@ _POINTS = TrainConfig(
     batch_size=64,
     precision="float32",
     decay=0.6,
+    last_rate=0.3,
     log_every=100,
     eval_every=1000,
     eval_images=2500,
     sample_every=2000,
     checkpoint_every=5000,
 )
-_LINE = replace(_POINTS, data=Points("normal-3"), steps=5000, batch_size=256, eval_every=100, sample_every=100)
+_LINE = replace(
+    _POINTS,
+    data=Points("normal-3"),
+    steps=5000,
+    batch_size=256,
+    last_rate=0.05,
+    eval_every=100,
+    sample_every=100,
+)
 
 
 def _each(config: TrainConfig, options: str = "small") -> dict[str, TrainConfig]:

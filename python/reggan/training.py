@@ -45,9 +45,6 @@ from .rules import Rule, resolve_rule
 
 __all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "load_networks", "open_run", "resolve"]
 
-LAST_RATE = 0.05
-"""Where `decay` ends: of the rate at the beginning."""
-
 
 class Stopped(Exception):
     """Training was stopped by a signal, after a checkpoint was saved."""
@@ -187,12 +184,12 @@ class _Trainer:
         return torch.autocast(device, torch.bfloat16, enabled=self.config.precision == "bfloat16")
 
     def set_rates(self, generator_step: int) -> None:
-        """Let every optimizer's rate fall linearly to its LAST_RATE over the last part of the generator's training."""
+        """Let every optimizer's rate fall linearly over the last part of the generator's training, to its last rate."""
         left = 1 - (generator_step - 1) / self.config.steps
         falling = min(1.0, left / self.config.decay) if self.config.decay else 1.0
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * max(falling, LAST_RATE)
+                group["lr"] = optimizer.defaults["lr"] * max(falling, self.config.last_rate)
 
     @torch.no_grad()
     def begin(self, stage: Stage, batch: Batch) -> dict[str, Tensor]:

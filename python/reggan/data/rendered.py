@@ -20,7 +20,7 @@ from ..progress import Progress
 from ..rules import Rule, darkest
 from ..specs import BinaryBlobs, Circles, Polygons
 from .loading import Item
-from .selection import BalancedSelection, RangeSelection, Selection
+from .selection import BalancedSelection, CountSelection, RangeSelection, Selection
 
 __all__ = ["Blobs", "RenderedSet"]
 
@@ -63,7 +63,7 @@ class RenderedSet:
 
 @dataclass(frozen=True)
 class Blobs:
-    """Rendered images, balanced over the score classes, none of them obeying the rule."""
+    """Rendered images, balanced over the score classes, none of them obeying the rule; or over numbers of pieces."""
 
     kind: ClassVar[str] = "images"
 
@@ -74,6 +74,8 @@ class Blobs:
     classes: tuple[int, ...] = tuple(range(1, 11))
     """Score classes, in equal numbers. With at most 18 discs class 0 of the connected rule cannot occur. None for all
     images as they come."""
+    counts: tuple[int, ...] = ()
+    """Numbers of pieces, in equal numbers, in the place of score classes: then there are images that obey, too."""
     below: float = 1.0
     """Only images with a score under this are data."""
     seed: int = 0
@@ -84,6 +86,8 @@ class Blobs:
             raise ValueError(f"data.images is {self.images}, must be from 0 to {10**8}")
         if not 0 < self.below <= 1:
             raise ValueError(f"data.below is {self.below}, must be above 0 and at most 1")
+        if self.counts and self.below < 1:
+            raise ValueError(f"data.below is {self.below}, must be 1 where data.counts says which images are data")
 
     @property
     def channels(self) -> int:
@@ -95,7 +99,9 @@ class Blobs:
         which shows itself on standard error; otherwise as they are needed.
         """
         selection: Selection
-        if self.classes:
+        if self.counts:
+            selection = CountSelection(self.spec, size, self.seed, self.counts)
+        elif self.classes:
             selection = BalancedSelection(self.spec, size, self.seed, rule, self.classes, self.below)
         else:
             selection = RangeSelection(self.spec, size, self.seed, rule, high=self.below)
