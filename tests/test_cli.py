@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from test_training import flags, tiny, train
 
@@ -16,6 +17,9 @@ from reggan import cli, score
 from reggan import generate as generate_command
 from reggan import train as train_command
 from reggan.checkpoint import list_checkpoints
+from reggan.data import Blobs
+from reggan.specs import Polygons
+from reggan.training import load_networks, open_run
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,17 @@ def test_dry_run_prints_the_resolved_configuration_and_does_nothing(tmp_path, ca
     assert not list(tmp_path.iterdir())
 
 
+def test_a_renderer_brings_its_own_options_and_trains(tmp_path, capsys):
+    drawn = ["--renderer=polygons", "--data.spec.color", "--data.counts", "1", "2", "--data.spec.count", "1", "2"]
+    run = tmp_path / "run"
+    small = ["--recipe=dcgan", "--width=4", "--steps=2", "--batch-size=2", "--data.images=20", f"--run={run}"]
+    assert ended(lambda: train_command.main([*drawn, *small]), capsys)[0] == 0
+    data = open_run(run).data
+    assert data == Blobs(images=20, spec=Polygons(count=(1, 2), color=True), classes=(), counts=(1, 2))
+    _, networks = load_networks(run)
+    assert networks["generator"](torch.zeros(1, 100)).shape == (1, 3, 32, 32)
+
+
 @pytest.mark.parametrize("recipe", ["dcgan", "harvest", "reggan"])
 def test_help_lists_the_options_of_the_recipe(recipe, capsys):
     code, out, _ = ended(lambda: train_command.main(["--recipe", recipe, "--help"]), capsys)
@@ -106,6 +121,8 @@ USAGE = {
     "steps is -5, must be from 1 to 1000000000": ["--steps", "-5"],
     "batch_size is 100000000000, must be from 2 to 65536": ["--batch-size", "100000000000"],
     "width is 0, must be from 1": ["--width", "0"],
+    "unknown renderer 'spheres'; known: binary_blobs, circles, polygons": ["--renderer", "spheres"],
+    "--renderer polygons goes with rendered images alone": ["--renderer", "polygons", "--recipe", "toy-1d"],
     "it goes with --json alone": ["--resume", "somewhere", "--steps", "7"],
 }
 

@@ -9,25 +9,31 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from .cli import UsageError, execute
-from .config import PRESETS, TrainConfig, config_to_json, preset
-from .data import Files, Pairs, Points
+from .config import PRESETS, TrainConfig, config_to_json, lookup, preset
+from .data import Blobs, Files, Pairs, Points
 from .distributed import Ranks, start
+from .domains import Data
 from .files import atomic_write
 from .recipes import RECIPES
+from .specs import RENDERERS
 from .training import Stopped, create_run, fit, open_run, resolve
 
 __all__ = ["main"]
 
+_PLANE = {name: spec for name, spec in RENDERERS.items() if spec.axes == 2}
+
 if TYPE_CHECKING:
     RecipeName = str
     PresetName = str
+    RendererName = str
 else:
     RecipeName, PresetName = Literal[tuple(RECIPES)], Literal[tuple(PRESETS)]
+    RendererName = Literal[tuple(_PLANE)]
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,9 @@ class TrainOptions:
     preset: PresetName = "quick"
     """Where the defaults come from: minutes on a CPU at 32 pixels, an hour at 64, all of arXiv 2102.04593; two
     kinds of images, or points of a mixture of Gaussians, in the place of images."""
+    renderer: RendererName = "circles"
+    """What is drawn, where images are. Of other renderers than circles all images that fail the rule are data, unless
+    --data.classes or --data.counts says which."""
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH")] = ()
     """Images of your own instead of rendered ones: a folder of pictures, an IDX file (MNIST), a .npy or .npz array, or
     a set of shards; two of these to translate between. `--data PATH --help` shows what can be done with them."""
@@ -69,16 +78,19 @@ def _parse(arguments: list[str]) -> TrainOptions:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--recipe", default="harvest")
     first.add_argument("--preset")
+    first.add_argument("--renderer", default="circles")
     first.add_argument("--data", type=Path, nargs="+", default=[])
     try:
         chosen, _ = first.parse_known_args(arguments)
         chosen.preset = chosen.preset or _usual_preset(chosen.recipe)
         default = preset(chosen.preset, chosen.recipe)
+        if chosen.renderer != "circles":
+            default = replace(default, data=_of_renderer(chosen.renderer, default.data, chosen.data))
         if chosen.data:
             default = replace(default, data=_of_files(chosen.data))
     except (ValueError, argparse.ArgumentError) as error:
         raise UsageError(str(error)) from error
-    options = TrainOptions(default, recipe=chosen.recipe, preset=chosen.preset, data=tuple(chosen.data))
+    options = TrainOptions(default, chosen.recipe, chosen.preset, chosen.renderer, tuple(chosen.data))
     try:
         return tyro.cli(TrainOptions, args=arguments, default=options, prog="python -m reggan.train")
     except ValueError as error:
@@ -88,6 +100,14 @@ def _parse(arguments: list[str]) -> TrainOptions:
 def _usual_preset(recipe: str) -> str:
     """The preset "quick", or that of what a recipe makes where it makes no images."""
     return next((name for name in ("quick", "points", "pairs") if recipe in PRESETS[name]), "quick")
+
+
+def _of_renderer(name: str, data: Data, paths: list[Path]) -> Blobs:
+    """Rendered images as those of the preset, but drawn by this renderer, and not balanced."""
+    spec: Any = lookup(_PLANE, name, "renderer")()
+    if paths or not isinstance(data, Blobs):
+        raise ValueError(f"--renderer {name} goes with rendered images alone, not with --data, points or pairs")
+    return replace(data, spec=spec, classes=())
 
 
 def _of_files(paths: list[Path]) -> Files | Pairs:

@@ -25,7 +25,7 @@ class Wasserstein(ChoosesPrior):
     """A critic that takes several steps for each one of the generator, so that its loss is minus a distance."""
 
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
-    small: ClassVar[Options] = {"width": 24, "lr": 2e-4}
+    small: ClassVar[Options] = {"width": 24, "lr": 8e-4}
 
     critic_steps: int = 5
     """Steps of the critic for each one of the generator, each with real samples of its own."""
