@@ -209,6 +209,15 @@ def test_committed_records_are_of_the_experiments_as_they_are(name):
         assert asks_the_same(json.loads(path.read_text())["config"], asked), path
 
 
+def test_a_record_of_another_folder_and_machine_asks_the_same(tmp_path):
+    arms = [EXPERIMENTS["mnist-like"].arms(tmp_path / folder)["wgan"] for folder in ("here", "there")]
+    here, there = (config_to_json(arm.config) for arm in arms)
+    assert here != there
+    assert asks_the_same(here | {"precision": "bfloat16"}, there)
+    assert not asks_the_same(here, there | {"seed": 1})
+    assert not asks_the_same(here, there | {"data": there["data"] | {"invert": False}})
+
+
 # Plain studies
 
 

@@ -47,9 +47,15 @@ def record_path(out: Path, arm: str, seed: int) -> Path:
 
 
 def asks_the_same(config: Record, other: Record) -> bool:
-    """Whether two configurations are equal but for what "auto" stood for on the machine of each."""
-    either = {"device": "any", "precision": "any"}
-    return config | either == other | either
+    """Whether two configurations are equal but for what "auto" stood for on the machine of each, and its folders."""
+    return _anywhere(config) == _anywhere(other)
+
+
+def _anywhere(config: Record) -> Record:
+    data = config["data"]
+    if "path" in data:
+        data = data | {"path": Path(data["path"]).name}
+    return config | {"device": "any", "precision": "any", "data": data}
 
 
 def is_done(path: Path, asked: Record) -> bool:
