@@ -262,7 +262,7 @@ def _bars(groups: Groups, expected: tuple[float, ...]) -> Figure:
     """Shares of images by their number of pieces, mean over the seeds; lines are the data."""
     arms = {f"{group}: {label}": found for group, names in groups.items() for label, found in names.items()}
     figure = Figure(figsize=(7, 1.5 * len(arms)), layout="constrained")
-    rows = figure.subplots(len(arms), squeeze=False, sharex=True)
+    rows = figure.subplots(len(arms), squeeze=False, sharex=True, sharey=True)
     last = len(expected) + 5
     for (axes,), (label, found) in zip(rows, arms.items(), strict=True):
         shares = np.zeros(last + 1)
