@@ -9,6 +9,7 @@ from .cyclegan_fused import FusedCycleGAN
 from .dcgan import DCGAN
 from .gan import GAN
 from .harvest import Harvest
+from .lsgan import LSGAN
 from .penalty import Penalty
 from .phases import Batch, Networks, Phase, Recipe, Stage, Stats
 from .reggan import RegGAN, RegWGANGP
@@ -21,6 +22,7 @@ __all__ = [
     "CDCGAN",
     "DCGAN",
     "GAN",
+    "LSGAN",
     "RECIPES",
     "WDCGAN",
     "WGAN",
@@ -52,6 +54,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "dcgan": DCGAN,
     "gan": GAN,
     "harvest": Harvest,
+    "lsgan": LSGAN,
     "penalty": Penalty,
     "reggan": RegGAN,
     "reggan-wgan-gp": RegWGANGP,
