@@ -123,6 +123,7 @@ USAGE = {
     "width is 0, must be from 1": ["--width", "0"],
     "unknown renderer 'spheres'; known: binary_blobs, circles, polygons": ["--renderer", "spheres"],
     "--renderer polygons goes with rendered images alone": ["--renderer", "polygons", "--recipe", "toy-1d"],
+    "--renderer circles goes with rendered images alone": ["--renderer", "circles", "--data", "."],
     "it goes with --json alone": ["--resume", "somewhere", "--steps", "7"],
 }
 
@@ -138,7 +139,9 @@ def test_wrong_usage_is_one_line_and_ends_with_2(message, capsys, tmp_path, monk
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("arguments", [["--no-such-option", "1"], ["--steps", "many"], ["--data.images", "-1"]])
+@pytest.mark.parametrize(
+    "arguments", [["--no-such-option", "1"], ["--steps", "many"], ["--data.images", "-1"], ["--data.counts", "1", "1"]]
+)
 def test_what_the_parser_refuses_ends_with_2(arguments, capsys):
     code, _, err = ended(lambda: train_command.main(arguments), capsys)
     assert code == 2

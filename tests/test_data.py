@@ -147,6 +147,8 @@ def test_blobs_by_numbers_of_pieces_have_those_that_obey_too():
     assert (scores[::3] == 1).all()
     assert (classes[::3] == RULE.classes - 1).all()
     assert scores[1::3].max() < 1
+    with pytest.raises(ValueError, match=r"counts is \(1, 1\), must be different numbers"):
+        Blobs(counts=(1, 1))
     with pytest.raises(ValueError, match=r"data\.below is 0\.5, must be 1 where data\.counts"):
         Blobs(counts=(1, 2), below=0.5)
 

@@ -78,19 +78,19 @@ def _parse(arguments: list[str]) -> TrainOptions:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--recipe", default="harvest")
     first.add_argument("--preset")
-    first.add_argument("--renderer", default="circles")
+    first.add_argument("--renderer")
     first.add_argument("--data", type=Path, nargs="+", default=[])
     try:
         chosen, _ = first.parse_known_args(arguments)
         chosen.preset = chosen.preset or _usual_preset(chosen.recipe)
         default = preset(chosen.preset, chosen.recipe)
-        if chosen.renderer != "circles":
+        if chosen.renderer:
             default = replace(default, data=_of_renderer(chosen.renderer, default.data, chosen.data))
         if chosen.data:
             default = replace(default, data=_of_files(chosen.data))
     except (ValueError, argparse.ArgumentError) as error:
         raise UsageError(str(error)) from error
-    options = TrainOptions(default, chosen.recipe, chosen.preset, chosen.renderer, tuple(chosen.data))
+    options = TrainOptions(default, chosen.recipe, chosen.preset, chosen.renderer or "circles", tuple(chosen.data))
     try:
         return tyro.cli(TrainOptions, args=arguments, default=options, prog="python -m reggan.train")
     except ValueError as error:
@@ -103,11 +103,11 @@ def _usual_preset(recipe: str) -> str:
 
 
 def _of_renderer(name: str, data: Data, paths: list[Path]) -> Blobs:
-    """Rendered images as those of the preset, but drawn by this renderer, and not balanced."""
-    spec: Any = lookup(_PLANE, name, "renderer")()
+    """Rendered images as those of the preset, and not balanced if another renderer than the preset's draws them."""
+    kind: Any = lookup(_PLANE, name, "renderer")
     if paths or not isinstance(data, Blobs):
         raise ValueError(f"--renderer {name} goes with rendered images alone, not with --data, points or pairs")
-    return replace(data, spec=spec, classes=())
+    return data if type(data.spec) is kind else replace(data, spec=kind(), classes=())
 
 
 def _of_files(paths: list[Path]) -> Files | Pairs:

@@ -86,8 +86,10 @@ class Blobs:
             raise ValueError(f"data.images is {self.images}, must be from 0 to {10**8}")
         if not 0 < self.below <= 1:
             raise ValueError(f"data.below is {self.below}, must be above 0 and at most 1")
-        if self.counts and self.below < 1:
-            raise ValueError(f"data.below is {self.below}, must be 1 where data.counts says which images are data")
+        if self.counts:
+            CountSelection(self.spec, size=32, counts=self.counts)  # Says what is wrong with them, at any size.
+            if self.below < 1:
+                raise ValueError(f"data.below is {self.below}, must be 1 where data.counts says which images are data")
 
     @property
     def channels(self) -> int:

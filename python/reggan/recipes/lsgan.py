@@ -32,3 +32,7 @@ class LSGAN(DCGAN):
         batch = self.best(batch)
         fake = self.judge(networks, batch, self.generate(networks, batch))
         return losses.least_squares(fake, 1.0) / 2, {}
+
+    def opinion(self, networks: Networks, samples: Tensor) -> Tensor:
+        """Answers (N,) from the middle of both labels, positive where samples (N, *shape) are taken for real."""
+        return super().opinion(networks, samples) - self.real_label / 2
