@@ -27,9 +27,9 @@ FLAT = Circles(clustering=(-0.6, 1.0))
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_classes_are_balanced_exactly_and_no_image_is_one_piece(size):
-    images = Blobs().open(size, RULE).selection.render(np.arange(3000))
+    images = Blobs().open(size, RULE).selection.render(np.arange(1000))
     classes = RULE.classify(score(images))
-    assert np.bincount(classes, minlength=11).tolist() == [0] + [300] * 10
+    assert np.bincount(classes, minlength=11).tolist() == [0] + [100] * 10
     assert analyze(images).count.min() > 1
 
 

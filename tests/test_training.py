@@ -96,9 +96,10 @@ def assert_same_results(run, other):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_leaves_a_whole_run_directory(tmp_path, recipe):
-    summary = train(tmp_path / "run", tiny(recipe))
-    names = {path.name for path in (tmp_path / "run").iterdir()}
+def test_every_recipe_leaves_a_whole_run_directory_and_resumes_to_the_same(tmp_path, recipe):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    summary = train(whole, tiny(recipe))
+    names = {path.name for path in whole.iterdir()}
     assert names == {
         "config.json",
         "metrics.jsonl",
@@ -112,16 +113,11 @@ def test_every_recipe_leaves_a_whole_run_directory(tmp_path, recipe):
     if recipe in IMAGE_RECIPES:
         assert summary["data"]["score"] == pytest.approx(0.53, abs=0.05)
         assert summary["data"]["one_piece"] == 0
-    assert training.open_run(tmp_path / "run") == tiny(recipe)
-
-
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_resumes_to_the_numbers_of_an_unbroken_run(tmp_path, recipe):
-    train(tmp_path / "whole", tiny(recipe))
-    training.create_run(tmp_path / "broken", tiny(recipe))
-    assert training.fit(tmp_path / "broken", until=3, log=False) == {}
-    training.fit(tmp_path / "broken", log=False)
-    assert_same_results(tmp_path / "whole", tmp_path / "broken")
+    assert training.open_run(whole) == tiny(recipe)
+    training.create_run(broken, tiny(recipe))
+    assert training.fit(broken, until=3, log=False) == {}
+    training.fit(broken, log=False)
+    assert_same_results(whole, broken)
 
 
 @pytest.mark.parametrize("recipe", IMAGE_RECIPES)
@@ -253,7 +249,7 @@ def wait_for_checkpoint(process, run, step):
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "unbroken"
-    train(run, tiny(steps=150, eval_every=50, sample_every=60, checkpoint_every=7))
+    train(run, tiny(steps=60, eval_every=20, sample_every=24, checkpoint_every=7))
     return run
 
 
@@ -261,7 +257,7 @@ def unbroken(tmp_path_factory):
 def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, unbroken, number):
     config, run = training.open_run(unbroken), tmp_path / "broken"
     process = subprocess.Popen(command("--run", run, *flags(config)), stderr=subprocess.PIPE, text=True)
-    wait_for_checkpoint(process, run, 30)
+    wait_for_checkpoint(process, run, 14)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     if number == signal.SIGKILL:

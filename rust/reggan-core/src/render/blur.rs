@@ -12,7 +12,7 @@ use crate::Error;
 use crate::components::BitRows;
 use crate::packing::Gray as Thresholded;
 use crate::parallel::Watch;
-use crate::simd::Simd;
+use crate::simd::{Kernel, Simd};
 
 /// Lines are as wide as a multiple of this, which every instruction set's number of floats divides.
 pub(super) const LANES: usize = 16;
@@ -22,6 +22,8 @@ const BAND: usize = 1 << 16;
 const PART_OF_SLICE: usize = 256;
 /// Rows that a group of sums may read beyond the last that it needs.
 const SPARE_ROWS: usize = 4;
+/// Rows that are filtered before they are given to the target.
+const ROWS_AT_ONCE: usize = 16;
 
 /// The body once for each constant below the limit: what it indexes stays in registers.
 macro_rules! unroll {
@@ -140,97 +142,26 @@ impl Lines {
         }
     }
 
+    /// By a sum of weighted rows.
     #[inline(always)]
     fn sum_rows<S: Simd>(
         &mut self,
         simd: S,
         weights: &[f32],
         watch: &mut Watch<'_>,
-        target: impl Target,
-    ) -> Result<(), Error> {
-        let radius = weights.len() - 1;
-        // As many sums and taps at once as there are registers for the rows that they need.
-        if S::REGISTERS == 32 {
-            match radius % 8 {
-                0 => self.sum_groups::<S, 4, 8, 0, 4, 11>(simd, weights, watch, target),
-                1 => self.sum_groups::<S, 4, 8, 1, 6, 11>(simd, weights, watch, target),
-                2 => self.sum_groups::<S, 4, 8, 2, 8, 11>(simd, weights, watch, target),
-                3 => self.sum_groups::<S, 4, 8, 3, 10, 11>(simd, weights, watch, target),
-                4 => self.sum_groups::<S, 4, 8, 4, 12, 11>(simd, weights, watch, target),
-                5 => self.sum_groups::<S, 4, 8, 5, 14, 11>(simd, weights, watch, target),
-                6 => self.sum_groups::<S, 4, 8, 6, 16, 11>(simd, weights, watch, target),
-                _ => self.sum_groups::<S, 4, 8, 7, 18, 11>(simd, weights, watch, target),
-            }
-        } else {
-            match radius % 4 {
-                0 => self.sum_groups::<S, 2, 4, 0, 2, 5>(simd, weights, watch, target),
-                1 => self.sum_groups::<S, 2, 4, 1, 4, 5>(simd, weights, watch, target),
-                2 => self.sum_groups::<S, 2, 4, 2, 6, 5>(simd, weights, watch, target),
-                _ => self.sum_groups::<S, 2, 4, 3, 8, 5>(simd, weights, watch, target),
-            }
-        }
-    }
-
-    /// `SUMS` rows at once, whose sums stay in registers: first `FIRST` taps on both sides, then `TAPS` after `TAPS`. The
-    /// order of a sum is that of the distance from its centre, whatever these numbers.
-    #[inline(always)]
-    fn sum_groups<
-        S: Simd,
-        const SUMS: usize,
-        const TAPS: usize,
-        const FIRST: usize,
-        const WINDOW: usize,
-        const SIDE: usize,
-    >(
-        &mut self,
-        simd: S,
-        weights: &[f32],
-        watch: &mut Watch<'_>,
         mut target: impl Target,
     ) -> Result<(), Error> {
-        const { assert!(WINDOW == 2 * FIRST + SUMS && SIDE == TAPS + SUMS - 1) }
         let Self { floats, filtered, height, width, stride, .. } = self;
-        let (radius, height, width, stride) = (weights.len() - 1, *height, *width, *stride);
-        let (first, further) = weights.split_at(1 + FIRST);
-        let (blocks, _) = further.as_chunks::<TAPS>();
-        filtered.resize(SUMS * stride, 0.0);
-        for top in (0..height).step_by(SUMS) {
-            for x in (0..width).step_by(S::FLOATS) {
-                let floats = &floats[top * stride + x..];
-                let mut sums = [simd.splat_f32(0.0); SUMS];
-                {
-                    let rows: [_; WINDOW] = simd.load_strided_f32(floats, (radius - FIRST) * stride, stride);
-                    let centre = simd.splat_f32(first[0]);
-                    unroll_few!(SUM < SUMS => {
-                        sums[SUM] = simd.mul_f32(centre, rows[FIRST + SUM]);
-                    });
-                    unroll!(TAP < FIRST => {
-                        let weight = simd.splat_f32(first[1 + TAP]);
-                        unroll_few!(SUM < SUMS => {
-                            let both = simd.add_f32(rows[FIRST + SUM - 1 - TAP], rows[FIRST + SUM + 1 + TAP]);
-                            sums[SUM] = simd.fma_f32(weight, both, sums[SUM]);
-                        });
-                    });
-                }
-                for (block, weights) in blocks.iter().enumerate() {
-                    let nearest = 1 + FIRST + block * TAPS;
-                    let above: [_; SIDE] =
-                        simd.load_strided_f32(floats, (radius - nearest - (TAPS - 1)) * stride, stride);
-                    let below: [_; SIDE] = simd.load_strided_f32(floats, (radius + nearest) * stride, stride);
-                    unroll!(TAP < TAPS => {
-                        let weight = simd.splat_f32(weights[TAP]);
-                        unroll_few!(SUM < SUMS => {
-                            let both = simd.add_f32(above[TAPS - 1 + SUM - TAP], below[SUM + TAP]);
-                            sums[SUM] = simd.fma_f32(weight, both, sums[SUM]);
-                        });
-                    });
-                }
-                simd.store_strided_f32(sums, filtered, x, stride);
-            }
-            for (y, row) in (top..height).zip(filtered.chunks_exact(stride)) {
+        let (height, width, stride) = (*height, *width, *stride);
+        filtered.resize(ROWS_AT_ONCE * stride, 0.0);
+        for top in (0..height).step_by(ROWS_AT_ONCE) {
+            let rows = top..height.min(top + ROWS_AT_ONCE);
+            let floats = &floats[top * stride..];
+            simd.vectorize(WeightedRows { floats, weights, rows: rows.len(), width, stride, sums: filtered });
+            for (y, row) in rows.clone().zip(filtered.chunks_exact(stride)) {
                 target.write(y, row);
             }
-            watch.worked(SUMS * stride * (4 + weights.len()) / 8)?;
+            watch.worked(rows.len() * stride * (4 + weights.len()) / 8)?;
         }
         Ok(())
     }
@@ -383,6 +314,108 @@ impl InkBlur {
             lines.filter(simd, gaussian, (border, 0.0), watch, target)?;
         }
         Ok(())
+    }
+}
+
+/// Sums of weighted rows. A kernel of its own, as it is large, and the same for every target.
+struct WeightedRows<'a> {
+    /// As many rows more than sums as the weights reach on both sides.
+    floats: &'a [f32],
+    weights: &'a [f32],
+    /// How many sums; up to [`SPARE_ROWS`] more may be made.
+    rows: usize,
+    width: usize,
+    stride: usize,
+    sums: &'a mut [f32],
+}
+
+impl Kernel for WeightedRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let radius = self.weights.len() - 1;
+        // As many sums and taps at once as there are registers for the rows that they need.
+        if S::REGISTERS == 32 {
+            match radius % 8 {
+                0 => self.sum_groups::<S, 4, 8, 0, 4, 11>(simd),
+                1 => self.sum_groups::<S, 4, 8, 1, 6, 11>(simd),
+                2 => self.sum_groups::<S, 4, 8, 2, 8, 11>(simd),
+                3 => self.sum_groups::<S, 4, 8, 3, 10, 11>(simd),
+                4 => self.sum_groups::<S, 4, 8, 4, 12, 11>(simd),
+                5 => self.sum_groups::<S, 4, 8, 5, 14, 11>(simd),
+                6 => self.sum_groups::<S, 4, 8, 6, 16, 11>(simd),
+                _ => self.sum_groups::<S, 4, 8, 7, 18, 11>(simd),
+            }
+        } else {
+            match radius % 4 {
+                0 => self.sum_groups::<S, 2, 4, 0, 2, 5>(simd),
+                1 => self.sum_groups::<S, 2, 4, 1, 4, 5>(simd),
+                2 => self.sum_groups::<S, 2, 4, 2, 6, 5>(simd),
+                _ => self.sum_groups::<S, 2, 4, 3, 8, 5>(simd),
+            }
+        }
+    }
+}
+
+impl WeightedRows<'_> {
+    /// `SUMS` rows at once, whose sums stay in registers: first `FIRST` taps on both sides, then `TAPS` after `TAPS`. The
+    /// order of a sum is that of the distance from its centre, whatever these numbers.
+    #[inline(always)]
+    fn sum_groups<
+        S: Simd,
+        const SUMS: usize,
+        const TAPS: usize,
+        const FIRST: usize,
+        const WINDOW: usize,
+        const SIDE: usize,
+    >(
+        self,
+        simd: S,
+    ) {
+        const {
+            assert!(
+                WINDOW == 2 * FIRST + SUMS && SIDE == TAPS + SUMS - 1 && ROWS_AT_ONCE.is_multiple_of(SUMS)
+            )
+        }
+        let Self { floats, weights, rows, width, stride, sums: filtered } = self;
+        let radius = weights.len() - 1;
+        let (first, further) = weights.split_at(1 + FIRST);
+        let (blocks, _) = further.as_chunks::<TAPS>();
+        for top in (0..rows).step_by(SUMS) {
+            for x in (0..width).step_by(S::FLOATS) {
+                let floats = &floats[top * stride + x..];
+                let mut sums = [simd.splat_f32(0.0); SUMS];
+                {
+                    let rows: [_; WINDOW] = simd.load_strided_f32(floats, (radius - FIRST) * stride, stride);
+                    let centre = simd.splat_f32(first[0]);
+                    unroll_few!(SUM < SUMS => {
+                        sums[SUM] = simd.mul_f32(centre, rows[FIRST + SUM]);
+                    });
+                    unroll!(TAP < FIRST => {
+                        let weight = simd.splat_f32(first[1 + TAP]);
+                        unroll_few!(SUM < SUMS => {
+                            let both = simd.add_f32(rows[FIRST + SUM - 1 - TAP], rows[FIRST + SUM + 1 + TAP]);
+                            sums[SUM] = simd.fma_f32(weight, both, sums[SUM]);
+                        });
+                    });
+                }
+                for (block, weights) in blocks.iter().enumerate() {
+                    let nearest = 1 + FIRST + block * TAPS;
+                    let above: [_; SIDE] =
+                        simd.load_strided_f32(floats, (radius - nearest - (TAPS - 1)) * stride, stride);
+                    let below: [_; SIDE] = simd.load_strided_f32(floats, (radius + nearest) * stride, stride);
+                    unroll!(TAP < TAPS => {
+                        let weight = simd.splat_f32(weights[TAP]);
+                        unroll_few!(SUM < SUMS => {
+                            let both = simd.add_f32(above[TAPS - 1 + SUM - TAP], below[SUM + TAP]);
+                            sums[SUM] = simd.fma_f32(weight, both, sums[SUM]);
+                        });
+                    });
+                }
+                simd.store_strided_f32(sums, filtered, top * stride + x, stride);
+            }
+        }
     }
 }
 

@@ -13,7 +13,10 @@ impl Simd for Scalar {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        kernel.run(self)
+        fn run<K: Kernel>(simd: Scalar, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        run(self, kernel)
     }
 
     #[inline(always)]
