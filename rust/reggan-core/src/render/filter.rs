@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis};
 
-use super::blur::{Bands, GrayBlur, Lines, Target, floor_to_byte};
+use super::blur::{Bands, GrayBlur, floor_to_byte};
 use super::border::Border;
 use super::gaussian::{Gaussian, Weights, is_series};
+use super::lines::{Lines, Target};
 use super::{UNITS_PER_IMAGE, UNITS_PER_PIXEL};
 use crate::Error;
 use crate::batch::{MAX_SIDE, check_length, check_sides};

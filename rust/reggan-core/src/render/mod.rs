@@ -7,6 +7,7 @@ mod circles;
 mod discs;
 mod filter;
 mod gaussian;
+mod lines;
 mod polygons;
 mod spheres;
 

@@ -1,0 +1,329 @@
+//! Lines: rows of floats whose columns are filtered, by sums of weighted rows or by the recurrence of a series.
+
+use super::border::Border;
+use super::gaussian::{Gaussian, Series, TERMS, Weights};
+use crate::Error;
+use crate::parallel::Watch;
+use crate::simd::{Kernel, Simd};
+
+/// Lines are as wide as a multiple of this, which every instruction set's number of floats divides.
+pub(super) const LANES: usize = 16;
+/// Rows that a group of sums may read beyond the last that it needs.
+pub(super) const SPARE_ROWS: usize = 4;
+/// Rows that are filtered before they are given to the target.
+const ROWS_AT_ONCE: usize = 16;
+
+/// The body once for each constant below the limit: what it indexes stays in registers.
+macro_rules! unroll {
+    ($name:ident < $limit:expr => $body:block) => {
+        unroll!(@ $name, $limit, $body, 0 1 2 3 4 5 6 7)
+    };
+    (@ $name:ident, $limit:expr, $body:block, $($value:literal)+) => {
+        $(if $value < $limit {
+            const $name: usize = $value;
+            $body
+        })+
+    };
+}
+macro_rules! unroll_few {
+    ($name:ident < $limit:expr => $body:block) => {
+        unroll!(@ $name, $limit, $body, 0 1 2 3)
+    };
+}
+pub(super) use unroll;
+
+/// Rows of floats, of which columns are filtered, with rows above and below that stand for what is outside.
+#[derive(Default)]
+pub(super) struct Lines {
+    pub(super) floats: Vec<f32>,
+    pub(super) height: usize,
+    /// A multiple of [`LANES`].
+    pub(super) width: usize,
+    /// From a row to the next.
+    pub(super) stride: usize,
+    pub(super) margin: usize,
+    /// The rows that have been filtered last.
+    filtered: Vec<f32>,
+}
+
+impl Lines {
+    /// Lines to be written, for a filter with this Gaussian.
+    #[inline(always)]
+    pub(super) fn start(&mut self, height: usize, width: usize, gaussian: &Gaussian) {
+        self.height = height;
+        self.width = width.next_multiple_of(LANES);
+        // Rows whose distance is a power of two would be in each other's way in the cache.
+        self.stride = ((self.width / LANES) | 1) * LANES;
+        // A series finds what is outside by itself.
+        self.margin = match gaussian.weights() {
+            Weights::Each(_) => gaussian.radius(),
+            Weights::None | Weights::Series(_) => 0,
+        };
+        self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS);
+    }
+
+    /// Room for so many rows, which is not given back.
+    fn make_room(&mut self, rows: usize) {
+        if self.floats.len() < rows * self.stride {
+            self.floats.resize(rows * self.stride, 0.0);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn row_mut(&mut self, y: usize) -> &mut [f32] {
+        &mut self.floats[(self.margin + y) * self.stride..][..self.width]
+    }
+
+    /// A row, counted from the first above those that are filtered.
+    #[inline(always)]
+    pub(super) fn any_row_mut(&mut self, place: usize) -> &mut [f32] {
+        &mut self.floats[place * self.stride..][..self.width]
+    }
+
+    fn set_margins(&mut self, border: Border, outside: f32) {
+        let Self { height, stride, margin, .. } = *self;
+        let below = margin + height;
+        for row in (0..margin).chain(below..below + margin) {
+            match border.inside(row as isize - margin as isize, height) {
+                None => self.floats[row * stride..][..stride].fill(outside),
+                Some(y) => {
+                    let inside = (margin + y) * stride;
+                    self.floats.copy_within(inside..inside + stride, row * stride);
+                }
+            }
+        }
+    }
+
+    /// Gives the filtered columns to `target`, all rows of a few columns after the other.
+    #[inline(always)]
+    pub(super) fn filter<S: Simd>(
+        &mut self,
+        simd: S,
+        gaussian: &Gaussian,
+        (border, outside): (Border, f32),
+        watch: &mut Watch<'_>,
+        target: impl Target,
+    ) -> Result<(), Error> {
+        self.set_margins(border, outside);
+        self.filter_with_margins(simd, gaussian, (border, outside), watch, target)
+    }
+
+    /// The same, where the margins are set.
+    #[inline(always)]
+    pub(super) fn filter_with_margins<S: Simd>(
+        &mut self,
+        simd: S,
+        gaussian: &Gaussian,
+        (border, outside): (Border, f32),
+        watch: &mut Watch<'_>,
+        mut target: impl Target,
+    ) -> Result<(), Error> {
+        let (height, stride) = (self.height, self.stride);
+        match gaussian.weights() {
+            Weights::None => {
+                for y in 0..height {
+                    target.write(y, &self.floats[y * stride..][..stride]);
+                }
+                watch.worked(height * stride)
+            }
+            Weights::Each(weights) => self.sum_rows(simd, weights, watch, target),
+            Weights::Series(series) => self.slide_down(series, (border, outside), watch, target),
+        }
+    }
+
+    /// By a sum of weighted rows.
+    #[inline(always)]
+    fn sum_rows<S: Simd>(
+        &mut self,
+        simd: S,
+        weights: &[f32],
+        watch: &mut Watch<'_>,
+        mut target: impl Target,
+    ) -> Result<(), Error> {
+        let Self { floats, filtered, height, width, stride, .. } = self;
+        let (height, width, stride) = (*height, *width, *stride);
+        filtered.resize(ROWS_AT_ONCE * stride, 0.0);
+        for top in (0..height).step_by(ROWS_AT_ONCE) {
+            let rows = top..height.min(top + ROWS_AT_ONCE);
+            let floats = &floats[top * stride..];
+            simd.vectorize(WeightedRows { floats, weights, rows: rows.len(), width, stride, sums: filtered });
+            for (y, row) in rows.clone().zip(filtered.chunks_exact(stride)) {
+                target.write(y, row);
+            }
+            watch.worked(rows.len() * stride * (4 + weights.len()) / 8)?;
+        }
+        Ok(())
+    }
+
+    /// By the recurrence of [`Series`].
+    #[inline(always)]
+    fn slide_down(
+        &mut self,
+        series: &Series,
+        (border, outside): (Border, f32),
+        watch: &mut Watch<'_>,
+        mut target: impl Target,
+    ) -> Result<(), Error> {
+        let (height, width, stride) = (self.height, self.width, self.stride);
+        self.filtered.resize(height * stride, 0.0);
+        for x in (0..width).step_by(LANES) {
+            self.slide_down_columns(series, (border, outside), x);
+            watch.worked((height + 4 * series.radius) * LANES * 4)?;
+        }
+        for (y, row) in self.filtered[..height * stride].chunks_exact(stride).enumerate() {
+            target.write(y, row);
+        }
+        Ok(())
+    }
+
+    /// [`LANES`] columns at once.
+    #[inline(always)]
+    fn slide_down_columns(&mut self, series: &Series, (border, outside): (Border, f32), x: usize) {
+        let Self { floats, filtered, height, stride, .. } = self;
+        let (height, stride) = (*height, *stride);
+        let radius = series.radius as isize;
+        // Nothing but `outside` comes before this row, so before it all sums are those of zeros.
+        let first = if border == Border::Paper { 0 } else { -radius };
+        let row = |y: isize| -> [f64; LANES] {
+            let inside = if y < first { None } else { border.inside(y, height) };
+            match inside {
+                None => [0.0; LANES],
+                Some(y) => {
+                    let floats = &floats[y * stride + x..][..LANES];
+                    std::array::from_fn(|lane| f64::from(floats[lane] - outside))
+                }
+            }
+        };
+        let step = |y: isize| -> [f64; LANES] {
+            let (after, before) = (row(y), row(y - 1));
+            std::array::from_fn(|lane| after[lane] - before[lane])
+        };
+        let mut sums = [[0.0; LANES]; TERMS];
+        let mut earlier = sums;
+        for y in first - radius - 1..height as isize - 1 {
+            let (entering, leaving) = (step(y + radius + 1), step(y - radius));
+            let mut total = [0.0; LANES];
+            for term in 0..TERMS {
+                let (turn, gain) = (series.turns[term], series.gains[term]);
+                for lane in 0..LANES {
+                    let change = gain.mul_add(entering[lane] - leaving[lane], -earlier[term][lane]);
+                    let next = turn.mul_add(sums[term][lane], change);
+                    (earlier[term][lane], sums[term][lane]) = (sums[term][lane], next);
+                    total[lane] += next;
+                }
+            }
+            if let Ok(y) = usize::try_from(y + 1) {
+                let values: [f32; LANES] = std::array::from_fn(|lane| total[lane] as f32 + outside);
+                filtered[y * stride + x..][..LANES].copy_from_slice(&values);
+            }
+        }
+    }
+}
+
+/// Sums of weighted rows. A kernel of its own, as it is large, and the same for every target.
+struct WeightedRows<'a> {
+    /// As many rows more than sums as the weights reach on both sides.
+    floats: &'a [f32],
+    weights: &'a [f32],
+    /// How many sums; up to [`SPARE_ROWS`] more may be made.
+    rows: usize,
+    width: usize,
+    stride: usize,
+    sums: &'a mut [f32],
+}
+
+impl Kernel for WeightedRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let radius = self.weights.len() - 1;
+        // As many sums and taps at once as there are registers for the rows that they need.
+        if S::REGISTERS == 32 {
+            match radius % 8 {
+                0 => self.sum_groups::<S, 4, 8, 0, 4, 11>(simd),
+                1 => self.sum_groups::<S, 4, 8, 1, 6, 11>(simd),
+                2 => self.sum_groups::<S, 4, 8, 2, 8, 11>(simd),
+                3 => self.sum_groups::<S, 4, 8, 3, 10, 11>(simd),
+                4 => self.sum_groups::<S, 4, 8, 4, 12, 11>(simd),
+                5 => self.sum_groups::<S, 4, 8, 5, 14, 11>(simd),
+                6 => self.sum_groups::<S, 4, 8, 6, 16, 11>(simd),
+                _ => self.sum_groups::<S, 4, 8, 7, 18, 11>(simd),
+            }
+        } else {
+            match radius % 4 {
+                0 => self.sum_groups::<S, 2, 4, 0, 2, 5>(simd),
+                1 => self.sum_groups::<S, 2, 4, 1, 4, 5>(simd),
+                2 => self.sum_groups::<S, 2, 4, 2, 6, 5>(simd),
+                _ => self.sum_groups::<S, 2, 4, 3, 8, 5>(simd),
+            }
+        }
+    }
+}
+
+impl WeightedRows<'_> {
+    /// `SUMS` rows at once, whose sums stay in registers: first `FIRST` taps on both sides, then `TAPS` after `TAPS`. The
+    /// order of a sum is that of the distance from its centre, whatever these numbers.
+    #[inline(always)]
+    fn sum_groups<
+        S: Simd,
+        const SUMS: usize,
+        const TAPS: usize,
+        const FIRST: usize,
+        const WINDOW: usize,
+        const SIDE: usize,
+    >(
+        self,
+        simd: S,
+    ) {
+        const {
+            assert!(
+                WINDOW == 2 * FIRST + SUMS && SIDE == TAPS + SUMS - 1 && ROWS_AT_ONCE.is_multiple_of(SUMS)
+            )
+        }
+        let Self { floats, weights, rows, width, stride, sums: filtered } = self;
+        let radius = weights.len() - 1;
+        let (first, further) = weights.split_at(1 + FIRST);
+        let (blocks, _) = further.as_chunks::<TAPS>();
+        for top in (0..rows).step_by(SUMS) {
+            for x in (0..width).step_by(S::FLOATS) {
+                let floats = &floats[top * stride + x..];
+                let mut sums = [simd.splat_f32(0.0); SUMS];
+                {
+                    let rows: [_; WINDOW] = simd.load_strided_f32(floats, (radius - FIRST) * stride, stride);
+                    let centre = simd.splat_f32(first[0]);
+                    unroll_few!(SUM < SUMS => {
+                        sums[SUM] = simd.mul_f32(centre, rows[FIRST + SUM]);
+                    });
+                    unroll!(TAP < FIRST => {
+                        let weight = simd.splat_f32(first[1 + TAP]);
+                        unroll_few!(SUM < SUMS => {
+                            let both = simd.add_f32(rows[FIRST + SUM - 1 - TAP], rows[FIRST + SUM + 1 + TAP]);
+                            sums[SUM] = simd.fma_f32(weight, both, sums[SUM]);
+                        });
+                    });
+                }
+                for (block, weights) in blocks.iter().enumerate() {
+                    let nearest = 1 + FIRST + block * TAPS;
+                    let above: [_; SIDE] =
+                        simd.load_strided_f32(floats, (radius - nearest - (TAPS - 1)) * stride, stride);
+                    let below: [_; SIDE] = simd.load_strided_f32(floats, (radius + nearest) * stride, stride);
+                    unroll!(TAP < TAPS => {
+                        let weight = simd.splat_f32(weights[TAP]);
+                        unroll_few!(SUM < SUMS => {
+                            let both = simd.add_f32(above[TAPS - 1 + SUM - TAP], below[SUM + TAP]);
+                            sums[SUM] = simd.fma_f32(weight, both, sums[SUM]);
+                        });
+                    });
+                }
+                simd.store_strided_f32(sums, filtered, top * stride + x, stride);
+            }
+        }
+    }
+}
+
+/// Where filtered lines go.
+pub(super) trait Target {
+    /// Takes row `y`, and more values than the row is wide.
+    fn write(&mut self, y: usize, values: &[f32]);
+}
