@@ -1,10 +1,10 @@
 """Training throughput of a DCGAN step: ours against a plain loop after the PyTorch DCGAN tutorial.
 
-The same networks, data, batch and device. The plain loop is float32, its tensors are in PyTorch's default layout, its
-data come from a DataLoader over a TensorDataset, and it reads its losses every 50 steps, as the tutorial does. First
-both loops take a step from equal weights, images and latents, and must arrive at equal weights. Besides, what share
-of a step of Harvest is not its networks' work, what torch.compile would bring to one, and how much faster translators
-are that share an encoder.
+The same networks, data, batch and device. The plain loop is float32, its layers are PyTorch's, its tensors in
+PyTorch's default layout, its data come from a DataLoader over a TensorDataset, and it reads its losses every 50 steps,
+as the tutorial does. First both loops take a step from equal weights, images and latents, and must arrive at equal
+weights. Besides, what share of a step of Harvest is not its networks' work, what torch.compile would bring to one, and
+how much faster translators are that share an encoder.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Plain:
     """The loop of the tutorial."""
 
     def __init__(self, config: TrainConfig, networks: dict[str, nn.Module], images: Tensor) -> None:
-        self.generator, self.discriminator = networks["generator"], networks["discriminator"]
+        latents = nn.Unflatten(1, (config.recipe.latent_dim, 1, 1))
+        self.generator = nn.Sequential(latents, *_of_pytorch(networks["generator"]), nn.Tanh())
+        self.discriminator = nn.Sequential(*_of_pytorch(networks["discriminator"]), nn.Flatten(0))
         self.latent_dim, self.device = config.recipe.latent_dim, config.device
         self.for_generator = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self.for_discriminator = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
@@ -88,6 +90,20 @@ class Plain:
         return block
 
 
+def _of_pytorch(network: nn.Module) -> list[nn.Module]:
+    """The layers of a network of DCGAN as PyTorch has them, with copies of its weights in PyTorch's default layout."""
+    layers: list[nn.Module] = []
+    for layer in copy.deepcopy(network).to(memory_format=torch.contiguous_format).layers:
+        for kind in (nn.Conv2d, nn.ConvTranspose2d):
+            if isinstance(layer, kind) and type(layer) is not kind:
+                sizes = layer.kernel_size, layer.stride, layer.padding
+                plain = kind(layer.in_channels, layer.out_channels, *sizes, bias=False)
+                plain.load_state_dict(layer.state_dict())
+                layer = plain
+        layers.append(layer)
+    return layers
+
+
 def ours(config: TrainConfig) -> Callable[[], None]:
     """Our loop: phases, moving average, exact scores of the data, a line of losses every ten steps."""
     trainer = training._Trainer.create(config)
@@ -114,11 +130,7 @@ def ours(config: TrainConfig) -> Callable[[], None]:
 def check(config: TrainConfig, images: Tensor) -> None:
     """Both loops arrive at the same weights after a step from the same ones."""
     trainer = training._Trainer.create(config)
-    networks = {
-        name: copy.deepcopy(network).to(memory_format=torch.contiguous_format)
-        for name, network in trainer.networks.items()
-    }
-    plain = Plain(config, networks, images)
+    plain = Plain(config, trainer.networks, images)
     real = images[: config.batch_size]
     item = (((real + 1) * 127.5).round().to(torch.uint8), torch.zeros(len(real)), torch.zeros(len(real)))
     batch = trainer.batch(item, 1)
@@ -126,8 +138,9 @@ def check(config: TrainConfig, images: Tensor) -> None:
     plain.step(batch.real, latents)
     for phase in trainer.stages[0].phases:
         trainer.run_phase(phase, batch)
-    for name, network in trainer.networks.items():
-        for ours_, theirs in zip(network.state_dict().values(), networks[name].state_dict().values(), strict=True):
+    for name, theirs_ in (("generator", plain.generator), ("discriminator", plain.discriminator)):
+        both = (network.state_dict().values() for network in (trainer.networks[name], theirs_))
+        for ours_, theirs in zip(*both, strict=True):
             # Adam's first step is the rate, whatever the size of the gradient; where that is 0 but for rounding, the
             # sign is a matter of luck.
             close = torch.isclose(ours_.float(), theirs.float(), rtol=1e-3, atol=1e-5).float().mean()
@@ -139,10 +152,8 @@ def measure(config: TrainConfig, blocks: int) -> dict[str, Any]:
     data = config.data.open(config.size, training.resolve_rule(config.rule))
     images = data.items(np.arange(data.length))[0].float().div(127.5).sub(1)
     check(equal, images)
-    fresh = training._Trainer.create(equal).networks
-    plain = {name: network.to(memory_format=torch.contiguous_format) for name, network in fresh.items()}
     loops = {
-        "plain": Plain(equal, plain, images).blocks(),
+        "plain": Plain(equal, training._Trainer.create(equal).networks, images).blocks(),
         "equal settings": ours(equal),
         "our defaults": ours(config),
     }

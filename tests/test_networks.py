@@ -18,6 +18,7 @@ from reggan.networks import (
     ScoreClassifier,
     StridedClassifier,
 )
+from reggan.networks.ends import FromImage, ToImage
 
 
 def kinds(module: nn.Module, kind: type) -> int:
@@ -82,6 +83,47 @@ def test_the_layers_of_one_pixel_are_convolutions():
     maps = discriminator.layers[:-1](images)
     torch.testing.assert_close(first(z), nn.functional.conv_transpose2d(z[:, :, None, None], first.weight))
     torch.testing.assert_close(last(maps), nn.functional.conv2d(maps, last.weight).flatten(1))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_layers_at_the_image_are_convolutions_with_their_gradients(channels, layout):
+    image, maps = torch.randn(3, channels, 8, 12), torch.randn(3, 5, 4, 6)
+    for layer, kind, inputs in (
+        (ToImage(5, channels), nn.ConvTranspose2d, maps),
+        (FromImage(channels, 5), nn.Conv2d, image),
+    ):
+        layer, inputs = layer.double().to(memory_format=layout), inputs.double().to(memory_format=layout)
+        inputs.requires_grad_()
+        plain = kind(layer.in_channels, layer.out_channels, 4, 2, 1, bias=False).double()
+        plain.load_state_dict(layer.state_dict())
+        ours, theirs = layer(inputs), plain(inputs)
+        torch.testing.assert_close(ours, theirs)
+        towards = torch.randn_like(ours)
+        found = torch.autograd.grad(ours, [inputs, layer.weight], towards, create_graph=True)
+        expected = torch.autograd.grad(theirs, [inputs, plain.weight], towards, create_graph=True)
+        torch.testing.assert_close(found, expected)
+        # Penalties of gradients need theirs.
+        found, expected = (
+            torch.autograd.grad(of_inputs.square().sum() + of_weight.cos().sum(), [inputs, weight])
+            for (of_inputs, of_weight), weight in ((found, layer.weight), (expected, plain.weight))
+        )
+        torch.testing.assert_close(found, expected)
+
+
+def test_the_layers_at_the_image_are_pytorchs_under_autocast():
+    layer, maps = ToImage(5, 1), torch.randn(3, 5, 4, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        image = layer(maps)
+    assert image.dtype == torch.bfloat16
+    assert not isinstance(image.grad_fn, torch.autograd.function.BackwardCFunction)
+    assert isinstance(layer(maps).grad_fn, torch.autograd.function.BackwardCFunction)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_layers_at_the_image_are_pytorchs_on_cuda():
+    layer, maps = ToImage(5, 1), torch.randn(3, 5, 4, 4)
+    torch.testing.assert_close(layer.cuda()(maps.cuda()).cpu(), layer.cpu()(maps), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [0, 16, 33, 256])

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from .ends import FromImage, FromOnePixel, ToImage, ToOnePixel
 
 __all__ = ["SIZES", "DCGANDiscriminator", "DCGANEncoder", "DCGANGenerator"]
 
@@ -39,25 +40,6 @@ def _initialize(module: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 
 
-class _FromOnePixel(nn.ConvTranspose2d):
-    """The first layer of a generator as a matrix product: (N, inputs) to (N, outputs, side, side).
-
-    A transposed convolution of a single pixel is one, and takes a CPU eight times as long.
-    """
-
-    def forward(self, z: Tensor) -> Tensor:  # type: ignore[override]
-        inputs, outputs, *sides = self.weight.shape
-        maps: Tensor = z @ self.weight.permute(0, 2, 3, 1).reshape(inputs, -1)
-        return maps.view(-1, *sides, outputs).permute(0, 3, 1, 2)
-
-
-class _ToOnePixel(nn.Conv2d):
-    """The last layer of a discriminator as a matrix product: (N, inputs, side, side) to (N, outputs)."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return F.linear(maps.permute(0, 2, 3, 1).flatten(1), self.weight.permute(0, 2, 3, 1).flatten(1))
-
-
 class DCGANGenerator(nn.Module):
     """Latents (N, latent_dim) to images (N, channels, size, size) in [-1, 1], by transposed convolutions."""
 
@@ -66,7 +48,7 @@ class DCGANGenerator(nn.Module):
         self.latent_dim = latent_dim
         start, maps = _plan(size, width)
         layers: list[nn.Module] = [
-            _FromOnePixel(latent_dim, maps[0], start, bias=False),
+            FromOnePixel(latent_dim, maps[0], start, bias=False),
             nn.BatchNorm2d(maps[0]),
             nn.ReLU(inplace=True),
         ]
@@ -76,7 +58,7 @@ class DCGANGenerator(nn.Module):
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(inplace=True),
             ]
-        layers.append(nn.ConvTranspose2d(maps[-1], channels, 4, 2, 1, bias=False))
+        layers.append(ToImage(maps[-1], channels))
         self.layers = nn.Sequential(*layers)
         _initialize(self)
 
@@ -104,7 +86,7 @@ class DCGANEncoder(nn.Module):
         start, maps = _plan(size, width)
         maps.reverse()
         layers: list[nn.Module] = [
-            nn.Conv2d(channels, maps[0], 4, 2, 1, bias=False),
+            FromImage(channels, maps[0]),
             nn.LeakyReLU(0.2, inplace=True),
         ]
         for fine, coarse in pairwise(maps):
@@ -113,7 +95,7 @@ class DCGANEncoder(nn.Module):
                 _NORMS[norm](coarse),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        layers.append(_ToOnePixel(maps[-1], outputs, start, bias=False))
+        layers.append(ToOnePixel(maps[-1], outputs, start, bias=False))
         self.layers = nn.Sequential(*layers)
         _initialize(self)
 
