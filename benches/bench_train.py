@@ -138,9 +138,9 @@ def check(config: TrainConfig, images: Tensor) -> None:
     plain.step(batch.real, latents)
     for phase in trainer.stages[0].phases:
         trainer.run_phase(phase, batch)
-    for name, theirs_ in (("generator", plain.generator), ("discriminator", plain.discriminator)):
-        both = (network.state_dict().values() for network in (trainer.networks[name], theirs_))
-        for ours_, theirs in zip(*both, strict=True):
+    for name, network in (("generator", plain.generator), ("discriminator", plain.discriminator)):
+        found = trainer.networks[name].state_dict().values()
+        for ours_, theirs in zip(found, network.state_dict().values(), strict=True):
             # Adam's first step is the rate, whatever the size of the gradient; where that is 0 but for rounding, the
             # sign is a matter of luck.
             close = torch.isclose(ours_.float(), theirs.float(), rtol=1e-3, atol=1e-5).float().mean()
