@@ -159,6 +159,24 @@ def test_the_indices_of_the_balanced_set_stay_what_they_are():
     assert hashlib.sha256(indices.tobytes()).hexdigest()[:32] == "fd1142dae6c91df310ba554fdb791da3"
 
 
+@pytest.mark.parametrize(("size", "block"), [(32, 37), (64, 17)])
+def test_blocks_that_are_known_are_what_a_search_finds(size, block):
+    """If not, the stream version has changed: `python benches/blocks.py` writes them anew."""
+    selection = BalancedSelection(Circles(), size)
+    assert (selection.known(block) == selection.search(block)).all()
+    some = BalancedSelection(Circles(), size, classes=(5, 3))
+    assert (some.known(block) == some.search(block)).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"seed": 1}, {"spec": FLAT}, {"size": 40}, {"below": 0.6}, {"classes": (0, 5)}, {"rule": Connected(connectivity=8)}]
+)
+def test_no_other_set_is_taken_for_the_known_one(options):
+    selection = BalancedSelection(**{"spec": Circles(), "size": 32} | options)
+    assert selection.known(0) is None
+    assert BalancedSelection(Circles(), 32).known(10**6) is None
+
+
 def test_equal_numbers_of_each_count():
     selection = CountSelection(Circles(clustering=(-0.5, 1.0)), 32, counts=(2, 3, 5, 9))
     counts = analyze(selection.render(np.arange(800))).count

@@ -4,13 +4,17 @@ Image k of a set is a pure function of (selection, k), with random access. Each 
 and block b of the set holds `quota` images of each group; its candidates are the renderer's indices b * 2**32,
 b * 2**32 + 1, ..., in that order, and the first of each group are kept. Within a block the groups take turns, so that
 every run of len(groups) images holds one of each: the set is balanced exactly, at any length that is a multiple of it.
+
+A search takes as long as the rarest group is rare: half a million candidates for a block of the default set. The blocks
+that the presets train on were searched beforehand, by benches/blocks.py, and stay beside this file.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +24,12 @@ from ..rendering import image_shape, render
 from ..rules import Connected, Rule, darkest
 from ..scoring import analyze
 from ..source import Source
-from ..specs import Spec
+from ..specs import Circles, Spec
 
 __all__ = ["BalancedSelection", "CountSelection", "RangeSelection", "Selection"]
 
 UInts = npt.NDArray[np.uint64]
+Offsets = npt.NDArray[np.int64]
 
 _CHUNK = 2048
 _PATIENCE = 2**22
@@ -59,6 +64,30 @@ class Selection(ABC):
     @abstractmethod
     def assign(self, candidates: UInts) -> npt.NDArray[np.int64]:
         """The group of each candidate (N,); -1, or a number that is no group, rejects it."""
+
+    def known(self, block: int) -> Offsets | None:
+        """What `search` gives for a block, where that was looked for beforehand."""
+        return None
+
+    def search(self, block: int) -> Offsets:
+        """Offsets (groups, quota) of a block's images from its first candidate.
+
+        Raises:
+            ValueError: a group that has too few among four million candidates.
+        """
+        found: dict[int, list[int]] = {group: [] for group in self.groups}
+        first = block << 32
+        for start in range(0, _PATIENCE, _CHUNK):
+            groups = self.assign(np.arange(first + start, first + start + _CHUNK, dtype=np.uint64))
+            for group, kept in found.items():
+                kept.extend((start + np.flatnonzero(groups == group)[: self.quota - len(kept)]).tolist())
+            if all(len(kept) == self.quota for kept in found.values()):
+                return np.array(list(found.values()), np.int64)
+        counts = ", ".join(f"{group}: {len(kept)}" for group, kept in found.items())
+        raise ValueError(
+            f"{_PATIENCE:,} candidates of {self.spec} with seed {self.seed} at size {self.size} hold too few images of "
+            f"some group (group: found of {self.quota}: {counts}); leave those out, or change the spec"
+        )
 
     @property
     def block_size(self) -> int:
@@ -143,6 +172,14 @@ class BalancedSelection(Selection):
         scores = self._scores(self.rule, candidates)
         return np.where(scores < self.below, self.rule.classify(scores), -1)
 
+    def known(self, block: int) -> Offsets | None:
+        """The default set's first blocks, and so those of any of its classes, at the sizes of the presets."""
+        default = BalancedSelection(Circles(), self.size)
+        if replace(self, classes=default.classes) != default or not set(self.classes) <= set(default.classes):
+            return None
+        blocks = _known_blocks(self.size)
+        return blocks[block, np.array(self.classes) - 1] if block < len(blocks) else None
+
 
 @dataclass(frozen=True)
 class CountSelection(Selection):
@@ -214,17 +251,18 @@ class RangeSelection(Selection):
 @lru_cache(maxsize=4096)
 def _search(selection: Selection, block: int) -> tuple[UInts, int]:
     """Indices of a block's images, (block_size,), and how many candidates it took: 8 KB for a thousand images."""
-    found: dict[int, list[int]] = {group: [] for group in selection.groups}
-    first = block << 32
-    for start in range(first, first + _PATIENCE, _CHUNK):
-        groups = selection.assign(np.arange(start, start + _CHUNK, dtype=np.uint64))
-        for group, kept in found.items():
-            kept.extend((start + np.flatnonzero(groups == group)[: selection.quota - len(kept)]).tolist())
-        if all(len(kept) == selection.quota for kept in found.values()):
-            chosen = np.array([found[group] for group in selection.groups], np.uint64).T.ravel()
-            return chosen, int(chosen.max()) - first + 1
-    counts = ", ".join(f"{group}: {len(kept)}" for group, kept in found.items())
-    raise ValueError(
-        f"{_PATIENCE:,} candidates of {selection.spec} with seed {selection.seed} at size {selection.size} hold too "
-        f"few images of some group (group: found of {selection.quota}: {counts}); leave those out, or change the spec"
-    )
+    offsets = selection.known(block)
+    if offsets is None:
+        offsets = selection.search(block)
+    return offsets.T.ravel().astype(np.uint64) + np.uint64(block << 32), int(offsets.max()) + 1
+
+
+@lru_cache
+def _known_blocks(size: int) -> Offsets:
+    """Offsets (blocks, classes 1 to 10, quota) of the default set's first blocks; no blocks where none is known."""
+    path = Path(__file__).parent / "blocks" / f"circles-connected-{size}.npz"
+    if not path.exists():
+        return np.empty((0, 10, 1), np.int64)
+    with np.load(path) as file:
+        gaps: npt.NDArray[np.uint32] = file["gaps"]
+    return gaps.cumsum(axis=2, dtype=np.int64) - 1

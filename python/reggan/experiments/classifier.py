@@ -28,7 +28,18 @@ from ..rules import Connected
 from ..search import oracle
 from ..specs import Circles
 from ..training import create_run, fit, generate, load_generator, private_generator, private_inputs, resolve
-from .records import MINUTES, Columns, Record, check_arms, is_done, read_records, record_path, spread, table
+from .records import (
+    MINUTES,
+    Columns,
+    Record,
+    check_arms,
+    is_done,
+    read_records,
+    record_path,
+    save_picture,
+    spread,
+    table,
+)
 
 __all__ = ["ClassifierStudy", "Pupil"]
 
@@ -98,7 +109,7 @@ class ClassifierStudy:
         if reduced:
             told += " The smallest form: the numbers mean nothing."
         atomic_write(out / "results.md", f"{told}\n\n{table(described, COLUMNS)}\n")
-        _confusion(records).savefig(out / "confusion.png", dpi=100)
+        save_picture(_confusion(records), out / "confusion.png")
 
 
 def _record(out: Path, name: str, seed: int, reduced: bool) -> None:

@@ -25,6 +25,7 @@ from .records import (
     is_done,
     read_records,
     record_path,
+    save_picture,
     seconds_trained,
     spread,
     table,
@@ -102,14 +103,13 @@ class PlainStudy:
         ]
         atomic_write(out / "results.md", "\n\n".join([told, *tables]) + "\n")
         for k, (group, names) in enumerate(groups.items(), start=1):
-            _pictures(out, group, {label: records[name][0] for label, name in names.items()}, names).savefig(
-                out / f"samples-{k}.png", dpi=110
-            )
+            shown = {label: records[name][0] for label, name in names.items()}
+            save_picture(_pictures(out, group, shown, names), out / f"samples-{k}.png")
         by_label = {group: {label: records[name] for label, name in names.items()} for group, names in groups.items()}
-        _curves(by_label, self.curve).savefig(out / "curves.png", dpi=110)
-        _losses(by_label).savefig(out / "losses.png", dpi=110)
+        save_picture(_curves(by_label, self.curve), out / "curves.png")
+        save_picture(_losses(by_label), out / "losses.png")
         if self.expected:
-            _bars(by_label, self.expected).savefig(out / "counts.png", dpi=110)
+            save_picture(_bars(by_label, self.expected), out / "counts.png")
 
     def _record(self, out: Path, name: str, arm: PlainArm, seed: int, reduced: bool) -> None:
         """Train and measure one run, unless its record says that this was done."""
@@ -129,8 +129,7 @@ class PlainStudy:
         figures, picture = self.measure(config, networks, 100 if reduced else self.count)
         pictures = sorted((directory / "samples").glob("step-????????.png"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path.with_suffix(".png")) as file:
-            (picture or Image.open(pictures[-1])).save(file, "PNG")
+        save_picture(picture or Image.open(pictures[-1]), path.with_suffix(".png"))
         if self.animated and config.seed == 0:
             _animate(pictures, path.with_suffix(".gif"))
         told = {

@@ -1,4 +1,4 @@
-"""Records of runs, one JSON file for each arm and seed, and the tables that are made of them."""
+"""Records of runs, one JSON file for each arm and seed, and the tables and pictures that are made of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ..files import atomic_file
 
 __all__ = [
     "MINUTES",
@@ -20,6 +24,7 @@ __all__ = [
     "is_done",
     "read_records",
     "record_path",
+    "save_picture",
     "seconds_trained",
     "spread",
     "table",
@@ -74,6 +79,15 @@ def read_records(out: Path, arms: Iterable[str]) -> dict[str, list[Record]]:
     if not any(found.values()):
         raise ValueError(f"there are no records in {out / 'records'}; give a number of seeds to train")
     return {arm: records for arm, records in found.items() if records}
+
+
+def save_picture(picture: Figure | Image.Image, path: Path) -> None:
+    """Write a PNG, whole or not at all, whose bytes do not tell by which version of a library."""
+    with atomic_file(path) as file:
+        if isinstance(picture, Figure):
+            picture.savefig(file, format="png", dpi=110, metadata={"Software": None})
+        else:
+            picture.save(file, "PNG")
 
 
 def seconds_trained(run: Path) -> float:

@@ -37,6 +37,7 @@ from .records import (
     is_done,
     read_records,
     record_path,
+    save_picture,
     seconds_trained,
     spread,
     table,
@@ -98,14 +99,14 @@ class Study:
         results = {"reduced": reduced, "reference": reference, "arms": described}
         atomic_write(out / "results.json", json.dumps(results, indent=1) + "\n")
         atomic_write(out / "results.md", _tables(described, reference, reduced))
-        _curves(records, labels).savefig(out / "scores.png", dpi=110)
-        _frontier(described).savefig(out / "frontier.png", dpi=110)
+        save_picture(_curves(records, labels), out / "scores.png")
+        save_picture(_frontier(described), out / "frontier.png")
         rule = resolve_rule(judge.rule)
         data = training_images(judge.data.open(judge.size, rule))
         counted = {"data set": [histograms(data, rule)]} | {
             labels[name]: [record["figures"]["histograms"] for record in found] for name, found in records.items()
         }
-        _bars(counted).savefig(out / "histograms.png", dpi=110)
+        save_picture(_bars(counted), out / "histograms.png")
         tiles = {"data set": data[:_SHOWN]} | {
             labels[name]: _read_tiles(
                 record_path(out, name, records[name][0]["config"]["seed"]).with_suffix(".png"), judge.size
@@ -115,7 +116,7 @@ class Study:
         }
         if self.pieces:
             tiles = {label: highlight(darkest(images)) for label, images in tiles.items()}
-        panels(tiles, _COLUMNS).save(out / "samples.png")
+        save_picture(panels(tiles, _COLUMNS), out / "samples.png")
 
 
 def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
@@ -155,7 +156,7 @@ def _record(
     fit(directory)
     path.parent.mkdir(parents=True, exist_ok=True)
     measured, shown = _measure(directory, judge, count)
-    _tiles(shown).save(path.with_suffix(".png"))
+    save_picture(_tiles(shown), path.with_suffix(".png"))
     told = {"config": asked, "is_judge": config == judge, "seconds": seconds_trained(directory)}
     atomic_write(path, json.dumps({**told, **measured, **_history(directory, config)}) + "\n")
 
