@@ -169,7 +169,15 @@ def test_blocks_that_are_known_are_what_a_search_finds(size, block):
 
 
 @pytest.mark.parametrize(
-    "options", [{"seed": 1}, {"spec": FLAT}, {"size": 40}, {"below": 0.6}, {"classes": (0, 5)}, {"rule": Connected(connectivity=8)}]
+    "options",
+    [
+        {"seed": 1},
+        {"spec": FLAT},
+        {"size": 40},
+        {"below": 0.6},
+        {"classes": (0, 5)},
+        {"rule": Connected(connectivity=8)},
+    ],
 )
 def test_no_other_set_is_taken_for_the_known_one(options):
     selection = BalancedSelection(**{"spec": Circles(), "size": 32} | options)
