@@ -31,8 +31,7 @@ class TrainConfig:
     data: Annotated[Data, tyro.conf.AvoidSubcommands, SkipValidation] = field(default_factory=Blobs)
     """The training data: rendered images, images of your own, two kinds of them, or points."""
     rule: str = "connected"
-    """What samples must obey: names in reggan.RULES as in "connected & ink(0.1, 0.4)", or your own as
-    package.module:attribute."""
+    """What samples must obey: names of rules, "connected & ink(0.1, 0.4)", or your own as package.module:attribute."""
     size: int = 32
     """Side of the images in pixels: 28, 32, 40, 48, 56, 64, 80, 96, 112 or 128."""
     steps: int = 1000
@@ -46,8 +45,7 @@ class TrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 computes convolutions in mixed precision; auto does so where the hardware has it."""
     workers: int = 0
-    """Processes that make batches; with 0 a small set is kept on the device, and a larger one is read by the training
-    process. The batches are the same."""
+    """Processes that make batches, the same for any number; with 0 a small set of images is kept on the device."""
     ema: float = 0.995
     """Decay of the generator's moving average, which makes the samples; 0 for none."""
     decay: float = 0.0

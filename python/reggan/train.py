@@ -41,7 +41,8 @@ class TrainOptions:
     """Train a generator whose samples obey a rule, and leave a run directory that says everything.
 
     Without options: the harvest recipe on rendered blobs, minutes on two CPU cores. The defaults below are those of the
-    recipe and the preset given: `--recipe dcgan --help` shows DCGAN's.
+    recipe and the preset given: `--recipe dcgan --help` shows DCGAN's, and `--data PATH --help` what can be done with
+    images of your own.
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
@@ -49,14 +50,11 @@ class TrainOptions:
     recipe: RecipeName = "harvest"
     """How to train."""
     preset: PresetName = "quick"
-    """Where the defaults come from: minutes on a CPU at 32 pixels, an hour at 64, all of arXiv 2102.04593; two
-    kinds of images, or points of a mixture of Gaussians, in the place of images."""
+    """Where the defaults come from: quick takes minutes at 32 pixels, fine an hour at 64; paper is arXiv 2102.04593."""
     renderer: RendererName = "circles"
-    """What is drawn, where images are. Of other renderers than circles all images that fail the rule are data, unless
-    --data.classes or --data.counts says which."""
+    """What is drawn. Of others than circles all that fail the rule, unless --data.classes or --data.counts say which."""
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH")] = ()
-    """Images of your own instead of rendered ones: a folder of pictures, an IDX file (MNIST), a .npy or .npz array, or
-    a set of shards; two of these to translate between. `--data PATH --help` shows what can be done with them."""
+    """Images of your own: a folder, an IDX, .npy or .npz file, a set of shards; two of these to translate between."""
     run: Path | None = None
     """Run directory to make; by default the next free one under runs/."""
     resume: Path | None = None

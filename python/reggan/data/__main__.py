@@ -115,8 +115,7 @@ class FindOptions(Drawn):
 
     dtype: tyro.conf.Suppress[Literal["uint8"]] = "uint8"
     rule: str = "connected"
-    """What to obey: names in reggan.RULES as in "connected & ink(0.1, 0.4)", or your own as package.module:attribute.
-    """
+    """What to obey: names of rules, "connected & ink(0.1, 0.4)", or your own as package.module:attribute."""
     count: int = 2000
     """How many images to find."""
     start: int = 0

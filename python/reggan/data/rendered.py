@@ -72,8 +72,7 @@ class Blobs:
     spec: Annotated[Circles | BinaryBlobs | Polygons, tyro.conf.AvoidSubcommands] = field(default_factory=Circles)
     """What is drawn."""
     classes: tuple[int, ...] = tuple(range(1, 11))
-    """Score classes, in equal numbers. With at most 18 discs class 0 of the connected rule cannot occur. None for all
-    images as they come."""
+    """Score classes, in equal numbers; of up to 18 discs none is of class 0. No class for all images as they come."""
     counts: tuple[int, ...] = ()
     """Numbers of pieces, in equal numbers, in the place of score classes: then there are images that obey, too."""
     below: float = 1.0

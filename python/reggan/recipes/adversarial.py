@@ -29,15 +29,13 @@ class Adversarial(Recipe):
     pool: int = 1
     """Real samples that a step draws for each one of its batch size, and that the discriminator's are chosen from."""
     width: int = 64
-    """Feature maps next to the image; at 64 pixels the layers have width * (8, 4, 2, 1). Of networks without
-    convolutions the numbers in each hidden layer."""
+    """Feature maps next to the image, twice as many one layer further on; without convolutions, those of each layer."""
     lr: float = 2e-4
     """Rate of both optimizers."""
     instance_noise: float = 0.0
     """Standard deviation of the noise on every sample that the discriminator sees."""
     pool_beta: float = 0.0
-    """How the discriminator's real samples are chosen from the pool: 0 takes those with the best scores; above, they
-    are drawn in proportion to exp(pool_beta * score)."""
+    """0 takes the real samples with the best scores of the pool; above, they are drawn ∝ exp(pool_beta * score)."""
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -134,8 +132,7 @@ class ChoosesPrior(Adversarial):
     latent: Literal["normal", "uniform"] = "normal"
     """Numbers in a latent are standard normal, or uniform from -1 to 1."""
     fourier_features: int = 0
-    """Random Fourier features of latents and points that networks without convolutions see beside them (Tancik et al.,
-    arXiv 2006.10739); 0 is none."""
+    """Random Fourier features of latents and points that networks without convolutions see too (arXiv 2006.10739)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -56,18 +56,15 @@ class Harvest(DCGAN):
     kept: int = 24_000
     """Images of a harvest."""
     accept: float = 0.06
-    """A harvest keeps this share of the images that it looks at: those that obey the rule, or the best if these are too
-    few."""
+    """Share of the images looked at that a harvest keeps: those that obey the rule, or the best where few do."""
     from_each: int = 32
-    """If they are too few, it keeps at least so many from each neighbourhood of similar images; `kept` is the best of
-    all."""
+    """Where few do, it keeps at least so many of each neighbourhood of similar images; `kept` is the best of all."""
     feedback: float = 1.0
     """Share of the discriminator's real images that come from the harvest; the others are the best data."""
     target_score: float = 1.0
     """Mean exact score to hold. 1 is as high as it gets: the rule's weight then stays at its most."""
     rule_weight: float = 9.0
-    """At most so long is the rule's gradient on a sample, over the mean length of the discriminator's: as long as that
-    where the classifier is sure that it fails, and all of the harvest and of the samples around it obey."""
+    """The longest gradient of the rule on a sample, over the discriminator's mean (docs/method.md); 0 for no pull."""
     gate: bool = True
     """The rule's gradient acts only on samples that fail the exact rule."""
     honest: bool = True
