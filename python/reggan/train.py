@@ -52,7 +52,7 @@ class TrainOptions:
     preset: PresetName = "quick"
     """Where the defaults come from: quick takes minutes at 32 pixels, fine an hour at 64; paper is arXiv 2102.04593."""
     renderer: RendererName = "circles"
-    """What is drawn. Of others than circles all that fail the rule, unless --data.classes or --data.counts say which."""
+    """What is drawn. Of others than circles all that fail the rule, unless --data.classes or --data.counts is given."""
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH")] = ()
     """Images of your own: a folder, an IDX, .npy or .npz file, a set of shards; two of these to translate between."""
     run: Path | None = None
