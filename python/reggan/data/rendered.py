@@ -106,9 +106,11 @@ class Blobs:
             selection = BalancedSelection(self.spec, size, self.seed, rule, self.classes, self.below)
         else:
             selection = RangeSelection(self.spec, size, self.seed, rule, high=self.below)
-        if log and self.images:
+        blocks = range(-(-self.images // selection.block_size))
+        if log and any(selection.known(block) is None for block in blocks):
             with closing(Progress(self.images, unit="image")) as shown:
-                for first in range(0, self.images, selection.block_size):
+                for block in blocks:
+                    first = block * selection.block_size
                     selection.indices(first)
                     shown.advance(min(selection.block_size, self.images - first))
         return RenderedSet(selection, rule, self.images)
