@@ -50,7 +50,7 @@ class TrainOptions:
     recipe: RecipeName = "harvest"
     """How to train."""
     preset: PresetName = "quick"
-    """Where the defaults come from: quick takes minutes at 32 pixels, fine an hour at 64; paper is arXiv 2102.04593."""
+    """Whose defaults: quick (minutes, 32 pixels), fine (an hour, 64), paper (arXiv 2102.04593), pairs, or points."""
     renderer: RendererName = "circles"
     """What is drawn. Of others than circles all that fail the rule, unless --data.classes or --data.counts is given."""
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH")] = ()

@@ -132,7 +132,7 @@ class ChoosesPrior(Adversarial):
     latent: Literal["normal", "uniform"] = "normal"
     """Numbers in a latent are standard normal, or uniform from -1 to 1."""
     fourier_features: int = 0
-    """Random Fourier features of latents and points that networks without convolutions see too (arXiv 2006.10739)."""
+    """Random Fourier features (arXiv 2006.10739) that networks without convolutions see too; 0 is none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
