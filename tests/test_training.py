@@ -377,6 +377,21 @@ def test_auto_is_resolved_to_something_that_works():
     assert training.resolve(config) == config
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, "bfloat16"),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, "float32"),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True}, "bfloat16"),
+        ({"cpu_name": "AMD EPYC"}, "float32"),
+        ({}, "float32"),
+    ],
+)
+def test_bfloat16_is_taken_where_a_cpu_is_quicker_at_it(capabilities, precision, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert training.resolve(tiny(device="cpu", precision="auto")).precision == precision
+
+
 def test_bfloat16_trains_too(tmp_path):
     summary = train(tmp_path / "run", tiny(precision="bfloat16"))
     assert np.isfinite(list(summary["generator"].values())).all()

@@ -43,7 +43,7 @@ class TrainConfig:
     device: str = "auto"
     """cpu, cuda, cuda:1, mps, ...; auto takes an accelerator where there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """bfloat16 computes convolutions in mixed precision; auto does so where the hardware has it."""
+    """bfloat16 computes convolutions in mixed precision; auto does so where the hardware is quicker at it."""
     workers: int = 0
     """Processes that make batches, the same for any number; with 0 a small set of images is kept on the device."""
     ema: float = 0.995
