@@ -95,6 +95,10 @@ def test_what_a_study_beside_measured_by_the_same_standard_is_taken_over(results
 
     monkeypatch.setattr("reggan.experiments.study.fit", trained)
     arms, beside = EXPERIMENTS["far"].arms(results), results.with_name("beside")
+    # Records of other kinds of experiments lie there, too.
+    other = results.with_name("classifier") / "records" / "paper-seed0.json"
+    other.parent.mkdir(parents=True)
+    other.write_text(json.dumps({"config": {"network": "strided"}}))
     Study("the same", lambda work: {"again": arms["harvest"]}).run(beside, 2, reduced=True)
     for seed in range(2):
         taken, measured = beside / "records" / f"again-seed{seed}", results / "records" / f"harvest-seed{seed}"

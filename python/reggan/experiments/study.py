@@ -187,7 +187,7 @@ def _found_beside(path: Path, asked: Record) -> bool:
     """Whether a study beside this one has a record of this configuration, as its judge; it is then copied here."""
     for other in sorted(path.parents[2].glob(f"*/records/*-seed{asked['seed']}.json")):
         record = json.loads(other.read_text())
-        if asks_the_same(record["config"], asked) and record.get("is_judge"):
+        if record.get("is_judge") and asks_the_same(record["config"], asked):
             path.parent.mkdir(parents=True, exist_ok=True)
             for suffix in (".png", ".json"):
                 atomic_write(path.with_suffix(suffix), other.with_suffix(suffix).read_bytes())
