@@ -187,6 +187,7 @@ def _found_beside(path: Path, asked: Record) -> bool:
     """Whether a study beside this one has a record of this configuration, as its judge; it is then copied here."""
     for other in sorted(path.parents[2].glob(f"*/records/*-seed{asked['seed']}.json")):
         record = json.loads(other.read_text())
+        # Records of other kinds of experiments have configurations of other kinds, and no judge.
         if record.get("is_judge") and asks_the_same(record["config"], asked):
             path.parent.mkdir(parents=True, exist_ok=True)
             for suffix in (".png", ".json"):
