@@ -191,10 +191,11 @@ def test_classifiers_are_taught_and_tested(tmp_path):
         assert min(image.size) > 200
 
 
-def test_the_list_names_every_experiment(capsys):
+def test_the_list_names_every_experiment_in_two_columns(capsys):
     assert experiment.main(["--list"]) == 0
-    out = capsys.readouterr().out
-    assert all(name in out for name in EXPERIMENTS)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(EXPERIMENTS)
+    assert len({line.index(known.about) for line, known in zip(lines, EXPERIMENTS.values(), strict=True)}) == 1
 
 
 @pytest.mark.parametrize("arguments", [["no-such"], [], ["far", "--seeds", "-1"]])

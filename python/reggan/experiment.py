@@ -50,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _experiment(arguments: Sequence[str]) -> None:
     options = tyro.cli(ExperimentOptions, args=arguments, prog="python -m reggan.experiment")
     if options.list:
+        width = max(map(len, EXPERIMENTS))
         for name, experiment in EXPERIMENTS.items():
-            print(f"{name:12} {experiment.about}")
+            print(f"{name:{width}}  {experiment.about}")
         return
     out = options.out or Path("results") / options.name
     out.mkdir(parents=True, exist_ok=True)
