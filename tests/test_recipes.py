@@ -117,32 +117,67 @@ def test_a_harvest_aims_higher_where_the_generator_falls_short_of_the_target():
     assert float(begin(recipe, networks, batch)["score"]) == pytest.approx(0.875, abs=0.02)
 
 
-def test_the_rule_pulls_failing_samples_alone_and_as_hard_as_its_weight_says():
-    def gradients(harvested=1.0, **options):
-        """Gradients on the images, and what the classifier doubts of each."""
-        recipe, networks, batch = harvest(**options)
-        begin(recipe, networks, batch)
-        networks["memory"].weight.fill_(0.5)
-        networks["memory"].obeying.fill_(0.5)
-        networks["memory"].harvest_obeying.fill_(harvested)
-        # The running score is then at the target, and leaves the weight where it is.
-        networks["memory"].score.fill_(1.0 + 0.02 / 0.98 * (1 - 0.75))
-        recipe.pulled_generator_loss(CONNECTED, networks, batch)[0].backward()
-        images = networks["generator"].images
-        return images.grad, 1 - networks["classifier"](images.detach()).softmax(dim=1)[:, -1]
+class BehindTanh(Fixed):
+    """The same with a tanh after it: it keeps the gradients from before the tanh."""
 
-    alone, _ = gradients(rule_weight=0.0)
+    def forward(self, z):
+        return torch.tanh(super().forward(z))
+
+
+def pulls(generator=None, harvested=1.0, **options):
+    """Gradients that come back to a generator half of whose samples obey, and the classifier's log C of each sample."""
+    recipe, networks, batch = harvest(**options)
+    networks["generator"] = generator or networks["generator"]
+    begin(recipe, networks, batch)
+    networks["memory"].weight.fill_(0.5)
+    networks["memory"].obeying.fill_(0.5)
+    networks["memory"].harvest_obeying.fill_(harvested)
+    # The running score is then at the target, and leaves the weight where it is.
+    networks["memory"].score.fill_(1.0 + 0.02 / 0.98 * (1 - 0.75))
+    before = networks["generator"].images
+    before.grad = None
+    recipe.pulled_generator_loss(CONNECTED, networks, batch)[0].backward()
+    images = networks["generator"](torch.empty(4)).detach().requires_grad_()
+    return before.grad, images, networks["classifier"](images).log_softmax(dim=1)[:, -1]
+
+
+def test_the_rule_pulls_failing_samples_alone_and_as_hard_as_its_weight_says():
+    alone, *_ = pulls(rule_weight=0.0)
     assert (alone.flatten(1).norm(dim=1) > 0).all()
     # Half of the samples obey.
     length = 0.5 * 0.5 * float(alone.flatten(1).norm(dim=1).mean())
     for share in (1.0, 0.25):
-        pulled, doubt = gradients(share, rule_weight=2.0)
+        pulled, _, belief = pulls(harvested=share, rule_weight=2.0)
         pulled -= alone
         assert (pulled[[0, 2]] == 0).all()
-        found, asked = pulled[[1, 3]].flatten(1).norm(dim=1), share * length * doubt[[1, 3]]
+        found, asked = pulled[[1, 3]].flatten(1).norm(dim=1), share * length * (1 - belief.exp())[[1, 3]]
         assert found.tolist() == pytest.approx(asked.tolist(), rel=1e-3)
-    ungated, doubt = gradients(rule_weight=2.0, gate=False)
-    assert (ungated - alone).flatten(1).norm(dim=1).tolist() == pytest.approx((length * doubt).tolist(), rel=1e-3)
+    ungated, _, belief = pulls(rule_weight=2.0, gate=False)
+    found, asked = (ungated - alone).flatten(1).norm(dim=1), length * (1 - belief.exp())
+    assert found.tolist() == pytest.approx(asked.tolist(), rel=1e-3)
+
+
+def test_with_a_leak_the_rule_reaches_white_paper():
+    # White as of 1 - 1e-5, where hardly a gradient passes tanh, and ink that is gray.
+    paper, ink, leak = 6.0, 0.5, 0.1
+    before = [torch.where(image > 0, paper * image, ink * image) for image in (OBEYING, FAILING)] * 2
+    alone, *_ = pulls(BehindTanh(*before), rule_weight=0.0, leak=leak)
+    pulled, images, belief = pulls(BehindTanh(*before), rule_weight=2.0, leak=leak)
+    pulled -= alone
+    assert (pulled[[0, 2]] == 0).all()
+
+    slope = 1 - images.detach().square()
+    assert slope.min() < 1e-4 < leak < slope.max()
+    (upward,) = torch.autograd.grad(belief.sum(), images)
+    directions = (-slope.clamp(min=leak) * upward).flatten(1)
+    lengths = 0.5 * 0.5 * alone.flatten(1).norm(dim=1).mean() * (1 - belief.exp())
+    asked = lengths[:, None] * directions / directions.norm(dim=1, keepdim=True)
+    difference = (pulled.flatten(1) - asked)[[1, 3]].norm(dim=1)
+    assert (difference < 0.01 * lengths[[1, 3]]).all()
+
+    dry, *_ = pulls(BehindTanh(*before), rule_weight=2.0)
+    white = images.detach() > 0
+    assert (dry - alone)[1][white[1]].norm() < 1e-3 * pulled[1][white[1]].norm()
 
 
 def test_the_weight_rises_below_the_target_and_falls_above_it():

@@ -156,13 +156,13 @@ def _each(config: TrainConfig, options: str = "small") -> dict[str, TrainConfig]
     return {recipe.name: replace(config, recipe=recipe, steps=config.steps // recipe.batches) for recipe in recipes}
 
 
-def _harvest(config: TrainConfig, warmup: int) -> dict[str, TrainConfig]:
-    """Harvest has a warm-up, and rates that fall from about there."""
-    return {"harvest": replace(config, recipe=Harvest(**Harvest.small, warmup=warmup), decay=0.4)}
+def _harvest(config: TrainConfig, **options: Any) -> dict[str, TrainConfig]:
+    """Harvest has options of its own, a warm-up above all, and rates that fall from about its end."""
+    return {"harvest": replace(config, recipe=Harvest(**Harvest.small, **options), decay=0.4)}
 
 
 PRESETS: dict[str, dict[str, TrainConfig]] = {
-    "fine": _each(_FINE) | _harvest(_FINE, warmup=6500),
+    "fine": _each(_FINE) | _harvest(_FINE, warmup=6500, leak=0.1),
     "pairs": _each(_PAIRS),
     "paper": _each(_PAPER, "full"),
     "points": _each(_POINTS, "of_points") | {"toy-1d": replace(_LINE, recipe=Toy1D())},

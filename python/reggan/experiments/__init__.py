@@ -67,8 +67,8 @@ def _with(recipe: Recipe, config: TrainConfig = _HARVEST) -> TrainConfig:
     return replace(config, recipe=recipe, decay=preset("quick", "dcgan").decay)
 
 
-def _harvest(**options: object) -> TrainConfig:
-    return replace(_HARVEST, recipe=replace(_HARVEST.recipe, **options))
+def _harvest(config: TrainConfig = _HARVEST, /, **options: object) -> TrainConfig:
+    return replace(config, recipe=replace(config.recipe, **options))
 
 
 def _plain(recipe: type[DCGAN] = DCGAN, **options: object) -> DCGAN:
@@ -128,6 +128,7 @@ def _fine(work: Path) -> dict[str, Arm]:
     best = replace(fine, data=Blobs(images=7540, classes=(9, 10)))
     return {
         "harvest": Arm("Harvest", fine),
+        "no-leak": Arm("Harvest without a leak", _harvest(fine, leak=0.0)),
         "dcgan": Arm("DCGAN", _with(_plain(), fine)),
         "filtered": Arm("DCGAN on s ≥ 0.85", _with(_plain(), best)),
     }
@@ -138,7 +139,7 @@ def _far(work: Path) -> dict[str, Arm]:
     far = replace(_HARVEST, rule=_FAR_RULE, data=Blobs(images=37_700, classes=(1, 2, 3, 4, 5, 6), below=0.6))
     return {
         "harvest": Arm("Harvest", far),
-        "harvest-best": Arm("Harvest of the best of all", replace(far, recipe=_harvest(from_each=24_000).recipe)),
+        "harvest-best": Arm("Harvest of the best of all", _harvest(far, from_each=24_000)),
         "dcgan": Arm("DCGAN", _with(_plain(), far)),
         "filtered": Arm("DCGAN on the best fifth", _with(_plain(pool=5), far)),
         "wdcgan": Arm("WDCGAN", _with(_plain(WDCGAN), far)),

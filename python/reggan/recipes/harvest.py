@@ -40,6 +40,8 @@ _ENOUGH = 1 / 6
 """Where so many images obey the rule, of those that a harvest keeps, it keeps no others."""
 _LOOK = 4096
 """Images that a harvest makes at once."""
+_FLAT = 1e-6
+"""Where the last tanh is as flat as this, float32 has rounded it to 1."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Harvest(DCGAN):
     """The longest gradient of the rule on a sample, over the discriminator's mean (docs/method.md); 0 for no pull."""
     gate: bool = True
     """The rule's gradient acts only on samples that fail the exact rule."""
+    leak: float = 0.0
+    """The least slope of the last tanh for the rule's gradient, so that it reaches white; 0 for tanh as it is."""
     honest: bool = True
     """The classifier keeps learning, half from data, half from generated images with their exact scores."""
     replay: int = 4096
@@ -90,6 +94,7 @@ class Harvest(DCGAN):
             feedback=(0.0, 1.0),
             target_score=(0.0, 1.0),
             rule_weight=(0.0, 1000.0),
+            leak=(0.0, 1.0),
             replay=(1, 10**6),
             classifier_steps=(0, 10**9),
             classifier_width=(1, 4096),
@@ -132,7 +137,7 @@ class Harvest(DCGAN):
 
         The recipe has the defaults of all options that act later: runs whose openings are equal begin alike.
         """
-        later = ("rounds", "accept", "from_each", "feedback", "target_score", "rule_weight", "gate")
+        later = ("rounds", "accept", "from_each", "feedback", "target_score", "rule_weight", "gate", "leak")
         defaults = {name: getattr(Harvest, name) for name in later}
         return replace(self, **defaults), self.classifier_steps + min(self.warmup, steps)
 
@@ -228,6 +233,9 @@ class Harvest(DCGAN):
         rule's weight w, the running share p of samples that obey, and the share h of the harvest that does. So no scale
         of either network matters, nothing is torn apart while hardly a sample obeys, or pulled to where no real image
         is, and nothing is moved where the classifier has nothing to say. The generator is moved along g + r.
+
+        White is where the generator's last tanh is flat, and of an r that would darken it hardly a part arrives. With a
+        `leak` that tanh has at least this slope for r, and lengths are measured behind it, on the way back.
         """
         memory, ranks = cast(Memory, networks["memory"]), batch.ranks
         batch = self.best(batch)
@@ -247,10 +255,12 @@ class Harvest(DCGAN):
         logits = networks["classifier"](leaf).float()
         (obedience,) = torch.autograd.grad(losses.rule_top(logits, logits).sum(), leaf)
         doubt = 1 - logits.detach().softmax(dim=1)[:, -1]
-        scale = ranks.mean(realism.flatten(1).norm(dim=1).mean())
+        slope = 1 - leaf.detach().square() if self.leak else torch.ones_like(leaf)
+        scale = ranks.mean((slope * realism).flatten(1).norm(dim=1).mean())
         length = memory.weight * memory.obeying * memory.harvest_obeying * scale * failing * doubt
-        obedience = F.normalize(obedience.flatten(1), dim=1) * length[:, None]
-        pull = (images * (realism + obedience.view_as(realism))).sum()
+        obedience = (slope.clamp(min=self.leak) * obedience).flatten(1)
+        obedience = (F.normalize(obedience, dim=1) * length[:, None]).view_as(slope) / slope.clamp(min=_FLAT)
+        pull = (images * (realism + obedience)).sum()
         # Its value is the adversarial loss, its gradient that of the pull.
         loss = adversarial.detach() + pull - pull.detach()
         return loss, {
