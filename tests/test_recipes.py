@@ -135,7 +135,6 @@ def pulls(generator=None, harvested=1.0, **options):
     # The running score is then at the target, and leaves the weight where it is.
     networks["memory"].score.fill_(1.0 + 0.02 / 0.98 * (1 - 0.75))
     before = networks["generator"].images
-    before.grad = None
     recipe.pulled_generator_loss(CONNECTED, networks, batch)[0].backward()
     images = networks["generator"](torch.empty(4)).detach().requires_grad_()
     return before.grad, images, networks["classifier"](images).log_softmax(dim=1)[:, -1]
