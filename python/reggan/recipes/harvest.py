@@ -41,7 +41,7 @@ _ENOUGH = 1 / 6
 _LOOK = 4096
 """Images that a harvest makes at once."""
 _FLAT = 1e-6
-"""Where the last tanh is as flat as this, float32 has rounded it to 1."""
+"""The slope of the last tanh is not divided by less: where it is flatter, float32 has next to nothing left of it."""
 
 
 @dataclass(frozen=True)
