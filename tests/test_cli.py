@@ -327,6 +327,22 @@ def test_reggan_is_the_same_commands(run, capsys, tmp_path):
     assert any("train" in line for line in err)
 
 
+PRINTS = "import sys; from reggan.cli import execute; sys.exit(execute(lambda: print('x')))"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["-m", "reggan.train", "--help"], ["-c", PRINTS], ["-u", "-c", PRINTS]],
+    ids=["help", "buffered", "unbuffered"],
+)
+def test_a_command_whose_output_nobody_reads_ends_silently(command, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
 def test_modules_run_without_a_warning():
     # `python -m` warns of a module that importing its package has imported already.
     run = {"data": "data.__main__"}

@@ -1,11 +1,13 @@
 """The command line: `reggan COMMAND`, the same commands as `python -m reggan.COMMAND`, and how they end.
 
-Exit codes: 0 done, 1 a failure that is explained on standard error in one line, 2 wrong usage, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 a failure that is explained on standard error in one line, 2 wrong usage, 130 stopped by Ctrl-C,
+141 ended, silently, since nobody reads what it prints any more (as after `| head`).
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,6 +29,17 @@ class UsageError(Exception):
 def execute(command: Callable[[], None]) -> int:
     """Run a command, and turn what it raises into one line on standard error and an exit code."""
     try:
+        try:
+            return _outcome(command)
+        finally:  # --help leaves by SystemExit
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter fails on what is left
+        return 141
+
+
+def _outcome(command: Callable[[], None]) -> int:
+    try:
         command()
     except UsageError as error:
         return _fail(error, 2)
@@ -34,6 +47,8 @@ def execute(command: Callable[[], None]) -> int:
         return _fail(str(error) or "interrupted", 130)
     except MemoryError as error:
         return _fail(f"out of memory: {error}" if str(error) else "out of memory", 1)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, ArithmeticError) as error:
         return _fail(error, 1)
     except RuntimeError as error:
