@@ -17,7 +17,7 @@ from reggan.config import config_from_json, config_to_json, preset
 from reggan.data import Blobs
 from reggan.experiments import EXPERIMENTS, PlainStudy, measures
 from reggan.experiments.arithmetic import arithmetic
-from reggan.experiments.records import asks_the_same
+from reggan.experiments.records import asks_the_same, table
 from reggan.experiments.study import COLUMNS, Study
 from reggan.specs import Polygons
 from reggan.training import create_run, fit, open_run
@@ -143,6 +143,12 @@ def test_arms_that_begin_alike_share_that_and_end_as_if_each_were_alone(tmp_path
         fit(alone)
         for name in ("metrics.jsonl", "summary.json"):
             assert (alone / name).read_bytes() == (runs / f"{arm}-seed0" / name).read_bytes()
+
+
+def test_a_mean_that_is_rounded_to_0_has_no_minus():
+    gap = {"mean": -2e-4, "std": 1e-3, "seeds": [-1.2e-3, 8e-4]}
+    shown = table({"arm": {"label": "Arm", "gap": gap}}, {"gap": ("gap", lambda _: None, ".3f")})
+    assert shown.splitlines()[-1] == "| Arm | 2 | 0.000 ± 0.001 |"
 
 
 def test_no_seeds_make_tables_of_what_is_there(results, tmp_path, capsys):

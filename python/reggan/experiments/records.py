@@ -126,4 +126,4 @@ def _cell(column: Record | None, form: str) -> str:
     if column is None:
         return "–"
     deviation = f" ± {column['std']:{form}}" if len(column["seeds"]) > 1 else ""
-    return f"{column['mean']:{form}}{deviation}"
+    return f"{column['mean']:z{form}}{deviation}"  # z: no minus before a rounded 0
