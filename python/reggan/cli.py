@@ -33,9 +33,9 @@ def execute(command: Callable[[], None]) -> int:
             return _outcome(command)
         finally:  # --help leaves by SystemExit
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:  # what was printed cannot be written: nobody reads it, or the disk is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter fails on what is left
-        return 141
+        return 141 if isinstance(error, BrokenPipeError) else _fail(error, 1)
 
 
 def _outcome(command: Callable[[], None]) -> int:
