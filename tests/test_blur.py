@@ -93,6 +93,16 @@ def test_values_beyond_black_and_white() -> None:
     np.testing.assert_allclose(reggan.gaussian_blur(image, 2), expected(image, 2), rtol=0, atol=1e-2)
 
 
+@pytest.mark.parametrize("border", ["reflect", "periodic"])
+@pytest.mark.parametrize("sigma", [10.0, 20.0])
+def test_nothing_is_outside_where_an_image_goes_on(border: Any, sigma: float) -> None:
+    images = noise((2, 30, 30), np.float32)
+    found = reggan.gaussian_blur(images, sigma, border=border)
+    np.testing.assert_array_equal(reggan.gaussian_blur(images, sigma, border=border, outside=1e10), found)
+    small = reggan.gaussian_blur(1e-6 * images, sigma, border=border)
+    np.testing.assert_allclose(1e6 * small, found, atol=1e-6)
+
+
 def test_layouts_and_kinds_of_arrays() -> None:
     images = noise((6, 20, 30), np.uint8)
     found = reggan.gaussian_blur(images, 1.5)
@@ -117,6 +127,7 @@ def test_layouts_and_kinds_of_arrays() -> None:
         (ValueError, "sigma", np.zeros((3, 4, 4), np.uint8), {"sigma": [1.0, 2.0]}),
         (ValueError, "border", np.zeros((4, 4), np.uint8), {"sigma": 1.0, "border": "constant"}),
         (ValueError, "outside", np.zeros((4, 4), np.uint8), {"sigma": 1.0, "outside": float("inf")}),
+        (ValueError, "outside", np.zeros((4, 4), np.uint8), {"sigma": 1.0, "outside": 1e31}),
         (ValueError, "shape", np.zeros((2, 3, 4, 4), np.uint8), {"sigma": 1.0}),
         (ValueError, "shape", np.zeros(4, np.uint8), {"sigma": 1.0}),
         (ValueError, "32768", np.zeros((3, 0, 4), np.uint8), {"sigma": 1.0}),

@@ -19,6 +19,7 @@ from reggan.data import (
     RangeSelection,
     Traffic,
     load_batches,
+    quantize,
 )
 
 RULE = Connected()
@@ -53,6 +54,17 @@ def test_access_is_random_and_images_differ():
     for position, image in zip(far, images, strict=True):
         assert (selection.render([position])[0] == image).all()
     assert len(np.unique(selection[0:5000])) == 5000
+
+
+def test_what_is_no_range_of_positions_is_said():
+    selection = BalancedSelection(FLAT, 32)
+    assert (selection[3:6] == selection[:6][3:]).all()
+    with pytest.raises(IndexError, match="the range has no end"):
+        selection[3:]
+    with pytest.raises(IndexError, match="position -3 is before the first"):
+        selection[-3:2]
+    with pytest.raises(TypeError, match="3 is no range"):
+        selection[3]
 
 
 def test_selection_is_what_a_plain_scan_accepts():
@@ -114,6 +126,20 @@ def test_loading_starts_anywhere(images):
     for start in (1, 3, 7):
         first = next(load_batches(data.open(32, RULE), 16, seed=3, start=start))
         assert all(torch.equal(a, b) for a, b in zip(first, whole[start], strict=True))
+
+
+@pytest.mark.parametrize("images", [0, 50])
+def test_an_empty_batch_is_refused(images):
+    data = Blobs(images=images).open(32, RULE)
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        load_batches(data, 0)
+
+
+def test_numbers_that_are_none_are_no_ink():
+    images = torch.tensor([-2.0, -1.0, 0.0, 1.0, torch.inf])
+    assert quantize(images).tolist() == [0, 0, 128, 255, 255]
+    with pytest.raises(ArithmeticError, match="hold NaN"):
+        quantize(torch.tensor([0.0, torch.nan]))
 
 
 def test_an_epoch_shows_every_image_once_and_the_next_in_another_order():

@@ -486,6 +486,8 @@ def test_golden_bytes_of_every_instruction_set(level: str) -> None:
         (BinaryBlobs, "count", (3, 257)),
         (BinaryBlobs, "threshold", -0.1),
         (BinaryBlobs, "threshold", math.nan),
+        (BinaryBlobs, "threshold", math.inf),
+        (BinaryBlobs, "threshold", 10**400),
         (BinaryBlobs, "blobs", "white"),
         (BinaryBlobs, "reduced", 0),
         (BinaryBlobs, "reduced", 65),
@@ -502,6 +504,7 @@ def test_golden_bytes_of_every_instruction_set(level: str) -> None:
         (Polygons, "margin", math.inf),
         (Spheres, "count", (2, 1)),
         (Spheres, "radius", (0.0, 1.0)),
+        (Spheres, "radius", (1.0, 10**400)),
         (Spheres, "blur", (0.0, 65.0)),
         (Spheres, "border", "wrap"),
     ],
@@ -534,7 +537,9 @@ def test_sizes_that_do_not_fit_the_spec() -> None:
         reggan.render(Spheres(), 1, size=(8, 8))
     with pytest.raises(TypeError, match="height, width"):
         reggan.render(Polygons(), 1, size=(8, 8, 8))
-    with pytest.raises(ValueError, match="32768"):
+    with pytest.raises(ValueError, match="32768; an image that is reduced by 8 is drawn at that size"):
         reggan.render(BinaryBlobs(reduced=8), 1, size=(1, 5000))
+    with pytest.raises(ValueError, match=r"count is up to 256.* 4194304 random pixels in an image of 1 x 32768"):
+        reggan.render(BinaryBlobs(count=(256, 256)), 1, size=(1, 32768))
     with pytest.raises(ValueError, match="pixels"):
         reggan.render(Spheres(), 1, size=2000)

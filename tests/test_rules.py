@@ -98,6 +98,15 @@ def test_bounds_of_ink_that_make_no_sense_are_refused(low, high):
     assert Ink(0, 1)(np.zeros((2, 3, 3), np.uint8)).tolist() == [1, 1]
 
 
+def test_one_pixel_in_millions_is_seen():
+    image = np.zeros((1, 8192, 8192), np.uint8)
+    image[0, 0, 0] = 255
+    for rule in (Ink(1, 1), Symmetric(1)):
+        assert 0.999 < rule(image)[0] < 1
+    image[0, 0, -1] = 255
+    assert Symmetric(1)(image)[0] == 1
+
+
 def test_solid_counts_holes():
     image = np.full((1, 9, 9), 255, np.uint8)
     assert Solid()(image)[0] == 0
@@ -127,16 +136,22 @@ def test_what_is_no_rule_is_said(name):
 
 def test_a_rule_of_ones_own_is_found_by_its_import_path(monkeypatch, tmp_path):
     (tmp_path / "my_rules.py").write_text(
-        "from reggan import Connected\nloose = Connected(threshold=0.25, connectivity=8)\nnumber = 3\n"
+        "from dataclasses import dataclass\nfrom reggan import Connected, Rule\n"
+        "loose = Connected(threshold=0.25, connectivity=8)\nnumber = 3\n"
+        "@dataclass\nclass Changing(Rule):\n    limit: float = 0.5\n    def __call__(self, images): ...\n"
+        "changing = Changing()\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert resolve_rule("my_rules:loose") == Connected(0.25, 8)
     with pytest.raises(ValueError, match=r"is a int, not a reggan\.Rule"):
         resolve_rule("my_rules:number")
+    with pytest.raises(ValueError, match=r"is a Changing that may change; make it a dataclass\(frozen=True\)"):
+        resolve_rule("my_rules:changing")
     with pytest.raises(ValueError, match="cannot be loaded"):
         resolve_rule("my_rules:absent")
-    with pytest.raises(ValueError, match="cannot be loaded"):
-        resolve_rule("no_such_module:rule")
+    for name in ("no_such_module:rule", "./my_rules:loose", ":loose"):
+        with pytest.raises(ValueError, match="cannot be loaded"):
+            resolve_rule(name)
 
 
 def test_an_unknown_rule_names_the_known_ones():

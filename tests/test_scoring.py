@@ -314,6 +314,17 @@ def test_the_widest_image_has_exact_areas() -> None:
     assert found.score == np.float32(700 / 1099)
 
 
+def test_a_stray_pixel_beside_ever_so_much_ink_is_seen() -> None:
+    image = np.zeros((1, 5794, 5794), np.uint8)
+    image[0, :2, :2] = 255
+    image[0, 0, 0] = 0
+    assert image.size > 2**25
+    below = np.nextafter(np.float32(1), np.float32(0))
+    assert reggan.score(image)[0] == reggan.analyze(image).score[0] == below
+    image[0, 0, 1] = 0
+    assert reggan.score(image)[0] == 1
+
+
 def test_types_of_the_results() -> None:
     found = reggan.analyze(np.ones((3, 4, 5), np.uint8))
     types = dict.fromkeys(oracles.FIELDS, "i8") | {"score": "f4", "bbox": "i4", "centroid": "f8"}

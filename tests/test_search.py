@@ -116,6 +116,8 @@ DAMAGE = {
     "stream version": lambda raw: json.dumps({**raw, "source": {**raw["source"], "stream_version": 10**6}}),
     "unknown renderer 'squares'": lambda raw: json.dumps({**raw, "source": {**raw["source"], "renderer": "squares"}}),
     "do not fit": lambda raw: json.dumps({**raw, "gaps": raw["gaps"][:-1]}),
+    "indices do not fit": lambda raw: json.dumps({**raw, "gaps": [*raw["gaps"][:-1], 0]}),
+    "not in integers": lambda raw: json.dumps({**raw, "gaps": [*raw["gaps"][:-1], 0.5]}),
     "'rule'": lambda raw: json.dumps({key: value for key, value in raw.items() if key != "rule"}),
 }
 

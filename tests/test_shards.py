@@ -123,9 +123,12 @@ def test_what_cannot_be_opened_is_said(made, tmp_path):
     (made / "images-00003-of-00010.npy").unlink()
     (made / "images-00004-of-00010.npy").write_bytes(b"\x93NUMPY")
     np.save(made / "images-00005-of-00010.npy", np.zeros(3))
+    (made / "images-00006-of-00010.npy").write_bytes(b"")
+    (made / "images-00007-of-00010.npy").write_bytes(b"PK\x03\x04")
     with pytest.raises(FileNotFoundError, match="images-00003"):
         shards.images([30])
-    for position, message in ((40, "images-00004.* is damaged"), (50, r"images-00005.*float64 of the shape \(3,\)")):
+    wrong = ["images-00004.* is damaged", r"images-00005.*float64 of the shape \(3,\)", "06.* damaged", "07.* damaged"]
+    for position, message in zip((40, 50, 60, 70), wrong, strict=True):
         with pytest.raises(ValueError, match=message):
             shards.images([position])
 
@@ -428,6 +431,7 @@ def test_an_export_goes_on_and_keeps_to_its_source(made, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["export", str(made), str(out), "--images", "20"]) == 0
     before = contents(out)
+    assert main(["export", str(made), str(out), "--images", "20"]) == 0
     (out / "00000007.png").unlink()
     (out / "00000008.png").write_bytes(b"")
     kept = (out / "00000006.png").stat().st_mtime_ns

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -269,3 +270,14 @@ def test_a_signal_handler_that_returns_lets_the_call_finish() -> None:
             assert (scores == scores[0]).all() and scores[0] > 0
         assert rings
     """)
+
+
+def test_an_array_that_another_thread_writes_is_said() -> None:
+    images = np.empty((200_000, 32, 32), np.uint8)
+    with ThreadPoolExecutor() as pool:
+        rendered = pool.submit(reggan.render, reggan.Circles(), len(images), size=32, out=images, threads=1)
+        time.sleep(0.1)
+        with pytest.raises(RuntimeError, match="already borrowed by a call in another thread"):
+            reggan.score(images[:3])
+        rendered.result()
+    reggan.score(images[:3])

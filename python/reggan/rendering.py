@@ -25,6 +25,9 @@ Indices: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
 Size: TypeAlias = int | tuple[int, ...]
 """Side in pixels, or (height, width); of volumes (depth, height, width). 1 to 32,768 each."""
 
+_FARTHEST = 1e30
+"""The largest value beyond the sides of an image: sums in float32 stay finite, of uint8 too."""
+
 STREAM_VERSION: int = _core.STREAM_VERSION
 """The version of the images: the same seed and index give the same image as long as it stays the same."""
 
@@ -242,8 +245,8 @@ def gaussian_blur(
     sigmas = np.ascontiguousarray(np.broadcast_to(sigmas, len(stack)))
     if not np.all((sigmas >= 0) & (sigmas <= _core.MAX_SIDE)):
         raise ValueError(f"sigma is {sigma}, but must be from 0 to {_core.MAX_SIDE}")
-    if not np.isfinite(outside):
-        raise ValueError(f"outside is {outside}, but must be finite")
+    if not abs(outside) <= _FARTHEST:
+        raise ValueError(f"outside is {outside}, but must be from -{_FARTHEST:g} to {_FARTHEST:g}")
     result = allocate(given.shape, given.dtype) if out is None else writable(out, given.shape, given.dtype)
     if np.may_share_memory(result, stack):
         raise ValueError("out shares memory with the images; give another array")

@@ -24,6 +24,9 @@ TENTHS = tuple((2 * k + 1) / 20 for k in range(10))
 """Edges of the 11 classes round(10 s), rounding half up: 0.05, 0.15, ..., 0.95."""
 
 
+_BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
+
+
 def darkest(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """What rules see of images: gray ones (N, H, W) as they are, of RGB (N, 3, H, W) the darkest channel, (N, H, W)."""
     return images.min(axis=1) if images.ndim == 4 else images
@@ -95,7 +98,7 @@ class Ink(Rule):
         share = area / math.prod(images.shape[-2:])
         below = share / self.low if self.low else np.ones_like(share)
         above = (1 - share) / (1 - self.high) if self.high < 1 else np.ones_like(share)
-        return np.minimum(np.minimum(below, above), 1).astype(np.float32)
+        return _rounded(np.minimum(below, above))
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Symmetric(Rule):
         mirrored = ink[..., ::-1]
         common, either = (np.count_nonzero(pixels, axis=(-2, -1)) for pixels in (ink & mirrored, ink | mirrored))
         scores: npt.NDArray[np.float64] = common / np.maximum(either, 1) / self.overlap
-        return np.minimum(scores, 1).astype(np.float32)
+        return _rounded(scores)
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,11 @@ RULES: dict[str, Rule] = {
 }
 
 
+def _rounded(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Scores of at most 1, as float32, which is 1 only where they reach it."""
+    return np.where(scores < 1, np.minimum(scores.astype(np.float32), _BELOW_ONE), np.float32(1))
+
+
 def resolve_rule(name: str) -> Rule:
     """Find a rule by its name in RULES, or one of your own as "package.module:attribute".
 
@@ -185,10 +193,12 @@ def resolve_rule(name: str) -> Rule:
             raise ValueError(f"unknown rule {name!r}: {told}; {_known()}") from error
     try:
         rule = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"rule {name!r} cannot be loaded: {error}; {_known()}") from error
     if not isinstance(rule, Rule):
         raise ValueError(f"{name!r} is a {type(rule).__name__}, not a reggan.Rule; {_known()}")
+    if type(rule).__hash__ is None:
+        raise ValueError(f"{name!r} is a {type(rule).__name__} that may change; make it a dataclass(frozen=True)")
     return rule
 
 

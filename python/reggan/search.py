@@ -83,9 +83,12 @@ class Found:
             if raw["format"] != FORMAT:
                 raise ValueError(f"it has format {raw['format']!r}, and this version of reggan reads format {FORMAT}")
             source, start = Source.from_json(raw["source"]), raw["start"]
+            if not all(type(number) is int for number in (start, raw["searched"], *raw["gaps"])):
+                raise ValueError("what it counts is not in integers")
             indices = np.cumsum(np.array([start, *raw["gaps"]], np.uint64), dtype=np.uint64)[1:]
             found = cls(indices, raw["searched"], source.spec, source.seed, source.size, raw["rule"], start)
-            if len(indices) != raw["found"] or (len(indices) and int(indices[-1]) >= start + found.searched):
+            rising = all(gap > 0 for gap in raw["gaps"][1:])
+            if len(indices) != raw["found"] or not rising or (indices[-1:] >= start + found.searched).any():
                 raise ValueError("its indices do not fit the numbers beside them")
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"{path} is not what a search saved: {error or repr(error)}") from error

@@ -6,7 +6,6 @@ Lengths are in pixels of an image whose shortest side is 64, and scale with the 
 from __future__ import annotations
 
 import dataclasses
-import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -192,11 +191,11 @@ def _check_range(spec: Any, name: str, least: float, most: float, *, above: bool
     given, kind = getattr(spec, name), type(_default(spec, name)[0])
     if not (isinstance(given, Sequence) and len(given) == 2 and all(_is_number(end, kind) for end in given)):
         raise TypeError(f"{name} is {given!r}, but must be two {_plural(kind)}, (low, high)")
-    low, high = map(kind, given)
+    low, high = given
     if not (least <= low <= high <= most and (low > least or not above)):
         allowed = f"{least} {'<' if above else '<='} low <= high <= {most}"
         raise ValueError(f"{name} is ({low}, {high}), but must be (low, high) with {allowed}")
-    object.__setattr__(spec, name, (low, high))
+    object.__setattr__(spec, name, (kind(low), kind(high)))
 
 
 def _check_number(spec: Any, name: str, least: float, most: float) -> None:
@@ -204,7 +203,7 @@ def _check_number(spec: Any, name: str, least: float, most: float) -> None:
     given, kind = getattr(spec, name), type(_default(spec, name))
     if not _is_number(given, kind):
         raise TypeError(f"{name} is {given!r}, but must be one of the {_plural(kind)}")
-    if not (math.isfinite(given) and least <= given <= most):
+    if not least <= given <= most:
         raise ValueError(f"{name} is {given}, but must be from {least} to {most}")
     object.__setattr__(spec, name, kind(given))
 

@@ -211,7 +211,12 @@ def load_batches(
     A function of (images, batch_size, seed, start) alone; `seed` orders the epochs of a set with an end. With no
     workers a set is kept on the device if it fits in a quarter of a GPU's free memory, or in 256 MiB on a CPU. Else
     batches are made as they are needed, by this process or by `workers` others; for a GPU they are in pinned memory.
+
+    Raises:
+        ValueError: an empty batch.
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}, must be at least 1")
     target = torch.device(device)
     if not workers and DevicePool.fits(images, target):
         return DevicePool(images, target).batches(batch_size, seed=seed, start=start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 from contextlib import closing
 from dataclasses import dataclass
@@ -125,7 +126,8 @@ def _pictures(images: npt.NDArray[Any], source: Source) -> npt.NDArray[np.uint8]
     pixels = _to_bytes(images)
     if source.is_color:
         return np.ascontiguousarray(np.moveaxis(pixels, 1, -1))
-    return pixels.reshape(len(pixels), -1, pixels.shape[-1])
+    *above, width = pixels.shape[1:]
+    return pixels.reshape(len(pixels), math.prod(above), width)
 
 
 def overview(images: ImageSet, count: int) -> bytes:

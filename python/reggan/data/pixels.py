@@ -27,5 +27,11 @@ def normalize(images: Tensor) -> Tensor:
 
 
 def quantize(images: Tensor) -> Tensor:
-    """Images of float in [-1, 1] to the nearest uint8, white paper 255: what is saved, and what is scored."""
+    """Images of float in [-1, 1] to the nearest uint8, white paper 255: what is saved, and what is scored.
+
+    Raises:
+        ArithmeticError: a NaN, which would be ink.
+    """
+    if images.isnan().any():
+        raise ArithmeticError("generated images hold NaN: the training diverged; try a smaller --lr")
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -101,7 +101,10 @@ class Selection(ABC):
 
     def indices(self, positions: npt.ArrayLike) -> UInts:
         """Renderer's indices of the set's images at these positions (N,)."""
-        blocks, offsets = np.divmod(np.asarray(positions, np.int64), self.block_size)
+        wanted = np.asarray(positions, np.int64)
+        if wanted.min(initial=0) < 0:
+            raise IndexError(f"position {wanted.min()} is before the first, 0: the set has no end to count from")
+        blocks, offsets = np.divmod(wanted, self.block_size)
         chosen = np.empty(blocks.shape, np.uint64)
         for block in np.unique(blocks):
             here = blocks == block
@@ -109,7 +112,16 @@ class Selection(ABC):
         return chosen
 
     def __getitem__(self, positions: slice) -> UInts:
-        """Renderer's indices of a range of positions with an end."""
+        """Renderer's indices of a range of positions with an end.
+
+        Raises:
+            TypeError: not a range.
+            IndexError: no end, as the set has none, or a position before 0.
+        """
+        if not isinstance(positions, slice):
+            raise TypeError(f"{positions!r} is no range of positions; `indices` takes single ones")
+        if positions.stop is None:
+            raise IndexError("the range has no end, and neither has the set; give one, such as [3:10]")
         return self.indices(np.arange(positions.start or 0, positions.stop, positions.step))
 
     def render(self, positions: npt.ArrayLike, threads: int | None = None) -> npt.NDArray[np.uint8]:

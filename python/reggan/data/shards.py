@@ -241,14 +241,14 @@ class Shards:
     def _map(self, shard: int, kind: str) -> npt.NDArray[Any]:
         path = self.path / self.plan.file(shard, kind)
         try:
-            mapped = np.load(path, mmap_mode="r")
+            mapped = npy.open_memmap(path, mode="r")
         except ValueError as error:
             raise ValueError(f"{path} is damaged: {error}") from error
         if (mapped.shape, mapped.dtype) != (self.plan.shape(shard, kind), self.plan.dtype(kind)):
             raise ValueError(
                 f"{path} holds {mapped.dtype} of the shape {mapped.shape}, which the manifest does not say"
             )
-        return mapped  # type: ignore[no-any-return]
+        return mapped
 
 
 def open_shards(path: str | os.PathLike[str]) -> Shards:

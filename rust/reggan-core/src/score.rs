@@ -16,7 +16,11 @@ pub fn score(
     for_each_tally(images, options, scores, runner, |tally| ratio(tally.largest_area, tally.area))
 }
 
-/// The score, rounded once.
+/// The score, rounded once; 1 only of foreground in one piece, however little of it is elsewhere.
 pub(crate) fn ratio(largest_area: u64, area: u64) -> f32 {
-    if area == 0 { 0.0 } else { (largest_area as f64 / area as f64) as f32 }
+    if area == 0 {
+        return 0.0;
+    }
+    let ratio = (largest_area as f64 / area as f64) as f32;
+    if largest_area < area { ratio.min(1.0f32.next_down()) } else { ratio }
 }

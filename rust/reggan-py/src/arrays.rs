@@ -1,12 +1,13 @@
 //! NumPy arrays as the kernels read and write them.
 
 use half::f16;
-use ndarray::{ArrayView4, Axis, Ix4};
+use ndarray::{ArrayView4, Axis, Dimension, Ix4};
 use numpy::{
-    Element, PyArrayDescrMethods, PyReadonlyArray3, PyReadonlyArrayDyn, PyReadwriteArray3,
-    PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods, dtype,
+    BorrowError, Element, PyArray, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray, PyReadonlyArray3,
+    PyReadonlyArrayDyn, PyReadwriteArray, PyReadwriteArray3, PyReadwriteArrayDyn, PyUntypedArray,
+    PyUntypedArrayMethods, dtype,
 };
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use reggan_core::{Batch, BitOrder, Blur, Images, PackedBatch, Pixels};
 
@@ -43,11 +44,11 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ImageArray<'py> {
         };
         let given = array.dtype();
         match (given.kind(), given.itemsize()) {
-            (b'f', 8) => array.extract().map(Self::Float64),
-            (b'f', 4) => array.extract().map(Self::Float32),
-            (b'f', 2) => array.extract().map(Self::Float16),
-            (b'u', 1) => array.extract().map(Self::Uint8),
-            (b'b', 1) => as_bytes(&array)?.extract().map(Self::Bool),
+            (b'f', 8) => read(&array).map(Self::Float64),
+            (b'f', 4) => read(&array).map(Self::Float32),
+            (b'f', 2) => read(&array).map(Self::Float16),
+            (b'u', 1) => read(&array).map(Self::Uint8),
+            (b'b', 1) => read(&as_bytes(&array)?).map(Self::Bool),
             _ => Err(PyTypeError::new_err(format!("images of dtype {given} are not served"))),
         }
     }
@@ -93,10 +94,17 @@ fn volumes<'a, T: Element>(
 }
 
 /// Images to write, C-contiguous.
-#[derive(FromPyObject)]
 pub(crate) enum PixelArray<'py> {
     Float32(PyReadwriteArrayDyn<'py, f32>),
     Uint8(PyReadwriteArrayDyn<'py, u8>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for PixelArray<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if is_float32(&object)? { write(&object).map(Self::Float32) } else { write(&object).map(Self::Uint8) }
+    }
 }
 
 impl PixelArray<'_> {
@@ -119,10 +127,10 @@ impl<'py> BlurArrays<'py> {
         images: &Bound<'py, PyUntypedArray>,
         blurred: &Bound<'py, PyUntypedArray>,
     ) -> PyResult<Self> {
-        Ok(if let Ok(images) = images.extract() {
-            Self::Float32(images, blurred.extract()?)
+        Ok(if is_float32(images)? {
+            Self::Float32(read(images)?, write(blurred)?)
         } else {
-            Self::Uint8(images.extract()?, blurred.extract()?)
+            Self::Uint8(read(images)?, write(blurred)?)
         })
     }
 
@@ -148,6 +156,24 @@ impl<'py> BlurArrays<'py> {
             }
         })
     }
+}
+
+fn is_float32(array: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(array.cast::<PyUntypedArray>()?.dtype().is_equiv_to(&dtype::<f32>(array.py())))
+}
+
+/// An array of these elements to read.
+fn read<'py, T: Element, D: Dimension>(array: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArray<'py, T, D>> {
+    array.cast::<PyArray<T, D>>()?.try_readonly().map_err(in_use)
+}
+
+/// An array of these elements to write.
+fn write<'py, T: Element, D: Dimension>(array: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArray<'py, T, D>> {
+    array.cast::<PyArray<T, D>>()?.try_readwrite().map_err(in_use)
+}
+
+fn in_use(error: BorrowError) -> PyErr {
+    PyRuntimeError::new_err(format!("{error} by a call in another thread; use it when that is done"))
 }
 
 /// An array of bool, which may hold any bytes, as what it is in memory.

@@ -19,6 +19,8 @@ use crate::{Error, Stream};
 
 /// Floats of the rows that are blurred at once, so that they stay in the second cache.
 const BAND: usize = 1 << 16;
+/// Pixels that an image may draw: sixty-four times those of the highest count in a square.
+const MOST_DRAWS: usize = 1 << 22;
 
 /// What binary blobs are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,8 +99,21 @@ impl Paint for BinaryBlobs {
 
     fn check(&self, size: Size) -> Result<(), Error> {
         flat(size)?;
-        let Size { depth, height, width } = self.full(size);
-        check_sides(depth, height, width)
+        let full = self.full(size);
+        check_sides(full.depth, full.height, full.width).map_err(|error| match self.reduced {
+            1 => error,
+            times => {
+                Error::invalid(format!("{error}; an image that is reduced by {times} is drawn at that size"))
+            }
+        })?;
+        if draws(self.count.1, full) > MOST_DRAWS {
+            return Err(Error::invalid(format!(
+                "count is up to {}, which are more than {MOST_DRAWS} random pixels in an image of {} x {}; allowed is \
+                 a lower count, or a side less long",
+                self.count.1, full.height, full.width
+            )));
+        }
+        Ok(())
     }
 
     fn most_shapes(&self, size: Size) -> usize {

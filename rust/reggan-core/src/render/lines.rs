@@ -165,6 +165,8 @@ impl Lines {
         mut target: impl Target,
     ) -> Result<(), Error> {
         let (height, width, stride) = (self.height, self.width, self.stride);
+        // Sums are of differences from what is outside, where there is anything.
+        let outside = if border == Border::Paper { f64::from(outside) } else { 0.0 };
         self.filtered.resize(height * stride, 0.0);
         for x in (0..width).step_by(LANES) {
             self.slide_down_columns(series, (border, outside), x);
@@ -178,7 +180,7 @@ impl Lines {
 
     /// [`LANES`] columns at once.
     #[inline(always)]
-    fn slide_down_columns(&mut self, series: &Series, (border, outside): (Border, f32), x: usize) {
+    fn slide_down_columns(&mut self, series: &Series, (border, outside): (Border, f64), x: usize) {
         let Self { floats, filtered, height, stride, .. } = self;
         let (height, stride) = (*height, *stride);
         let radius = series.radius as isize;
@@ -190,7 +192,7 @@ impl Lines {
                 None => [0.0; LANES],
                 Some(y) => {
                     let floats = &floats[y * stride + x..][..LANES];
-                    std::array::from_fn(|lane| f64::from(floats[lane] - outside))
+                    std::array::from_fn(|lane| f64::from(floats[lane]) - outside)
                 }
             }
         };
@@ -213,7 +215,7 @@ impl Lines {
                 }
             }
             if let Ok(y) = usize::try_from(y + 1) {
-                let values: [f32; LANES] = std::array::from_fn(|lane| total[lane] as f32 + outside);
+                let values: [f32; LANES] = std::array::from_fn(|lane| (total[lane] + outside) as f32);
                 filtered[y * stride + x..][..LANES].copy_from_slice(&values);
             }
         }
