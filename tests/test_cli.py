@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -125,6 +126,7 @@ USAGE = {
     "--renderer polygons goes with rendered images alone": ["--renderer", "polygons", "--recipe", "toy-1d"],
     "--renderer circles goes with rendered images alone": ["--renderer", "circles", "--data", "."],
     "it goes with --json alone": ["--resume", "somewhere", "--steps", "7"],
+    "it goes with --json": ["--resume", "somewhere", "--recipe", "harvest"],
 }
 
 
@@ -216,6 +218,37 @@ def test_a_directory_in_use_is_left_alone(run, capsys):
     assert contents(run) == before
 
 
+def test_a_run_that_could_not_begin_leaves_its_name_free(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    arguments = ["--recipe", "dcgan", "--run", str(tmp_path / "run"), "--data", str(tmp_path / "images")]
+    code, _, err = ended(lambda: train_command.main(arguments), capsys)
+    assert code == 1
+    assert str(tmp_path / "images") in err[-1]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_table_that_could_not_be_written_is_said_before_a_training(run, tmp_path, capsys):
+    before = contents(run)
+    nowhere = ["--json", str(tmp_path / "nowhere" / "x.json")]
+    for call in (
+        lambda: train_command.main(["--run", str(tmp_path / "new"), *flags(tiny()), *nowhere]),
+        lambda: generate_command.main([str(run), *nowhere]),
+    ):
+        code, _, err = ended(call, capsys)
+        assert code == 1
+        assert "--json cannot be written there" in err[0]
+    assert contents(run) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_steps_that_are_all_warmup_are_said(tmp_path, capsys):
+    config = tiny()
+    config = replace(config, recipe=replace(config.recipe, warmup=config.steps))
+    code, _, err = ended(lambda: train_command.main(["--run", str(tmp_path / "run"), *flags(config)]), capsys)
+    assert code == 0
+    assert any("steps are warm-up, and the rule is not used" in line for line in err)
+
+
 LIMITED = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -277,6 +310,21 @@ def test_generate_is_a_function_of_the_seed(run, capsys, tmp_path):
     first, longer = images(1, 3, "a"), images(1, 6, "b")
     assert all(longer[name] == content for name, content in first.items())
     assert images(2, 3, "c") != first
+
+
+def test_generate_leaves_no_image_of_an_earlier_call_beside_the_new_ones(run, capsys, tmp_path):
+    def made(count, *options):
+        return ended(lambda: generate_command.main([str(run), "-n", str(count), *options]), capsys)
+
+    assert made(5)[0] == made(3)[0] == 0
+    assert len(list((run / "generated-seed0").glob("0*.png"))) == 3
+    out = ["--out", str(tmp_path / "mine")]
+    assert made(5, *out)[0] == made(5, *out)[0] == 0
+    before = contents(tmp_path / "mine")
+    code, _, err = made(3, *out)
+    assert code == 1
+    assert "00003.png would stay beside the new images" in err[0]
+    assert contents(tmp_path / "mine") == before
 
 
 def test_generate_requires_a_score(run, capsys, tmp_path):

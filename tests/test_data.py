@@ -21,6 +21,7 @@ from reggan.data import (
     load_batches,
     quantize,
 )
+from reggan.rules import Solid
 
 RULE = Connected()
 FLAT = Circles(clustering=(-0.6, 1.0))
@@ -209,6 +210,12 @@ def test_no_other_set_is_taken_for_the_known_one(options):
     selection = BalancedSelection(**{"spec": Circles(), "size": 32} | options)
     assert selection.known(0) is None
     assert BalancedSelection(Circles(), 32).known(10**6) is None
+
+
+def test_a_rule_with_few_classes_is_balanced_too():
+    _, scores, classes = Blobs(images=200, classes=(2, 3)).open(32, Solid()).items(np.arange(200))
+    assert np.bincount(classes).tolist() == [0, 0, 100, 100]
+    assert np.allclose(scores, Solid().values[classes])
 
 
 def test_equal_numbers_of_each_count():

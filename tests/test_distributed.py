@@ -125,6 +125,13 @@ def test_torchrun_trains_by_the_command(tmp_path):
     assert steps[-1] == 3
 
 
+def test_translators_are_evaluated_by_one_rank_of_two(tmp_path):
+    options = ["--recipe", "cyclegan-fused", "--width", 4, "--blocks", 1, "--steps", 2, "--batch-size", 4]
+    options += ["--eval-images", 16, "--eval-every", 1, "--run", tmp_path / "run", "--device", "cpu"]
+    said = torchrun("-m", "--", "reggan.train", *options)
+    assert said.splitlines()[-1] == str(tmp_path / "run")
+
+
 def test_a_batch_that_ranks_cannot_share_is_an_error(monkeypatch):
     monkeypatch.setattr(Ranks, "current", classmethod(lambda cls: cls(0, 3)))
     with pytest.raises(ValueError, match="batch_size is 16, must be a multiple of the 3 ranks"):

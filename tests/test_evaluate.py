@@ -89,6 +89,16 @@ def test_without_an_oracle_the_data_are_the_reference(config, tmp_path):
     assert (reference_images(config, config.data.open(config.size, RULE), 2000)[0] == images[0]).all((1, 2)).any()
 
 
+def test_the_oracle_is_of_the_default_circles_and_only_where_enough_of_it_obeys(config, monkeypatch):
+    monkeypatch.setattr(command, "_SEARCHED", 20_000)
+    rare = replace(config, rule="connected & symmetric", data=Blobs(images=500, classes=()))
+    _, told = reference_images(rare, rare.data.open(config.size, resolve_rule(rare.rule)), 500)
+    assert told.startswith("data: the best 100 images")
+    large = replace(config, data=Blobs(images=500, spec=reggan.Circles(count=(2, 3), radius=(9, 12)), classes=()))
+    _, told = reference_images(large, large.data.open(config.size, RULE), 300)
+    assert told.startswith("search: 300 images")
+
+
 def test_held_out_images_are_none_of_the_data(config):
     data = config.data.open(config.size, RULE)
     assert data.length == 500

@@ -15,7 +15,7 @@ from torch import nn
 from reggan import experiment, render
 from reggan.config import config_from_json, config_to_json, preset
 from reggan.data import Blobs
-from reggan.experiments import EXPERIMENTS, PlainStudy, measures
+from reggan.experiments import EXPERIMENTS, PlainStudy, classifier, measures
 from reggan.experiments.arithmetic import arithmetic
 from reggan.experiments.records import asks_the_same, table
 from reggan.experiments.study import COLUMNS, Study
@@ -195,6 +195,22 @@ def test_classifiers_are_taught_and_tested(tmp_path):
     assert found["residual"]["label"] in (tmp_path / "results.md").read_text()
     with Image.open(tmp_path / "confusion.png") as image:
         assert min(image.size) > 200
+
+
+@pytest.mark.parametrize(("name", "first"), [("paper", 1e-3), ("residual", 2e-3 / 25)])
+def test_a_classifier_is_taught_at_the_rate_that_is_told(name, first, monkeypatch):
+    rates, step = [], torch.optim.AdamW.step
+
+    def noted(optimizer, *arguments):
+        rates.append(optimizer.param_groups[0]["lr"])
+        return step(optimizer, *arguments)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    lesson = torch.zeros(100, 1, 32, 32, dtype=torch.uint8), torch.ones(100)
+    classifier._teach(replace(classifier.PUPILS[name], steps=40), classifier._generator(0, True), [lesson])
+    assert rates[0] == pytest.approx(first)
+    assert max(rates) == pytest.approx(classifier.PUPILS[name].lr)
+    assert (min(rates) == max(rates)) == (name == "paper")
 
 
 def test_the_list_names_every_experiment_in_two_columns(capsys):

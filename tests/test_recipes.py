@@ -1,6 +1,6 @@
 """What recipes do with a batch: losses, gradients, harvests, and what they remember."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from test_training import tiny
 
 from reggan import RULES
+from reggan.config import preset
 from reggan.data import normalize, quantize
 from reggan.recipes import Batch
 from reggan.recipes.choice import best_of_each, neighbourhoods, tilt
@@ -302,9 +303,10 @@ def test_the_memory_is_a_ring():
     assert sorted(memory.made_scores.tolist()) == [2, 3, 4, 5]
 
 
-def test_lessons_have_exact_scores():
+@pytest.mark.parametrize("size", [28, 32, 64])
+def test_lessons_have_exact_scores(size):
     recipe, _, _ = harvest()
-    images, scores, classes = tiny().data.open(32, CONNECTED).items(np.arange(16))
+    images, scores, classes = tiny().data.open(size, CONNECTED).items(np.arange(16))
     batch = Batch(normalize(images), scores, classes, torch.Generator())
     taught, told = recipe.lesson(CONNECTED, batch)
     assert taught.shape == batch.real.shape
@@ -312,6 +314,7 @@ def test_lessons_have_exact_scores():
     assert (taught[:4] >= batch.real[:4]).all()
     assert (taught[4:8] <= batch.real[4:8]).all()
     assert torch.equal(taught[8:], batch.real[8:])
+    assert all((one != other).any() for one, other in zip(taught[:8], batch.real[:8], strict=True))
 
 
 @pytest.mark.parametrize("edges", [(0.25, 0.75), (0.5, 1.0)])
@@ -437,3 +440,34 @@ def test_the_pairwise_penalty_of_a_recipe_is_on_samples_and_their_reconstruction
     assert float(recipe.penalty(networks, batch, codes)) == pytest.approx(2.0)
     networks["generator"] = Fixed(torch.ones(1, 32, 32))
     assert float(recipe.penalty(networks, batch, codes)) == 0
+
+
+def test_reconstructions_leave_the_generators_statistics_alone():
+    recipe = tiny("bigan-pgp").recipe
+    networks = recipe.build((1, 32, 32), CONNECTED)
+    batch = Batch(torch.rand(4, 1, 32, 32), torch.ones(4), torch.ones(4), torch.Generator().manual_seed(0))
+    generator = networks["generator"].train()
+    before = {key: value.clone() for key, value in generator.state_dict().items() if "running" in key}
+    codes = torch.randn(4, recipe.latent_dim)
+    recipe.penalty(networks, batch, codes).backward()
+    assert before
+    assert all(torch.equal(generator.state_dict()[key], value) for key, value in before.items())
+    generator(codes)
+    assert not any(torch.equal(generator.state_dict()[key], value) for key, value in before.items())
+
+
+@pytest.mark.parametrize("name", ["reggan", "reggan-wgan-gp"])
+def test_a_gan_under_the_rule_has_its_own_rates(name):
+    gan = {"reggan": "dcgan", "reggan-wgan-gp": "wgan-gp"}[name]
+    for which in ("paper", "quick"):
+        ruled, plain = preset(which, name).recipe, preset(which, gan).recipe
+        assert all(getattr(ruled, field.name) == getattr(plain, field.name) for field in fields(plain))
+
+
+@pytest.mark.parametrize(("layers", "size", "most"), [(4, 32, 3), (6, 64, 4), (4, 28, 3)])
+def test_patches_that_leave_nothing_of_an_image_are_refused(layers, size, most):
+    recipe = replace(preset("pairs", "cyclegan").recipe, patch_layers=layers)
+    with pytest.raises(ValueError, match=f"must be at most {most} for images of {size} pixels"):
+        recipe.build((2, 1, size, size), CONNECTED)
+    networks = replace(recipe, patch_layers=most, width=4, blocks=1).build((2, 1, size, size), CONNECTED)
+    networks["discriminator"](torch.zeros(1, 2, 1, size, size))

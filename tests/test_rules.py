@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reggan.rules import RULES, Connected, Ink, Product, Rule, Solid, Symmetric, resolve_rule
+from reggan.rules import RULES, Connected, Ink, Product, Rule, Solid, Symmetric, check_rule, resolve_rule
 
 
 class Constant(Rule):
@@ -116,6 +116,36 @@ def test_solid_counts_holes():
         image[0, row, column] = 255
         assert Solid()(image)[0] == np.float32(1 / (1 + holes))
     assert Solid().classify([1 / 6, 1 / 5, 1 / 4, 1 / 3, 1 / 2, 1]).tolist() == [0, 0, 1, 2, 3, 4]
+    assert Solid().classify(Solid().values).tolist() == [0, 1, 2, 3, 4]
+    assert Solid().values.tolist() == pytest.approx([1 / 5, 1 / 4, 1 / 3, 1 / 2, 1])
+
+
+class Given(Constant):
+    def __call__(self, images):
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([0.5, 0.5, 0.5], "a list of 3 images, must be float32"),
+        (np.array([True, False, True]), r"bool \(3,\) of 3 images"),
+        (np.float32([0.5]), r"float32 \(1,\) of 3 images"),
+        (np.float32([0, 1, 1.5]), r"\[0.0, 1.0, 1.5\] of white, black and noise, must be from 0 to 1"),
+        (np.float32([0, 1, np.nan]), "must be from 0 to 1"),
+    ],
+)
+def test_what_are_no_scores_is_said_before_a_training(given, message):
+    with pytest.raises(ValueError, match=message):
+        check_rule(Given(given), 32)
+    check_rule(HALF, 32)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_thresholds_and_connectivities_that_make_no_sense_are_refused(name):
+    for option in ("threshold=5", "threshold='a'", *(["connectivity=6"] if name in ("connected", "solid") else [])):
+        with pytest.raises(ValueError, match=option.partition("=")[0]):
+            resolve_rule(f"{name}({option})")
 
 
 def test_rules_are_named_with_options_and_joined():

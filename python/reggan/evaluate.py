@@ -30,7 +30,8 @@ from .training import generate, load_networks, private_inputs
 __all__ = ["evaluate", "held_out_images", "histograms", "main", "reference_images", "training_images"]
 
 _TRAINING = 10_000
-"""Training images that copies are looked for among, and that references are taken from where there is no oracle."""
+"""Training images that copies are looked for among, and that references are taken from where there is no oracle. A
+generator that copies all of 37,700 has 0.28 for its copies, and is said to memorize."""
 _BEYOND = 10**9
 """Images of an endless stream that are taken for trained on."""
 _FEWEST = 100
@@ -62,19 +63,20 @@ class EvaluateOptions:
 def reference_images(config: TrainConfig, data: SampleSet, count: int) -> tuple[Images, str]:
     """Up to `count` images that show what obeying the rule looks like, (N, H, W) or (N, 3, H, W), and what they are.
 
-    Of circles the oracle: images that were found to obey the rule, and are never trained on. Of other rendered data
-    what a search through 200,000 others finds. Of other data those that obey the rule. Where they are fewer than 100,
-    the best tenth by score.
+    Of the default circles the oracle: images that were found to obey the rule, and are never trained on. Of other
+    rendered data, or of other rules, what a search through 200,000 others finds. Of other data those that obey the
+    rule. Where they are fewer than 100, the best tenth by score.
     """
     rule = resolve_rule(config.rule)
     if isinstance(config.data, Blobs):
         spec, side = config.data.spec, config.size
         for name in (part.strip() for part in config.rule.split("&")):
-            if isinstance(spec, Circles) and (name, side) in oracles():
+            if spec == Circles() and (name, side) in oracles():
                 known = oracle(name, side)
                 images = render(known.spec, known.indices, seed=known.seed, size=side, dtype=np.uint8)
                 images = images[rule(images) >= 1][:count]
-                return images, f"oracle: {len(images)} of the default circles that obey {config.rule!r}"
+                if len(images) >= _FEWEST:
+                    return images, f"oracle: {len(images)} of the default circles that obey {config.rule!r}"
         found = find(
             spec, rule, count, seed=config.data.seed, size=side, start=_SEARCHED_FROM, limit=_SEARCHED, progress=True
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -64,8 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _generate(arguments: list[str]) -> None:
     options = tyro.cli(GenerateOptions, args=arguments, prog="python -m reggan.generate")
+    if options.json is not None and not options.json.parent.is_dir():
+        raise FileNotFoundError(f"{options.json.parent} does not exist, so that --json cannot be written there")
     config, module = load_generator(options.run, options.checkpoint)
     domain = config.domain
+    out = options.out or options.run / f"generated-seed{options.seed}"
+    others = _others(out, options.n)
+    if others and options.out:
+        raise FileExistsError(f"{others[0]} would stay beside the new images; remove it, or give another --out")
 
     kept: list[Samples] = []
     scores: list[np.ndarray] = []
@@ -86,8 +93,9 @@ def _generate(arguments: list[str]) -> None:
     samples = np.concatenate(kept)[: options.n]
     exact = np.concatenate(scores)[: options.n]
 
-    out = options.out or options.run / f"generated-seed{options.seed}"
     out.mkdir(parents=True, exist_ok=True)
+    for path in others:
+        path.unlink()
     paths = domain.save(samples, out)
     for path, score in zip(paths, exact, strict=False):
         print(f"{path}  {score:.6f}" if len(paths) == len(exact) else path)
@@ -100,6 +108,13 @@ def _generate(arguments: list[str]) -> None:
     if options.json is not None:
         described = {"scores": [float(s) for s in exact], "acceptance": found / tried, "figures": figures}
         atomic_write(options.json, json.dumps(described, indent=2) + "\n")
+
+
+def _others(folder: Path, count: int) -> list[Path]:
+    """Numbered images of an earlier call that `count` new ones do not replace."""
+    found = (path for pattern in ("*.png", "to-*/*.png") for path in folder.glob(pattern))
+    numbered = (path for path in found if re.fullmatch("[0-9]{5,}", path.stem))
+    return sorted(path for path in numbered if int(path.stem) >= count)
 
 
 def _batches(config: TrainConfig, module: torch.nn.Module, seed: int) -> Iterator[Samples]:

@@ -18,7 +18,18 @@ import numpy.typing as npt
 
 from .scoring import analyze, remove_small, score
 
-__all__ = ["RULES", "Connected", "Ink", "Product", "Rule", "Solid", "Symmetric", "darkest", "resolve_rule"]
+__all__ = [
+    "RULES",
+    "Connected",
+    "Ink",
+    "Product",
+    "Rule",
+    "Solid",
+    "Symmetric",
+    "check_rule",
+    "darkest",
+    "resolve_rule",
+]
 
 TENTHS = tuple((2 * k + 1) / 20 for k in range(10))
 """Edges of the 11 classes round(10 s), rounding half up: 0.05, 0.15, ..., 0.95."""
@@ -30,6 +41,18 @@ _BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 def darkest(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """What rules see of images: gray ones (N, H, W) as they are, of RGB (N, 3, H, W) the darkest channel, (N, H, W)."""
     return images.min(axis=1) if images.ndim == 4 else images
+
+
+def _check_pixels(threshold: float, connectivity: int = 4) -> None:
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold is {threshold}, must be from 0 to 1")
+    if connectivity not in (4, 8):
+        raise ValueError(f"connectivity is {connectivity}, must be 4 or 8")
+
+
+def _rounded(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Scores of at most 1, as float32, which is 1 only where they reach it."""
+    return np.where(scores < 1, np.minimum(scores.astype(np.float32), _BELOW_ONE), np.float32(1))
 
 
 class Rule(ABC):
@@ -52,7 +75,7 @@ class Rule(ABC):
 
     @property
     def values(self) -> npt.NDArray[np.float32]:
-        """The score that each class stands for, (classes,): k / (classes - 1)."""
+        """The score that each class stands for, (classes,): k / (classes - 1), which is right of tenths."""
         return np.linspace(0, 1, self.classes, dtype=np.float32)
 
     def classify(self, scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -71,6 +94,9 @@ class Connected(Rule):
 
     threshold: float = 0.5
     connectivity: int = 4
+
+    def __post_init__(self) -> None:
+        _check_pixels(self.threshold, self.connectivity)
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Exact score of each image (N, H, W), float32 (N,)."""
@@ -91,6 +117,7 @@ class Ink(Rule):
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high <= 1:
             raise ValueError(f"ink is from {self.low} to {self.high}, must be from 0 up to 1")
+        _check_pixels(self.threshold)
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Share / low below the range, (1 - share) / (1 - high) above it, float32 (N,)."""
@@ -111,6 +138,14 @@ class Solid(Rule):
     threshold: float = 0.5
     connectivity: int = 4
 
+    def __post_init__(self) -> None:
+        _check_pixels(self.threshold, self.connectivity)
+
+    @property
+    def values(self) -> npt.NDArray[np.float32]:
+        """The scores of four holes, three, two, one, and none."""
+        return np.array([1 / (1 + holes) for holes in (4, 3, 2, 1, 0)], np.float32)
+
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Exact score of each image (N, H, W), float32 (N,)."""
         found = analyze(images, threshold=self.threshold, connectivity=self.connectivity, fields=("holes", "area"))
@@ -130,6 +165,7 @@ class Symmetric(Rule):
     def __post_init__(self) -> None:
         if not 0 < self.overlap <= 1:
             raise ValueError(f"overlap is {self.overlap}, must be above 0 and at most 1")
+        _check_pixels(self.threshold)
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Common over either, divided by the overlap and at most 1, float32 (N,)."""
@@ -171,11 +207,6 @@ RULES: dict[str, Rule] = {
 }
 
 
-def _rounded(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Scores of at most 1, as float32, which is 1 only where they reach it."""
-    return np.where(scores < 1, np.minimum(scores.astype(np.float32), _BELOW_ONE), np.float32(1))
-
-
 def resolve_rule(name: str) -> Rule:
     """Find a rule by its name in RULES, or one of your own as "package.module:attribute".
 
@@ -200,6 +231,22 @@ def resolve_rule(name: str) -> Rule:
     if type(rule).__hash__ is None:
         raise ValueError(f"{name!r} is a {type(rule).__name__} that may change; make it a dataclass(frozen=True)")
     return rule
+
+
+def check_rule(rule: Rule, size: int) -> None:
+    """Try a rule on white paper, on ink alone and on noise, of `size` pixels on a side: a training would trip over it.
+
+    Raises:
+        ValueError: what it gives are no scores.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (size, size), np.uint8)
+    images = np.stack([np.full_like(noise, 255), np.zeros_like(noise), noise])
+    given: Any = rule(images)
+    if not isinstance(given, np.ndarray) or (given.shape, given.dtype) != ((3,), np.dtype(np.float32)):
+        found = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else f"a {type(given).__name__}"
+        raise ValueError(f"the rule {rule} gives {found} of 3 images, must be float32 (3,)")
+    if not ((given >= 0) & (given <= 1)).all():
+        raise ValueError(f"the rule {rule} gives {given.tolist()} of white, black and noise, must be from 0 to 1")
 
 
 def _known() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from .domains import Data
 from .files import atomic_write
 from .recipes import RECIPES
 from .specs import RENDERERS
-from .training import Stopped, create_run, fit, open_run, resolve
+from .training import Stopped, create_run, fit, has_begun, open_run, resolve
 
 __all__ = ["main"]
 
@@ -90,9 +91,13 @@ def _parse(arguments: list[str]) -> TrainOptions:
         raise UsageError(str(error)) from error
     options = TrainOptions(default, chosen.recipe, chosen.preset, chosen.renderer or "circles", tuple(chosen.data))
     try:
-        return tyro.cli(TrainOptions, args=arguments, default=options, prog="python -m reggan.train")
+        found = tyro.cli(TrainOptions, args=arguments, default=options, prog="python -m reggan.train")
     except ValueError as error:
         raise UsageError(str(error)) from error
+    given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
+    if found.resume is not None and not given <= {"--resume", "--json"}:
+        raise UsageError("--resume continues a run as it was configured; it goes with --json alone")
+    return found
 
 
 def _usual_preset(recipe: str) -> str:
@@ -123,9 +128,9 @@ def _train(arguments: list[str]) -> None:
 
 
 def _run(options: TrainOptions, ranks: Ranks) -> None:
+    if options.json is not None and not options.json.parent.is_dir():
+        raise FileNotFoundError(f"{options.json.parent} does not exist, so that --json cannot be written there")
     if options.resume is not None:
-        if options.config != preset(options.preset, options.recipe) or options.run or options.dry_run:
-            raise UsageError("--resume continues a run as it was configured; it goes with --json alone")
         run = options.resume
         open_run(run)
     else:
@@ -144,6 +149,11 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
         summary = fit(run)
     except Stopped as stopped:
         raise KeyboardInterrupt(f"{stopped}; continue with: python -m reggan.train --resume {run}") from stopped
+    except (ValueError, OSError):
+        if ranks.is_first and options.resume is None and not has_begun(run):
+            # What was wrong with the data or the networks can be mended, and the same --run given again.
+            shutil.rmtree(run)
+        raise
     if ranks.is_first:
         _print_table(summary)
         if options.json is not None:

@@ -41,9 +41,19 @@ from .files import atomic_write
 from .networks import sample
 from .progress import Progress, deferred_interrupt
 from .recipes import Batch, Phase, Stage
-from .rules import Rule, resolve_rule
+from .rules import Rule, check_rule, resolve_rule
 
-__all__ = ["Stopped", "create_run", "fit", "generate", "load_generator", "load_networks", "open_run", "resolve"]
+__all__ = [
+    "Stopped",
+    "create_run",
+    "fit",
+    "generate",
+    "has_begun",
+    "load_generator",
+    "load_networks",
+    "open_run",
+    "resolve",
+]
 
 
 class Stopped(Exception):
@@ -54,13 +64,16 @@ def resolve(config: TrainConfig) -> TrainConfig:
     """Put what "auto" stands for on this machine into a configuration.
 
     Raises:
-        ValueError: the device is unknown, or not there; or the recipe cannot be trained on such data.
+        ValueError: the device is unknown, or not there; the recipe cannot be trained on such data; or what the rule
+            gives are no scores.
     """
     if config.data.kind not in config.recipe.makes:
         can = " or ".join(config.recipe.makes)
         raise ValueError(f"recipe {config.recipe.name} makes {can}, and the data are {config.data.kind}")
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     name = config.device if config.device != "auto" else str(accelerator or "cpu")
+    if config.data.kind == "images":
+        check_rule(resolve_rule(config.rule), config.size)
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -127,7 +140,13 @@ def open_run(run: Path) -> TrainConfig:
     try:
         return config_from_json(raw)
     except ValueError as error:
-        raise ValueError(f"{path} is damaged or of another version: {error}") from error
+        raise ValueError(f"{path} cannot be used here, is damaged or of another version: {error}") from error
+
+
+def has_begun(run: Path) -> bool:
+    """Whether a run directory holds anything of a training."""
+    metrics = run / "metrics.jsonl"
+    return _find_checkpoint(run) is not None or (metrics.exists() and metrics.stat().st_size > 0)
 
 
 def private_generator(seed: int, purpose: str, step: int = 0) -> torch.Generator:
@@ -402,6 +421,8 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         prune_checkpoints(checkpoints, kind, keep)
 
     with deferred_interrupt() as stop, closing(Progress(total, done, enabled=log)) as progress:
+        if warning := config.recipe.warn(config.steps):
+            progress.note(warning)
         for step, stage, begins, generator_step in _schedule(stages, done):
             batch = trainer.batch(next(batches), step)
             if begins:

@@ -181,7 +181,12 @@ def _teach(pupil: Pupil, config: TrainConfig, lessons: list[Scored]) -> nn.Modul
         )
     network.to(config.device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=pupil.lr, weight_decay=0.01 if pupil.annealed else 0.0)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, pupil.lr, pupil.steps, pct_start=0.05)
+    # Where it is made, it sets the optimizer's rate.
+    cycle = (
+        torch.optim.lr_scheduler.OneCycleLR(optimizer, pupil.lr, pupil.steps, pct_start=0.05)
+        if pupil.annealed
+        else None
+    )
     with closing(Progress(pupil.steps)) as progress:
         for step in range(pupil.steps):
             drawn = [_draw(lesson, _BATCH // len(lessons), random, pupil.turned) for lesson in lessons]
@@ -191,7 +196,7 @@ def _teach(pupil: Pupil, config: TrainConfig, lessons: list[Scored]) -> nn.Modul
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            if pupil.annealed:
+            if cycle:
                 cycle.step()
             if step % 100 == 0:
                 progress.show({"loss": float(loss.detach())})

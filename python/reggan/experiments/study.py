@@ -207,7 +207,9 @@ def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str,
         return generate(generator, private_inputs(config, part, "evaluate", count), config.domain)
 
     images = drawn(0)
-    figures = evaluate(images, reference, training_images(data), held_out_images(judge), rule)
+    # Rendered images that an arm trains on are among the judge's.
+    held_out = held_out_images(judge) if isinstance(config.data, Blobs) else None
+    figures = evaluate(images, reference, training_images(data), held_out, rule)
     figures["ink_of_reference"] = figures["ink"] / float((darkest(reference) < 128).mean())
     kept = [images[rule(darkest(images)) >= 1]]
     for part in range(1, _TRIES):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ __all__ = ["NEIGHBOURS", "coverage", "density", "frechet", "kernel", "precision"
 
 NEIGHBOURS = 5
 """The k of precision, recall, density and coverage, as in arXiv 2002.09797."""
+_ALONE: dict[str, Any] = {"sync_on_compute": False}
+"""One rank measures: torchmetrics would wait for the others."""
 _KERNEL_SUBSETS = 100
 _KERNEL_SUBSET = 500
 
@@ -31,7 +34,7 @@ def frechet(images: Featured, reference: Featured) -> float:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     found, wanted = standardize(images, reference)
-    metric = FrechetInceptionDistance(feature=_Given(wanted)).set_dtype(torch.float64)
+    metric = FrechetInceptionDistance(feature=_Given(wanted), **_ALONE).set_dtype(torch.float64)
     metric.update(wanted, real=True)
     metric.update(found, real=False)
     return max(float(metric.compute()), 0.0)
@@ -45,7 +48,7 @@ def kernel(images: Featured, reference: Featured) -> float:
     size = min(_KERNEL_SUBSET, len(found), len(wanted))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*save all extracted features in buffer")
-        metric = KernelInceptionDistance(feature=_Given(wanted), subsets=_KERNEL_SUBSETS, subset_size=size)
+        metric = KernelInceptionDistance(feature=_Given(wanted), subsets=_KERNEL_SUBSETS, subset_size=size, **_ALONE)
     metric.update(wanted, real=True)
     metric.update(found, real=False)
     # It draws its subsets from the global state.

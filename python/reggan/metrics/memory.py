@@ -23,7 +23,8 @@ def copies(
     As many training as held-out images (M, H, W) are looked at, and distances are Euclidean, between pixels. What is
     nearest to several images counts once, since one sparse image may be nearest to all that have little ink. New images
     have about 0, within the standard error that is the second number; copies have 1 (the idea of the data-copying test
-    of Meehan, Chaudhuri and Dasgupta, arXiv 2004.05675).
+    of Meehan, Chaudhuri and Dasgupta, arXiv 2004.05675). If only a part of the training images is given, copies of all
+    of them have about that part.
     """
     count = min(len(training), len(held_out))
     among = torch.from_numpy(np.concatenate([training[:count], held_out[:count]])).flatten(1).float()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import losses
 from ..options import check_ranges
@@ -39,7 +41,7 @@ class BiGANPGP(BiGAN):
     def penalty(self, networks: Networks, batch: Batch, codes: Tensor) -> Tensor:
         """The penalty on the way between each real sample and its reconstruction."""
         real = batch.real
-        with torch.no_grad():
+        with torch.no_grad(), _statistics_kept(networks["generator"]):
             twin = networks["generator"](codes)
         between = batch.uniform(len(real), *[1] * (real.ndim - 1))
         power = 2 if self.pair_norm == "squared" else 1
@@ -49,3 +51,17 @@ class BiGANPGP(BiGAN):
             return logits
 
         return self.pair_penalty * losses.pairwise_penalty(critic, real, twin, between, power)
+
+
+@contextmanager
+def _statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Batch normalization by the batch, which its running statistics are not to know: it is not of the prior."""
+    norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum

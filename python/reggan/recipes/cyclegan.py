@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, cast
@@ -19,6 +20,9 @@ from .memory import Pool
 from .phases import Batch, Networks, Options, Phase, Recipe, Stage, Stats
 
 __all__ = ["CycleGAN"]
+
+_FEWEST_PATCHES = 3
+"""Maps of this side are left after the discriminators' strides, or there is nothing to normalize behind them."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,10 @@ class CycleGAN(Recipe):
 
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
         """The translators, which are the generator; the discriminators; and the translations of earlier steps."""
-        _, channels, *_ = shape
+        _, channels, size, _ = shape
+        if size >> self.patch_layers < _FEWEST_PATCHES:
+            most = int(math.log2(size / _FEWEST_PATCHES))
+            raise ValueError(f"patch_layers is {self.patch_layers}, must be at most {most} for images of {size} pixels")
         networks = {
             "generator": self.translator(channels),
             "discriminator": PairDiscriminator(channels, self.width, self.patch_layers),

@@ -25,7 +25,7 @@ from ..rules import Rule
 from .choice import best_of_each, neighbourhoods, tilt
 from .dcgan import DCGAN
 from .memory import Memory
-from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores
+from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores, warn_of_warmup
 
 __all__ = ["Harvest"]
 
@@ -131,6 +131,10 @@ class Harvest(DCGAN):
                 if ends[k + 1] > ends[k]
             ),
         )
+
+    def warn(self, steps: int) -> str:
+        """Whether there is no harvest."""
+        return warn_of_warmup(self.warmup, steps)
 
     def opening(self, steps: int) -> tuple[Harvest, int]:
         """What comes before the first harvest, for `steps` steps of the generator: (recipe, steps of all networks).
@@ -276,7 +280,7 @@ class Harvest(DCGAN):
         """Images and scores: a batch of data, a quarter thinned and a quarter thickened, so that all scores occur."""
         batch = self.any(batch)
         quarter = len(batch.real) // 4
-        reach = 2 * (batch.real.shape[-1] // 32) + 1
+        reach = 2 * max(1, batch.real.shape[-1] // 32) + 1
         thin = F.max_pool2d(batch.real[:quarter], reach, 1, reach // 2)
         thick = -F.max_pool2d(-batch.real[quarter : 2 * quarter], reach, 1, reach // 2)
         changed = torch.cat([thin, thick])

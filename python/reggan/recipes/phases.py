@@ -27,6 +27,7 @@ __all__ = [
     "Stage",
     "Stats",
     "exact_scores",
+    "warn_of_warmup",
 ]
 
 Networks = Mapping[str, nn.Module]
@@ -96,6 +97,15 @@ Begin = Callable[[Networks, Batch], Stats]
 def exact_scores(rule: Rule, images: Tensor) -> Tensor:
     """Exact scores (N,), on the CPU, of images (N, C, H, W) as they would be saved, uint8."""
     return torch.from_numpy(rule(darkest(arrays(images))))
+
+
+def warn_of_warmup(warmup: int, steps: int) -> str:
+    """What is to know of a recipe whose rule acts only after `warmup` steps."""
+    if warmup < steps:
+        return ""
+    return (
+        f"all {steps:,} steps are warm-up, and the rule is not used: give more --steps, or less --warmup ({warmup:,})"
+    )
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,10 @@ class Recipe(ABC):
     @abstractmethod
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """List the stages in order; those that train the generator have `steps` steps together."""
+
+    def warn(self, steps: int) -> str:
+        """What someone who trains the generator for `steps` steps should know before; nothing if all is well."""
+        return ""
 
     def opinion(self, networks: Networks, samples: Tensor) -> Tensor:
         """What is thought of samples (N, *shape): logits (N,), positive where they are taken for real."""

@@ -19,7 +19,7 @@ from ..options import check_ranges
 from ..rules import Rule
 from .adversarial import Adversarial
 from .dcgan import DCGAN
-from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores
+from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores, warn_of_warmup
 from .wgan_gp import WGANGP
 
 __all__ = ["RegGAN", "RegWGANGP", "Ruled"]
@@ -87,6 +87,10 @@ class Ruled(Adversarial):
             Stage("rule", steps - warmup, (teach, *ruled) if self.method == "second" else ruled),
         )
 
+    def warn(self, steps: int) -> str:
+        """Whether there is no rule step."""
+        return warn_of_warmup(self.warmup, steps)
+
     def rule_optimizer(self, generator: Phase, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """The kind of optimizer that the generator's own phase has, at another rate."""
         optimizer = generator.optimizer(parameters)
@@ -135,6 +139,9 @@ class RegWGANGP(Ruled, WGANGP):
 
     name: ClassVar[str] = "reggan-wgan-gp"
     small: ClassVar[Options] = {**WGANGP.small, **Ruled.learned}
+
+    lr: float = WGANGP.lr
+    """Rate of Adam in the critic's and the generator's steps against it."""
 
 
 def _values(rule: Rule, like: Tensor) -> Tensor:
