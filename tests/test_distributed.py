@@ -113,7 +113,8 @@ def test_two_ranks_arrive_where_one_process_does(runs, recipe):
 
 def test_torchrun_trains_by_the_command(tmp_path):
     described = tmp_path / "config.json"
-    options = ["--recipe", "dcgan", "--width", 4, "--data.images", 64, "--steps", 3, "--batch-size", 8]
+    # Translators are measured, by the first rank alone, with torchmetrics, which knows of the other one.
+    options = ["--recipe", "cyclegan-fused", "--width", 4, "--blocks", 1, "--steps", 3, "--batch-size", 4]
     options += ["--eval-images", 16, "--run", tmp_path / "run", "--json", described, "--device", "cpu"]
     # Without the two dashes torchrun takes --run for an option of its own, cut short.
     said = torchrun("-m", "--", "reggan.train", *options)
@@ -123,13 +124,6 @@ def test_torchrun_trains_by_the_command(tmp_path):
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(set(steps))
     assert steps[-1] == 3
-
-
-def test_translators_are_evaluated_by_one_rank_of_two(tmp_path):
-    options = ["--recipe", "cyclegan-fused", "--width", 4, "--blocks", 1, "--steps", 2, "--batch-size", 4]
-    options += ["--eval-images", 16, "--eval-every", 1, "--run", tmp_path / "run", "--device", "cpu"]
-    said = torchrun("-m", "--", "reggan.train", *options)
-    assert said.splitlines()[-1] == str(tmp_path / "run")
 
 
 def test_a_batch_that_ranks_cannot_share_is_an_error(monkeypatch):

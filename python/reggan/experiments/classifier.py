@@ -273,7 +273,7 @@ def _confusion(records: dict[str, list[Record]]) -> Figure:
         shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
         for (exact, read), share in np.ndenumerate(shares):
-            if share >= 0.5:
+            if round(share) > 0:
                 axes.text(read, exact, f"{share:.0f}", ha="center", va="center", fontsize=8, color=_ink(share))
         right = np.trace(counts) / counts.sum()
         axes.set_title(f"{PUPILS[name].label}\n{right:.1%} right", fontsize=9)
