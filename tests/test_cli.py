@@ -125,6 +125,8 @@ USAGE = {
     "unknown renderer 'spheres'; known: binary_blobs, circles, polygons": ["--renderer", "spheres"],
     "--renderer polygons goes with rendered images alone": ["--renderer", "polygons", "--recipe", "toy-1d"],
     "--renderer circles goes with rendered images alone": ["--renderer", "circles", "--data", "."],
+    "--rule goes with images alone, and recipe cyclegan makes pairs": ["--recipe", "cyclegan", "--rule", "solid"],
+    "--size goes with images and pairs alone": ["--recipe", "toy-1d", "--size", "64"],
     "it goes with --json alone": ["--resume", "somewhere", "--steps", "7"],
     "it goes with --json": ["--resume", "somewhere", "--recipe", "harvest"],
 }

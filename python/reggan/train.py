@@ -28,6 +28,9 @@ __all__ = ["main"]
 
 _PLANE = {name: spec for name, spec in RENDERERS.items() if spec.axes == 2}
 
+_MEANT_FOR = {"--rule": ("images",), "--size": ("images", "pairs")}
+"""Kinds of samples that options of all recipes have a meaning for."""
+
 if TYPE_CHECKING:
     RecipeName = str
     PresetName = str
@@ -97,6 +100,10 @@ def _parse(arguments: list[str]) -> TrainOptions:
     given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
     if found.resume is not None and not given <= {"--resume", "--json"}:
         raise UsageError("--resume continues a run as it was configured; it goes with --json alone")
+    kind = found.config.data.kind
+    for option, kinds in _MEANT_FOR.items():
+        if option in given and kind not in kinds:
+            raise UsageError(f"{option} goes with {' and '.join(kinds)} alone, and recipe {found.recipe} makes {kind}")
     return found
 
 
