@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_file", "atomic_write"]
+__all__ = ["atomic_file", "atomic_write", "check_folder"]
 
 
 @contextmanager
@@ -43,3 +43,13 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     """
     with atomic_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def check_folder(path: Path, option: str) -> None:
+    """Check before long work that there is a folder for the file that an option names.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent} does not exist, so that {option} cannot be written there")

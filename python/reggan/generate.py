@@ -17,7 +17,7 @@ import tyro
 from .cli import UsageError, execute
 from .config import TrainConfig
 from .domains import Samples
-from .files import atomic_write
+from .files import atomic_write, check_folder
 from .training import generate, load_generator, private_generator
 
 __all__ = ["main"]
@@ -65,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _generate(arguments: list[str]) -> None:
     options = tyro.cli(GenerateOptions, args=arguments, prog="python -m reggan.generate")
-    if options.json is not None and not options.json.parent.is_dir():
-        raise FileNotFoundError(f"{options.json.parent} does not exist, so that --json cannot be written there")
+    if options.json is not None:
+        check_folder(options.json, "--json")
     config, module = load_generator(options.run, options.checkpoint)
     domain = config.domain
     out = options.out or options.run / f"generated-seed{options.seed}"

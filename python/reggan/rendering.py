@@ -221,7 +221,8 @@ def gaussian_blur(
         sigma: Standard deviation in pixels, 0 to 32,768; one, or one for each image, (N,).
         border: What lies beyond the sides: "paper", "reflect" (the image mirrored, its outermost pixels twice) or
             "periodic" (the image again).
-        outside: The value of what is beyond the sides with the border "paper"; 1.0 is white, also of uint8.
+        outside: The value of what is beyond the sides with the border "paper"; 1.0 is white, also of uint8;
+            -1e30 to 1e30.
         out: An array of the images' shape and dtype, C-contiguous, to write to and return; not the images themselves.
         threads: At most so many threads; None is all cores. The result does not depend on it.
 

@@ -34,8 +34,8 @@ __all__ = [
 TENTHS = tuple((2 * k + 1) / 20 for k in range(10))
 """Edges of the 11 classes round(10 s), rounding half up: 0.05, 0.15, ..., 0.95."""
 
-
 _BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
+"""The highest score of an image that does not obey."""
 
 
 def darkest(images: npt.NDArray[Any]) -> npt.NDArray[Any]:

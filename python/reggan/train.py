@@ -19,7 +19,7 @@ from .config import PRESETS, TrainConfig, config_to_json, lookup, preset
 from .data import Blobs, Files, Pairs, Points
 from .distributed import Ranks, start
 from .domains import Data
-from .files import atomic_write
+from .files import atomic_write, check_folder
 from .recipes import RECIPES
 from .specs import RENDERERS
 from .training import Stopped, create_run, fit, has_begun, open_run, resolve
@@ -135,8 +135,8 @@ def _train(arguments: list[str]) -> None:
 
 
 def _run(options: TrainOptions, ranks: Ranks) -> None:
-    if options.json is not None and not options.json.parent.is_dir():
-        raise FileNotFoundError(f"{options.json.parent} does not exist, so that --json cannot be written there")
+    if options.json is not None:
+        check_folder(options.json, "--json")
     if options.resume is not None:
         run = options.resume
         open_run(run)
