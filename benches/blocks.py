@@ -17,12 +17,13 @@ FOLDER = Path(reggan.__file__).parent / "data" / "blocks"
 
 
 def main() -> None:
-    """Search as many blocks as the largest set of a preset has, at each size of one."""
+    """Search the blocks of the largest set of a preset, at each size of one, and of as many images after it."""
     configs = [config for preset in PRESETS.values() for config in preset.values() if isinstance(config.data, Blobs)]
     FOLDER.mkdir(exist_ok=True)
     for size in sorted({config.size for config in configs}):
         selection = BalancedSelection(reggan.Circles(), size)
-        images = max(config.data.images for config in configs if config.size == size)
+        # As many are held out, to tell copies by.
+        images = 2 * max(config.data.images for config in configs if config.size == size)
         offsets = np.array([selection.search(block) for block in range(-(-images // selection.block_size))])
         # Gaps take half of the place of offsets.
         gaps = np.diff(offsets, axis=2, prepend=-1).astype(np.uint32)

@@ -1,9 +1,12 @@
 """Checkpoints: what is saved comes back, and damage is said and loses nothing."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -152,3 +155,50 @@ def test_an_atomic_write_replaces_whole_files(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(OSError, match="No such file"):
         files.atomic_write(tmp_path / "no" / "file", "x")
+    with pytest.raises(IsADirectoryError):
+        files.atomic_write(tmp_path, "x")
+
+
+def test_links_pipes_and_devices_stay_what_they_are(tmp_path):
+    real, link, pipe = tmp_path / "real", tmp_path / "link", tmp_path / "pipe"
+    real.write_text("old")
+    link.symlink_to("real")
+    files.atomic_write(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(pipe.read_text)
+        files.atomic_write(pipe, "through")
+        assert read.result(timeout=60) == "through"
+    assert pipe.is_fifo()
+    files.atomic_write(Path(os.devnull), "nothing")
+    assert Path(os.devnull).is_char_device()
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from reggan.files import atomic_file
+for k in range(40):
+    with atomic_file(Path(sys.argv[1])) as file:
+        for _ in range(20):
+            file.write(sys.argv[2].encode() * 5000)
+"""
+
+
+def test_processes_that_write_one_file_wait_for_each_other(tmp_path):
+    path = tmp_path / "file"
+    writers = [subprocess.Popen([sys.executable, "-c", WRITE, path, letter]) for letter in "abc"]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
+    assert path.read_bytes() in [letter * 100_000 for letter in (b"a", b"b", b"c")]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_checkpoints_of_more_than_eight_digits_are_the_last_ones(tmp_path):
+    for step in (99_999_999, 100_000_000, 999_999_999, 5):
+        checkpoint.save_checkpoint(tmp_path, f"step-{step:08d}", {"a": torch.zeros(1)}, {"step": step})
+    found = [path.stem for path in checkpoint.list_checkpoints(tmp_path)]
+    assert found == ["step-00000005", "step-99999999", "step-100000000", "step-999999999"]
+    checkpoint.prune_checkpoints(tmp_path, "step", 1)
+    assert [path.stem for path in checkpoint.list_checkpoints(tmp_path)] == found[-1:]

@@ -239,6 +239,9 @@ def test_a_table_that_could_not_be_written_is_said_before_a_training(run, tmp_pa
         code, _, err = ended(call, capsys)
         assert code == 1
         assert "--json cannot be written there" in err[0]
+    code, _, err = ended(lambda: generate_command.main([str(run), "--json", str(tmp_path)]), capsys)
+    assert code == 1
+    assert "is a folder, and --json names a file" in err[0]
     assert contents(run) == before
     assert not (tmp_path / "new").exists()
 
@@ -391,6 +394,14 @@ def test_a_command_whose_output_nobody_reads_ends_silently(command, monkeypatch)
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_command_without_standard_streams_does_its_work(closed, tmp_path):
+    code = f"import sys; sys.{closed} = None; from reggan.cli import main; sys.exit(main(sys.argv[1:]))"
+    made = [sys.executable, "-c", code, "data", "make", str(tmp_path / "set"), "--images", "20", "--size", "16"]
+    assert subprocess.run(made, capture_output=True).returncode == 0
+    assert len(list(tmp_path.glob("set/*.npy"))) == 1
 
 
 def test_modules_run_without_a_warning():

@@ -60,8 +60,11 @@ def test_access_is_random_and_images_differ():
 def test_what_is_no_range_of_positions_is_said():
     selection = BalancedSelection(FLAT, 32)
     assert (selection[3:6] == selection[:6][3:]).all()
-    with pytest.raises(IndexError, match="the range has no end"):
-        selection[3:]
+    for endless in (slice(3, None), slice(0, -1)):
+        with pytest.raises(IndexError, match="the range has no end"):
+            selection[endless]
+    with pytest.raises(TypeError, match="positions are of dtype bool"):
+        selection.indices(np.ones(3, bool))
     with pytest.raises(IndexError, match="position -3 is before the first"):
         selection[-3:2]
     with pytest.raises(TypeError, match="3 is no range"):
@@ -178,6 +181,9 @@ def test_blobs_by_numbers_of_pieces_have_those_that_obey_too():
         Blobs(counts=(1, 1))
     with pytest.raises(ValueError, match=r"data\.below is 0\.5, must be 1 where data\.counts"):
         Blobs(counts=(1, 2), below=0.5)
+    for seed in (-1, 2**64):
+        with pytest.raises(ValueError, match=r"data\.seed is -?\d+, must be from 0 to 2\*\*64 - 1"):
+            Blobs(seed=seed)
 
 
 def test_the_indices_of_the_balanced_set_stay_what_they_are():
@@ -186,7 +192,7 @@ def test_the_indices_of_the_balanced_set_stay_what_they_are():
     assert hashlib.sha256(indices.tobytes()).hexdigest()[:32] == "fd1142dae6c91df310ba554fdb791da3"
 
 
-@pytest.mark.parametrize(("size", "block"), [(32, 37), (64, 17)])
+@pytest.mark.parametrize(("size", "block"), [(32, 37), (32, 75), (64, 17), (64, 75)])
 def test_blocks_that_are_known_are_what_a_search_finds(size, block):
     """If not, the stream version has changed: `python benches/blocks.py` writes them anew."""
     selection = BalancedSelection(Circles(), size)

@@ -104,5 +104,5 @@ def test_held_out_images_are_none_of_the_data(config):
     assert data.length == 500
     training = data.items(np.arange(data.length))[0].numpy()
     held_out = held_out_images(config)
-    assert held_out.shape == (10_000, config.size, config.size)
+    assert held_out.shape == (500, config.size, config.size)
     assert not {image.tobytes() for image in training} & {image.tobytes() for image in held_out}

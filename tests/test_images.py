@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 import json
+import os
 import shutil
 import struct
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +43,22 @@ def idx(images):
     return struct.pack(">4B", 0, 0, 8, images.ndim) + struct.pack(f">{images.ndim}I", *images.shape) + images.tobytes()
 
 
+def npz(damaged=0, **arrays):
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    whole = bytearray(content.getvalue())
+    if damaged:
+        whole[damaged : damaged + 20] = bytes(20)
+    return bytes(whole)
+
+
+def zipped(name):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr(name, b"no array")
+    return content.getvalue()
+
+
 def images_of(path, size=32, **options):
     data = Files(str(path), **options).open(size, RULE)
     return data.items(np.arange(data.length))
@@ -57,12 +76,15 @@ def test_a_folder(tmp_path):
     np.testing.assert_array_equal(classes, RULE.classify(score(expected)))
 
 
-@pytest.mark.parametrize("name", ["images.npy", "images.npz", "train-images-idx3-ubyte", "train-images.gz"])
+@pytest.mark.parametrize(
+    "name", ["images.npy", "IMAGES.NPY", "images.npz", "train-images-idx3-ubyte", "train-images.gz"]
+)
 def test_files_of_arrays(name, tmp_path):
     expected = render(ROUND, 7, size=32)
     path = tmp_path / name
-    if name.endswith("npy"):
-        np.save(path, expected)
+    if name.lower().endswith("npy"):
+        with path.open("wb") as file:
+            np.save(file, expected)
     elif name.endswith("npz"):
         np.savez(path, images=expected, labels=np.arange(7))
     else:
@@ -124,6 +146,53 @@ def test_kinds_of_pictures(tmp_path):
     np.testing.assert_array_equal(images[0], gray)
     for image in images[1:]:
         assert np.abs(image - gray).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["raw.tif", "lzw.tif", "deep.tif", "deep.png", "deep-lzw.tif", "8.png", "8.jpg"])
+def test_turned_pictures_are_upright(name, tmp_path):
+    """Mapped into memory, as Pillow does with raw TIFF files, a turned picture has its sides taken for each other."""
+    upright = render(ROUND, 1, size=(32, 48))[0]
+    turned = np.rot90(upright)
+    image = Image.fromarray(turned.astype(np.uint16) * 257 if "deep" in name else turned)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"compression": "tiff_lzw"} if "lzw" in name else {"quality": 95} if "jpg" in name else {}
+    image.save(tmp_path / name, exif=exif, **options)
+    images, _, _ = images_of(tmp_path)
+    assert np.abs(images[0, 0].numpy().astype(int) - upright[:, 8:40]).max() <= (24 if "jpg" in name else 0)
+
+
+def test_a_deep_picture_is_laid_over_white_where_it_is_transparent(tmp_path):
+    deep = np.full((32, 32), 7 * 257, np.uint16)
+    deep[:16] = 0
+    Image.fromarray(deep).save(tmp_path / "a.png", transparency=0)
+    images, _, _ = images_of(tmp_path)
+    assert np.unique(images[0, 0, :16]).tolist() == [255]
+    assert np.unique(images[0, 0, 16:]).tolist() == [7]
+
+
+def test_a_picture_whose_exif_is_damaged_is_read_all_the_same(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0131] = 6, "xxxxxx"
+    content = io.BytesIO()
+    Image.fromarray(np.full((64, 32), 200, np.uint8)).save(content, "JPEG", exif=exif)
+    damaged = bytearray(content.getvalue())
+    damaged[damaged.index(b"\x01\x31\x00\x02") + 1] = 0
+    (tmp_path / "a.jpg").write_bytes(damaged)
+    images, _, _ = images_of(tmp_path)
+    assert np.abs(images[0].numpy().astype(int) - 200).max() <= 2
+
+
+def test_folders_are_read_also_where_links_lead_and_once(tmp_path):
+    write_folder(tmp_path / "elsewhere", count=3)
+    pictures = tmp_path / "pictures"
+    write_folder(pictures, count=2)
+    (pictures / "link").symlink_to(tmp_path / "elsewhere")
+    (pictures / "more" / "round").symlink_to(pictures)
+    assert len(images_of(pictures)[0]) == 5
+    (pictures / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(UnreadableImages, match=r"1 of 6 files(?s:.)*lost\.png: .*No such file"):
+        images_of(pictures)
 
 
 def test_colors_are_ink_where_any_channel_is_dark(tmp_path):
@@ -210,7 +279,13 @@ def test_many_unreadable_files_are_counted(tmp_path):
         ("a.npy", b"", "cannot be read"),
         ("a.npy", b"nonsense", "cannot be read"),
         ("a.npz", b"nonsense", "cannot be read"),
+        ("a.npz", npz(images=np.zeros((9, 32, 32), np.uint8))[:-9].replace(b"\0\0\0\0", b"\1\2\3\4"), "cannot be read"),
+        ("a.npz", npz(images=np.zeros((9, 32, 32), np.uint8), damaged=60), "cannot be read"),
+        ("a.npz", zipped("images"), "cannot be read: it holds no array"),
+        ("a.npy", b"\x93NUMPY\1\0v\0{'descr': '|u1', 'fortran_order': False, 'shape': (-3, 8, 8), }", "cannot be read"),
+        ("a.npy", b"\x93NUMPY\1\0\x10\0{'descr': (((((", "cannot be read"),
         ("a.bin", b"nonsense", "IDX"),
+        ("a.idx", b"\0\0\x08\xc8" + bytes(800), "IDX"),
         ("a.bin", b"", "IDX"),
         ("a.idx", idx(np.zeros((3, 8, 8), np.uint8))[:-1], "asks for 208"),
         ("a.idx", idx(np.zeros((3, 8, 8), np.uint8))[:7], "asks for"),
@@ -251,6 +326,17 @@ def test_paths_and_options_that_are_not_served(tmp_path):
         images_of(tmp_path / "a.npz")
     with pytest.raises(ValueError, match=r"data\.below"):
         Files("x", below=0.0)
+    with pytest.raises(ValueError, match=r"is no UTF-8"):
+        Files(os.fsdecode(b"pictures-\xff"))
+    write_folder(tmp_path / "app")
+    (tmp_path / "app" / "manifest.json").write_text('{"name": "an app"}')
+    with pytest.raises(ValueError, match=r"for the pictures in .*app, move away what is no manifest"):
+        images_of(tmp_path / "app")
+    (tmp_path / "app" / "manifest.json").rename(tmp_path / "app" / "manifest-old.json")
+    assert len(images_of(tmp_path / "app")[0]) == 12
+    Image.fromarray(np.zeros((2, 300), np.uint8)).save(tmp_path / "app" / "strip.png")
+    with pytest.raises(UnreadableImages, match=r"300 x 2 pixels; a side may be 100 times as long as the other"):
+        images_of(tmp_path / "app")
     np.save(tmp_path / "one.npy", np.zeros((4, 32, 32), np.uint8))
     with pytest.raises(ValueError, match=r"no image with a score under 0\.5"):
         images_of(tmp_path / "one.npy", below=0.5)

@@ -73,7 +73,7 @@ def run(tmp_path):
     (path / "samples").mkdir(parents=True)
     write_config(path)
     write_lines(path / "metrics.jsonl", metric_lines())
-    seconds = [(50, 10.0), (900, 100.0), (950, 20.0), (1800, 95.5)]  # resumed after step 900
+    seconds = [(50, 10.0), (900, 100.0), (950, 120.0), (1800, 195.5)]
     write_lines(
         path / "timings.jsonl",
         [{"step": step, "seconds": s, "images_per_second": 300 + step} for step, s in seconds],

@@ -15,6 +15,7 @@ import pytest
 from reggan import Circles, Connected, Rule, analyze, oracle, render, score
 from reggan import search as search_module
 from reggan.data.__main__ import main
+from reggan.rules import Product, Symmetric
 from reggan.search import Found, find
 
 SPEC = Circles(count=(2, 6), radius=(4.0, 9.0))
@@ -116,6 +117,9 @@ DAMAGE = {
     "stream version": lambda raw: json.dumps({**raw, "source": {**raw["source"], "stream_version": 10**6}}),
     "unknown renderer 'squares'": lambda raw: json.dumps({**raw, "source": {**raw["source"], "renderer": "squares"}}),
     "do not fit": lambda raw: json.dumps({**raw, "gaps": raw["gaps"][:-1]}),
+    "indices do not fit the numbers": lambda raw: json.dumps({**raw, "gaps": [raw["gaps"][0], 2**64 - 1, 3]}),
+    "do not fit the numbers beside": lambda raw: json.dumps({**raw, "searched": 2**70}),
+    "not fit the numbers": lambda raw: json.dumps({**raw, "found": 0, "gaps": [], "searched": -5}),
     "indices do not fit": lambda raw: json.dumps({**raw, "gaps": [*raw["gaps"][:-1], 0]}),
     "not in integers": lambda raw: json.dumps({**raw, "gaps": [*raw["gaps"][:-1], 0.5]}),
     "'rule'": lambda raw: json.dumps({key: value for key, value in raw.items() if key != "rule"}),
@@ -211,6 +215,17 @@ def test_a_state_wants_a_rule_that_another_call_can_be_known_by(tmp_path):
     with pytest.raises(ValueError, match="cannot be known by"):
         find(SPEC, lambda images: in_one_piece(images), 1, size=32, state=tmp_path / "state.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_rules_of_one_name_in_two_modules_are_two_rules(tmp_path):
+    first, second = (dataclass(frozen=True)(type("Own", (Symmetric,), {"__module__": name})) for name in "ab")
+    assert repr(first()) == repr(second())
+    for whole in (lambda own: own, lambda own: Product(Connected(), own)):
+        state = tmp_path / f"{whole(first())}.json"
+        find(SPEC, whole(first()), 1, size=32, limit=10, state=state)
+        find(SPEC, whole(first()), 1, size=32, limit=20, state=state)
+        with pytest.raises(ValueError, match="holds another search: rule"):
+            find(SPEC, whole(second()), 1, size=32, limit=20, state=state)
 
 
 def test_a_state_that_cannot_be_written_is_said_before_the_search(tmp_path):

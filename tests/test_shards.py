@@ -96,6 +96,10 @@ def test_images_are_read_in_any_order(made):
     for wrong in ([95], [-1]):
         with pytest.raises(IndexError, match="in a set of 95"):
             shards.images(wrong)
+    for wrong in (np.ones(95, bool), [1.9]):
+        for read in (shards.images, shards.indices):
+            with pytest.raises(TypeError, match=r"positions are of dtype (bool|float64), but must be integers"):
+                read(wrong)
 
 
 def test_scores_and_floats_are_read(tmp_path):
@@ -245,6 +249,8 @@ def test_a_directory_with_another_set_is_left_alone(message, made):
 def test_a_set_that_does_not_fit_on_the_disk_is_said_first(tmp_path):
     with pytest.raises(OSError, match=r"GB are to be written to .*, and its disk has"):
         make(tmp_path, images=10**12, images_per_shard=10**9)
+    with pytest.raises(OSError, match=r"GB are to be written to .*, and its disk has"):
+        make(tmp_path, images=10**15)  # Nobody waits for a list of all shards.
     assert not list(tmp_path.iterdir())
 
 
@@ -443,6 +449,13 @@ def test_an_export_goes_on_and_keeps_to_its_source(made, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == str(out)
     assert main(["export", str(out), "--seed", "8"]) == 1
     assert "holds images of another source" in capsys.readouterr().err
+    (out / "export.json").write_text("5")
+    assert main(["export", str(made), str(out)]) == 1
+    assert "export.json is damaged" in capsys.readouterr().err
+    (out / "export.json").unlink()
+    assert main(["export", str(made), str(out)]) == 1
+    assert "and no export.json that tells what it is" in capsys.readouterr().err
+    assert {name: content for name, content in before.items() if name != "export.json"}.items() <= contents(out).items()
 
 
 # The command

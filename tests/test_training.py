@@ -120,6 +120,18 @@ def test_every_recipe_leaves_a_whole_run_directory_and_resumes_to_the_same(tmp_p
     assert_same_results(whole, broken)
 
 
+def test_the_clock_of_a_run_goes_on_where_it_was_left(tmp_path):
+    run = tmp_path / "run"
+    training.create_run(run, tiny())
+    training.fit(run, until=4, log=False)
+    (run / "timings.jsonl").write_text('{"step": 4, "seconds": 1000.0, "images_per_second": 1.0}\n')
+    training.fit(run, log=False)
+    first, *others = (json.loads(line)["seconds"] for line in (run / "timings.jsonl").read_text().splitlines())
+    assert first == 1000
+    assert others == sorted(others)
+    assert 1000 < training.seconds_trained(run) == others[-1]
+
+
 @pytest.mark.parametrize("recipe", IMAGE_RECIPES)
 def test_every_recipe_makes_images_in_color_and_of_28_pixels(tmp_path, recipe):
     data = Blobs(images=300, spec=Polygons(color=True), classes=())

@@ -175,6 +175,14 @@ def integer(name: str, given: Any) -> int:
         raise TypeError(f"{name} is {given!r}, but must be an integer") from None
 
 
+def whole_numbers(positions: Any) -> NDArray[np.int64]:
+    """Positions (N,) of any integer dtype; no positions may be of any."""
+    given = np.asarray(positions)
+    if given.size and given.dtype.kind not in "iu":
+        raise TypeError(f"positions are of dtype {given.dtype}, but must be integers")
+    return given.astype(np.int64, copy=False)
+
+
 def check_sides(*sides: int) -> None:
     """Raise a ValueError unless images, or volumes, of this size are served."""
     if min(sides) < 1 or max(sides) > MAX_SIDE:

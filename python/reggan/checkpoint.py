@@ -72,7 +72,8 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
 
 def list_checkpoints(directory: Path, kind: str = "step") -> list[Path]:
     """JSON files of the checkpoints named KIND-00001234, the earliest step first; kind is "step" or "best"."""
-    return sorted(path for path in directory.glob(f"{kind}-*.json") if re.fullmatch(kind + r"-\d{8}", path.stem))
+    found = (path for path in directory.glob(f"{kind}-*.json") if re.fullmatch(kind + r"-\d{8,}", path.stem))
+    return sorted(found, key=lambda path: int(path.stem.removeprefix(f"{kind}-")))
 
 
 def prune_checkpoints(directory: Path, kind: str, keep: int) -> None:

@@ -32,7 +32,8 @@ def execute(command: Callable[[], None]) -> int:
         try:
             return _outcome(command)
         finally:  # --help leaves by SystemExit
-            sys.stdout.flush()
+            if sys.stdout is not None:  # nobody gave a program one
+                sys.stdout.flush()
     except OSError as error:  # what was printed cannot be written: nobody reads it, or the disk is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter fails on what is left
         return 141 if isinstance(error, BrokenPipeError) else _fail(error, 1)

@@ -15,7 +15,7 @@ import tyro
 
 from .cli import UsageError, execute
 from .config import TrainConfig
-from .data import Blobs, SampleSet, arrays, normalize, tensor
+from .data import Blobs, RenderedSet, SampleSet, arrays, normalize, tensor
 from .domains import ImageDomain, Images
 from .files import atomic_write
 from .metrics import compare, copies, memorizes, summarize
@@ -29,9 +29,10 @@ from .training import generate, load_networks, private_inputs
 
 __all__ = ["evaluate", "held_out_images", "histograms", "main", "reference_images", "training_images"]
 
-_TRAINING = 10_000
-"""Training images that copies are looked for among, and that references are taken from where there is no oracle. A
-generator that copies all of 37,700 has 0.28 for its copies, and is said to memorize."""
+_COPIED = 50_000
+"""Copies are looked for among at most so many training images."""
+_REFERENCES = 10_000
+"""References are taken from at most so many images of the data, where there is no oracle."""
 _BEYOND = 10**9
 """Images of an endless stream that are taken for trained on."""
 _FEWEST = 100
@@ -83,7 +84,7 @@ def reference_images(config: TrainConfig, data: SampleSet, count: int) -> tuple[
         if len(found.indices) >= _FEWEST:
             images = render(spec, found.indices, seed=found.seed, size=side, dtype=np.uint8)
             return images, f"search: {len(images)} images of the data's renderer that obey {config.rule!r}"
-    images, scores = _training(data)
+    images, scores = _first(data, _REFERENCES)
     obeying = images[scores >= 1]
     if len(obeying) >= _FEWEST:
         return obeying[:count], f"data: {min(len(obeying), count)} images that obey {config.rule!r}"
@@ -92,23 +93,27 @@ def reference_images(config: TrainConfig, data: SampleSet, count: int) -> tuple[
     return images[best], f"data: the best {len(best)} images by {config.rule!r}, with scores of {least:.3f} and more"
 
 
-def training_images(data: SampleSet) -> Images:
-    """Images that the generator was trained on, (N, H, W): the first 10,000."""
-    return _training(data)[0]
+def training_images(data: SampleSet, count: int) -> Images:
+    """Images that the generator was trained on, (N, H, W): the first ones, at most `count`."""
+    return _first(data, count)[0]
 
 
-def _training(data: SampleSet) -> tuple[Images, Any]:
-    images, scores, _ = data.items(np.arange(min(data.length or _TRAINING, _TRAINING)))
+def _first(data: SampleSet, count: int) -> tuple[Images, Any]:
+    count = min(data.length or count, count)
+    if isinstance(data, RenderedSet):
+        data.find(0, count)
+    images, scores, _ = data.items(np.arange(count))
     return arrays(images), scores.numpy()
 
 
 def held_out_images(config: TrainConfig) -> Images | None:
-    """Images like the data that are not among them, (N, H, W); None where there are no others."""
+    """As many images like the data that are not among them, (N, H, W), at most 50,000; None where there are none."""
     if not isinstance(config.data, Blobs):
         return None
+    start, count = config.data.images or _BEYOND, min(config.data.images or _COPIED, _COPIED)
     endless = replace(config.data, images=0).open(config.size, resolve_rule(config.rule))
-    start = config.data.images or _BEYOND
-    return arrays(endless.items(np.arange(start, start + _TRAINING))[0])
+    endless.find(start, count)
+    return arrays(endless.items(np.arange(start, start + count))[0])
 
 
 def evaluate(
@@ -186,7 +191,8 @@ def _compare(config: TrainConfig, networks: Networks, images: Images) -> tuple[d
     rule = resolve_rule(config.rule)
     data = config.data.open(config.size, rule)
     reference, about = reference_images(config, data, len(images))
-    training, held_out = training_images(data), held_out_images(config)
+    held_out = held_out_images(config)
+    training = training_images(data, max(len(images), 0 if held_out is None else len(held_out)))
     columns = {
         name: {
             **evaluate(compared, reference, training, held_out, rule),

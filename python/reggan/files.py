@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,24 +17,50 @@ __all__ = ["atomic_file", "atomic_write", "check_folder"]
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Give a new file to write to, which takes the place of `path` at the end, and is removed if the writing fails.
 
+    Who writes the same file in another process waits. What a symbolic link leads to is replaced, and not the link; a
+    device or a pipe is written to as it is.
+
     Raises:
         OSError: the file cannot be written, for instance since the disk is full; the old one is untouched.
     """
+    path = path.resolve() if path.is_symlink() else path
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
     temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
+    with _locked(temporary) as file:
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _locked(path: Path) -> BinaryIO:
+    """Open an empty file that nobody else has open by this name. Who is killed leaves a file, but no lock."""
+    while True:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "wb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):  # Who had it first has renamed it.
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    file.truncate(0)
+                    return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -50,6 +78,9 @@ def check_folder(path: Path, option: str) -> None:
 
     Raises:
         FileNotFoundError: there is none.
+        IsADirectoryError: what it names is a folder itself.
     """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, and {option} names a file")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent} does not exist, so that {option} cannot be written there")

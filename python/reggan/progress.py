@@ -28,7 +28,7 @@ class Progress:
         self.began = self.last_line = time.monotonic()
         self.figures = ""
         self.enabled = enabled
-        bar = enabled and sys.stderr.isatty()
+        bar = enabled and sys.stderr is not None and sys.stderr.isatty()
         self.bar = tqdm(total=total, initial=start, unit=unit, unit_scale=True, dynamic_ncols=True) if bar else None
 
     @property
@@ -63,7 +63,7 @@ class Progress:
 
     def note(self, line: str) -> None:
         """Print a line on standard error, above the bar."""
-        if self.enabled:
+        if self.enabled and sys.stderr is not None:
             tqdm.write(line, file=sys.stderr)
 
     def close(self) -> None:

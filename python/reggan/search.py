@@ -10,7 +10,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from ._arrays import integer
 from .files import atomic_write
 from .progress import Progress, deferred_interrupt
 from .rendering import STREAM_VERSION, Size
-from .rules import RULES, Connected, Rule, darkest
+from .rules import RULES, Connected, Product, Rule, darkest
 from .source import Source, differences
 from .specs import Spec
 
@@ -87,8 +87,9 @@ class Found:
                 raise ValueError("what it counts is not in integers")
             indices = np.cumsum(np.array([start, *raw["gaps"]], np.uint64), dtype=np.uint64)[1:]
             found = cls(indices, raw["searched"], source.spec, source.seed, source.size, raw["rule"], start)
-            rising = all(gap > 0 for gap in raw["gaps"][1:])
-            if len(indices) != raw["found"] or not rising or (indices[-1:] >= start + found.searched).any():
+            rising = all(gap > 0 for gap in raw["gaps"][1:]) and min(raw["gaps"][:1], default=0) >= 0
+            ends = start + sum(raw["gaps"]) < start + found.searched if raw["gaps"] else found.searched >= 0
+            if len(indices) != raw["found"] or not (rising and ends and start + found.searched <= 2**64):
                 raise ValueError("its indices do not fit the numbers beside them")
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"{path} is not what a search saved: {error or repr(error)}") from error
@@ -237,10 +238,24 @@ def _name(accept: Accept) -> str:
     if not callable(accept):
         raise TypeError(f"accept is {accept!r}, but must be a reggan.Rule or a function of images")
     if isinstance(accept, Rule):
-        known = next((name for name, rule in RULES.items() if rule == accept and type(rule) is type(accept)), None)
-        return known or (repr(accept) if dataclasses.is_dataclass(accept) else f"<{accept!r}>")
+        return _rule_name(accept)
     name = getattr(accept, "__qualname__", None)
     return f"{accept.__module__}:{name}" if name else f"<{accept!r}>"
+
+
+def _rule_name(rule: Rule) -> str:
+    if known := next((name for name, other in RULES.items() if other == rule and type(other) is type(rule)), None):
+        return known
+    own = (module for module in dict.fromkeys(_modules(rule)) if module != Product.__module__)
+    return "".join(f"{module}:" for module in own) + (repr(rule) if dataclasses.is_dataclass(rule) else f"<{rule!r}>")
+
+
+def _modules(rule: Rule) -> Iterator[str]:
+    """Where the rules are from that a rule is made of: two modules may have rules of one name."""
+    if type(rule) is Product:
+        yield from _modules(rule.first)
+        yield from _modules(rule.second)
+    yield type(rule).__module__
 
 
 def _resume(state: Path, search: Found) -> Found:

@@ -15,12 +15,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .rendering import STREAM_VERSION, Size, ground_truth, image_shape, render, render_scores
+from .rendering import STREAM_VERSION, GroundTruth, Size, ground_truth, image_shape, render, render_scores
 from .specs import RENDERERS, Spec
 
 __all__ = ["Source", "differences"]
 
 UInts = NDArray[np.uint64]
+
+_SHAPES = 2**18
+"""Shapes of images that are told at once: about 11 MB."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,14 @@ class Source:
 
     def sigma(self, indices: UInts) -> NDArray[np.float64]:
         """Standard deviation (N,) in pixels of the blur of each image; NaN where the renderer has no blur."""
-        return ground_truth(self.spec, indices, seed=self.seed, size=self.size).sigma
+
+        def truth(few: UInts) -> GroundTruth:
+            return ground_truth(self.spec, few, seed=self.seed, size=self.size)
+
+        # The shapes, which are told with it, can take a thousand times the place.
+        step = max(1, _SHAPES // truth(indices[:0]).radii.shape[1])
+        parts = [truth(indices[k : k + step]).sigma for k in range(0, len(indices), step)]
+        return np.concatenate([np.empty(0), *parts])
 
     def to_json(self) -> dict[str, Any]:
         """The source as JSON data, with the stream version."""

@@ -53,6 +53,7 @@ __all__ = [
     "load_networks",
     "open_run",
     "resolve",
+    "seconds_trained",
 ]
 
 
@@ -347,6 +348,13 @@ def _rewind(path: Path, step: int) -> None:
     atomic_write(path, "".join(kept))
 
 
+def seconds_trained(run: Path) -> float:
+    """Seconds that a run was trained for up to its last line of timings.jsonl, in all the sittings that it took."""
+    path = run / "timings.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
+
+
 def _append(path: Path, figures: dict[str, Any]) -> None:
     with path.open("a") as file:
         file.write(json.dumps(figures) + "\n")
@@ -404,6 +412,7 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         for path in (metrics, timings):
             _rewind(path, done)
         _draw(run, "data", domain, _first(domain, data, domain.drawn))
+    before = seconds_trained(run)
     batches = load_batches(
         data,
         config.batch_size * config.recipe.draws,
@@ -449,7 +458,7 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
                 if line:
                     _append(metrics, {"step": step, "stage": stage.name, "generator_step": generator_step, **line})
                     rate = (step - done) * config.batch_size / progress.seconds
-                    _append(timings, {"step": step, "seconds": progress.seconds, "images_per_second": rate})
+                    _append(timings, {"step": step, "seconds": before + progress.seconds, "images_per_second": rate})
                 found = {key.removeprefix("samples/"): value for key, value in line.items()}
                 if line.get("samples/score", -math.inf) > best and domain.looks_like(found, reference):
                     best = line["samples/score"]

@@ -14,7 +14,7 @@ import tyro
 
 from .._arrays import check_threads
 from ..cli import UsageError, choose, execute
-from ..files import atomic_write
+from ..files import atomic_write, check_folder
 from ..rules import resolve_rule
 from ..search import find
 from ..source import Source
@@ -185,6 +185,7 @@ def _verify(options: VerifyOptions) -> None:
 def _show(options: ShowOptions) -> None:
     _within("images", options.images, 1, 10**8)
     images, count = _open(options, options.directory)
+    check_folder(options.out, "--out")
     atomic_write(options.out, overview(images, options.images if count is None else min(options.images, count)))
     print(options.out)
 

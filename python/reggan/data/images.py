@@ -9,8 +9,8 @@ from __future__ import annotations
 import gzip
 import math
 import os
-import zipfile
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import tyro
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from .._arrays import machine_memory
 from ..progress import Progress
 from ..rules import Rule, darkest
 from .loading import Item
-from .shards import open_shards
+from .shards import manifests, open_shards
 
 __all__ = ["FileSet", "Files", "UnreadableImages", "read_idx"]
 
@@ -39,8 +39,19 @@ LISTED = 10
 """How many unreadable files an error names."""
 MEMORY_SHARE = 0.25
 """A set that fits in this part of the machine's memory is kept there."""
-MAX_PIXELS = 2**28
+MAX_ASPECT = 100
+"""How many times as long as the other a side of a picture may be: resized, it is as much longer than what is kept."""
 _READ_AHEAD = 256
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its EXIF orientation."""
 
 
 class UnreadableImages(ValueError):
@@ -86,6 +97,10 @@ class Files:
             raise ValueError(f"data.below is {self.below}, must be above 0 and at most 1")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"data.seed is {self.seed}, must be from 0 to 2**63 - 1")
+        try:
+            self.path.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{self.path!a} is no UTF-8, which config.json could not hold; rename it") from None
 
     @property
     def channels(self) -> int:
@@ -173,7 +188,7 @@ def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, 
     def read(number: int) -> Picture | str:
         try:
             return images._read(number)
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        except Exception as error:  # A damaged picture can trip its decoder up in any way.
             return str(error) or repr(error)
 
     with (
@@ -213,8 +228,8 @@ def _resized(image: Image.Image, size: int, files: Files) -> Picture:
     """(C, H, W), its shorter side resized to `size` pixels with antialiasing."""
     picture = _flat(image).convert("RGB" if files.color else "L")
     width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"it has {width} x {height} pixels, and {MAX_PIXELS} are the most")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ValueError(f"it has {width} x {height} pixels; a side may be {MAX_ASPECT} times as long as the other")
     scale = size / min(width, height)
     sides = max(size, round(width * scale)), max(size, round(height * scale))
     if sides != picture.size:
@@ -226,14 +241,17 @@ def _resized(image: Image.Image, size: int, files: Files) -> Picture:
 
 def _flat(image: Image.Image) -> Image.Image:
     """An image as its maker shows it: upright, of 8 bits, and laid over white where it is transparent."""
-    if image.mode in ("I;16", "I;16B", "I;16L", "I"):
-        deep = np.asarray(image).astype(np.float64)
-        if deep.max(initial=0) > 65_535 or deep.min(initial=0) < 0:
-            raise ValueError("its gray values are of more than 16 bits")
-        return Image.fromarray(np.rint(deep / 257).astype(np.uint8))
     if image.mode == "F":
         raise ValueError("its gray values are floats, whose range is not known")
-    upright = ImageOps.exif_transpose(image)
+    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    upright = image if turn is None else image.transpose(turn)
+    if image.mode in ("I;16", "I;16B", "I;16L", "I"):
+        deep = np.asarray(upright).astype(np.int64)
+        if deep.max(initial=0) > 65_535 or deep.min(initial=0) < 0:
+            raise ValueError("its gray values are of more than 16 bits")
+        gray = np.rint(deep / 257).astype(np.uint8)
+        gray[deep == image.info.get("transparency", -1)] = 255
+        return Image.fromarray(gray)
     if upright.has_transparency_data:
         clear = upright.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
@@ -253,11 +271,10 @@ class _Source(Protocol):
 
 
 class _Folder:
-    """The pictures in a folder and all folders in it, by their paths."""
+    """The pictures in a folder and all folders in it, also those that links lead to, by their paths."""
 
     def __init__(self, folder: Path) -> None:
-        found = (path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
-        self.paths = sorted(found)
+        self.paths = sorted(path for path in _files(folder) if path.suffix.lower() in EXTENSIONS)
         if not self.paths:
             raise ValueError(f"{folder} has no pictures; looked for are {', '.join(sorted(EXTENSIONS))}")
 
@@ -269,13 +286,33 @@ class _Folder:
 
     def read(self, number: int) -> Image.Image:
         try:
-            with Image.open(self.paths[number]) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise ValueError(f"it has {image.width} x {image.height} pixels, and {MAX_PIXELS} are the most")
+            # Given the path, Pillow maps some files into memory, and takes the sides of a turned one for each other.
+            with self.paths[number].open("rb") as file, Image.open(file) as image:
                 image.load()
                 return image
         except UnidentifiedImageError:
             raise ValueError("it is not an image, or of a kind that is not known") from None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Regular files in a folder and below it, and links that lead nowhere; a folder that is met twice is read once.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    met = {folder.resolve()}
+    for name, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        here = Path(name)
+        for below in list(folders):
+            if (real := (here / below).resolve()) in met:
+                folders.remove(below)
+            met.add(real)
+        paths = (here / file for file in files)
+        yield from (path for path in paths if path.is_file() or not path.exists())
 
 
 class _Array:
@@ -337,24 +374,41 @@ def _plane(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _open(path: Path) -> _Source:
     if path.is_dir():
-        if list(path.glob("manifest*.json")):
+        if not manifests(path):
+            return _Folder(path)
+        try:
             return _Shards(path)
-        return _Folder(path)
+        except ValueError as error:
+            raise ValueError(f"{error}; for the pictures in {path}, move away what is no manifest of a set") from error
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; give a folder of pictures, an IDX, .npy or .npz file")
+    if path.suffix.lower() not in (".npy", ".npz"):
+        return _Array(path, read_idx(path))
     try:
-        if path.suffix == ".npy":
-            return _Array(path, np.load(path, mmap_mode="r", allow_pickle=False))
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                names = list(arrays)
-                name = "images" if "images" in names else names[0] if len(names) == 1 else None
-                if name is None:
-                    raise ValueError(f"it has the arrays {', '.join(names)}, and none is called images")
-                return _Array(path, arrays[name])
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    return _Array(path, read_idx(path))
+        array = _load(path)
+    except OSError:
+        raise
+    except Exception as error:  # A damaged file can trip NumPy up in any way.
+        raise ValueError(f"{path} cannot be read: {error or repr(error)}") from error
+    return _Array(path, array)
+
+
+def _load(path: Path) -> npt.NDArray[Any]:
+    """The array of a .npy or .npz file, whichever it is."""
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            return array
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            names = list(arrays)
+            name = "images" if "images" in names else names[0] if len(names) == 1 else None
+            if name is None:
+                raise ValueError(f"it has the arrays {', '.join(names)}, and none is called images")
+            array = arrays[name]
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it holds no array")
+    return array
 
 
 IDX_TYPES: dict[int, str] = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -373,7 +427,7 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{path} is not a whole gzip file: {error}") from error
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES or content[3] == 0:
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES or not 1 <= content[3] <= 32:
         raise ValueError(f"{path} is not a folder, an IDX, a .npy or a .npz file; an IDX file starts otherwise")
     start = 4 + 4 * content[3]
     dtype = np.dtype(IDX_TYPES[content[2]])

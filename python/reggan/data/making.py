@@ -90,7 +90,7 @@ def make_shards(
     path.mkdir(parents=True, exist_ok=True)
     finished = _finished(path, plan)
     own = range(number, plan.shards, parts)
-    records = {shard: finished[shard] for shard in own if shard in finished}
+    records = {shard: record for shard, record in finished.items() if shard in own}
     _check_room(path, plan, own, records)
     todo = [shard for shard in own if shard not in finished]
     manifest = path / ("manifest.json" if parts == 1 else f"manifest-{number}-of-{parts}.json")

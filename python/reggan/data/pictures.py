@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,11 +97,13 @@ def _claim(path: Path, source: Source) -> None:
     """Say in a file whose images a folder has, or check that it has those."""
     told = {"source": source.to_json()}
     if not path.exists():
+        if found := next(path.parent.glob(f"{'[0-9]' * 8}.png"), None):
+            raise ValueError(f"{found} is there, and no {path.name} that tells what it is; give another folder")
         atomic_write(path, json.dumps(told, indent=1) + "\n")
         return
     try:
         before = dict(json.loads(path.read_text()))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}; remove it with the images beside it") from error
     if differs := differences(before, told):
         raise ValueError(f"{path.parent} holds images of another source: {differs}; give another folder")
@@ -137,7 +140,7 @@ def overview(images: ImageSet, count: int) -> bytes:
     blurs, of the blur's sigma in pixels.
     """
     source = images.source
-    first = _contact_sheet(images.images(np.arange(min(count, 64))), source)
+    first = _contact_sheet(images, min(count, 64))
     measures = _measure(images, count)
     sides = "×".join(map(str, source.image_shape))
     title = f"{source.renderer}, seed {source.seed}, {sides} {source.dtype}, {count:,} images"
@@ -154,32 +157,41 @@ def _to_bytes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return images if images.dtype == np.uint8 else np.rint(255 * images).astype(np.uint8)
 
 
-def _contact_sheet(images: npt.NDArray[Any], source: Source) -> Image.Image:
+def _contact_sheet(images: ImageSet, count: int) -> Image.Image:
     """A grid 8 wide, about 1000 pixels across: small images enlarged, large ones thinned out, of volumes the middle."""
-    pixels = _to_bytes(images)
-    if source.is_volume:
-        pixels = pixels[:, pixels.shape[1] // 2]
+    parts = [_to_bytes(part) for _, part in _chunks(images, count)]
+    if images.source.is_volume:
+        parts = [part[:, part.shape[1] // 2].copy() for part in parts]
+    pixels = np.concatenate(parts)
     across = 8 * pixels.shape[-1]
     step = max(1, round(across / 1000))
     thinned = pixels[..., ::step, ::step]
     return sheet(thinned, columns=8, zoom=max(1, round(1000 / across)))
 
 
+def _chunks(images: ImageSet, count: int) -> Iterator[tuple[Positions, npt.NDArray[Any]]]:
+    """Positions and images of the first `count`, a few MB at a time."""
+    chunk = max(1, _CHUNK_BYTES // images.source.image_bytes)
+    for first in range(0, count, chunk):
+        positions = np.arange(first, min(first + chunk, count))
+        yield positions, images.images(positions)
+
+
 def _measure(images: ImageSet, count: int) -> dict[str, npt.NDArray[Any]]:
     """What the histograms show, by its title."""
-    source, chunk = images.source, max(1, _CHUNK_BYTES // images.source.image_bytes)
-    found: dict[str, list[npt.NDArray[Any]]] = {"exact score": [], "pieces": [], "share of ink": []}
-    for first in range(0, count, chunk):
-        drawn = images.images(np.arange(first, min(first + chunk, count)))
+    source = images.source
+    titles = "exact score", "pieces", "share of ink", "sigma of the blur, pixels"
+    found: dict[str, list[npt.NDArray[Any]]] = {title: [] for title in titles}
+    for positions, drawn in _chunks(images, count):
         # Every colour lacks one of red, green and blue, so that ink is what the darkest channel shows.
         gray = darkest(drawn) if source.is_color else drawn
         parts = analyze(gray, fields=("score", "count", "area"), connectivity=6 if source.is_volume else 4)
         found["exact score"].append(parts.score)
         found["pieces"].append(parts.count)
         found["share of ink"].append(parts.area / gray[0].size)
+        found["sigma of the blur, pixels"].append(source.sigma(images.indices(positions)))
     measures = {name: np.concatenate(values) for name, values in found.items()}
-    sigma = source.sigma(images.indices(np.arange(count)))
-    return measures | ({"sigma of the blur, pixels": sigma} if np.isfinite(sigma).all() else {})
+    return {name: values for name, values in measures.items() if np.isfinite(values).all()}
 
 
 STYLE: dict[Any, Any] = {

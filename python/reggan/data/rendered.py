@@ -55,6 +55,18 @@ class RenderedSet:
         tensor = torch.from_numpy(images)
         return tensor if self.is_color else tensor[:, None], torch.from_numpy(scores), torch.from_numpy(classes)
 
+    def find(self, start: int, count: int) -> None:
+        """Search at once for the images at positions `start`, `start + 1`, ..., which shows itself on standard error
+        unless they are known.
+        """
+        size = self.selection.block_size
+        blocks = range(start // size, -(-(start + count) // size))
+        if any(self.selection.known(block) is None for block in blocks):
+            with closing(Progress(count, unit="image")) as shown:
+                for block in blocks:
+                    self.selection.indices(block * size)
+                    shown.advance(min((block + 1) * size, start + count) - max(block * size, start))
+
     @property
     def is_augmented(self) -> bool:
         """Whether an image looks different in another epoch."""
@@ -85,6 +97,8 @@ class Blobs:
             raise ValueError(f"data.images is {self.images}, must be from 0 to {10**8}")
         if not 0 < self.below <= 1:
             raise ValueError(f"data.below is {self.below}, must be above 0 and at most 1")
+        if not 0 <= self.seed < 2**64:
+            raise ValueError(f"data.seed is {self.seed}, must be from 0 to 2**64 - 1")
         if self.counts:
             CountSelection(self.spec, size=32, counts=self.counts)  # Says what is wrong with them, at any size.
             if self.below < 1:
@@ -106,11 +120,7 @@ class Blobs:
             selection = BalancedSelection(self.spec, size, self.seed, rule, self.classes, self.below)
         else:
             selection = RangeSelection(self.spec, size, self.seed, rule, high=self.below)
-        blocks = range(-(-self.images // selection.block_size))
-        if log and any(selection.known(block) is None for block in blocks):
-            with closing(Progress(self.images, unit="image")) as shown:
-                for block in blocks:
-                    first = block * selection.block_size
-                    selection.indices(first)
-                    shown.advance(min(selection.block_size, self.images - first))
-        return RenderedSet(selection, rule, self.images)
+        found = RenderedSet(selection, rule, self.images)
+        if log:
+            found.find(0, self.images)
+        return found

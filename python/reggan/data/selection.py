@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._arrays import whole_numbers
 from ..rendering import image_shape, render
 from ..rules import Connected, Rule, darkest
 from ..scoring import analyze
@@ -101,7 +102,7 @@ class Selection(ABC):
 
     def indices(self, positions: npt.ArrayLike) -> UInts:
         """Renderer's indices of the set's images at these positions (N,)."""
-        wanted = np.asarray(positions, np.int64)
+        wanted = whole_numbers(positions)
         if wanted.min(initial=0) < 0:
             raise IndexError(f"position {wanted.min()} is before the first, 0: the set has no end to count from")
         blocks, offsets = np.divmod(wanted, self.block_size)
@@ -116,11 +117,11 @@ class Selection(ABC):
 
         Raises:
             TypeError: not a range.
-            IndexError: no end, as the set has none, or a position before 0.
+            IndexError: no end, or one counted from the end, which the set has not; or a position before 0.
         """
         if not isinstance(positions, slice):
             raise TypeError(f"{positions!r} is no range of positions; `indices` takes single ones")
-        if positions.stop is None:
+        if positions.stop is None or positions.stop < 0:
             raise IndexError("the range has no end, and neither has the set; give one, such as [3:10]")
         return self.indices(np.arange(positions.start or 0, positions.stop, positions.step))
 
@@ -261,9 +262,11 @@ class RangeSelection(Selection):
         return np.where((self.low <= scores) & (scores < self.high), 0, -1)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2**16)
 def _search(selection: Selection, block: int) -> tuple[UInts, int]:
-    """Indices of a block's images, (block_size,), and how many candidates it took: 8 KB for a thousand images."""
+    """Indices of a block's images, (block_size,), and how many candidates it took: 8 KB for a thousand images, so that
+    those of a set of ten millions, which each epoch goes through in another order, are all remembered.
+    """
     offsets = selection.known(block)
     if offsets is None:
         offsets = selection.search(block)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from .._arrays import integer
+from .._arrays import integer, whole_numbers
 from ..source import Source, differences
 
 __all__ = ["FILES", "Plan", "Record", "Shards", "open_shards", "read_manifest", "read_manifests"]
@@ -81,7 +81,7 @@ class Plan:
         """The renderer's indices (N,) of the images at these positions (N,)."""
         if isinstance(positions, range):
             return np.arange(positions.start, positions.stop, positions.step, dtype=np.uint64)
-        return np.asarray(positions, np.uint64)
+        return whole_numbers(positions).astype(np.uint64)
 
     def shape(self, shard: int, kind: str) -> tuple[int, ...]:
         """Shape of a shard's array."""
@@ -207,6 +207,7 @@ class Shards:
         """Images (N, *image_shape) at these positions (N,), from 0 to len - 1, in any order; a copy.
 
         Raises:
+            TypeError: positions that are not whole numbers, such as a mask.
             IndexError: a position that is not in the set.
             OSError: a shard is missing; ValueError: it is damaged. Both name the file.
         """
@@ -228,7 +229,7 @@ class Shards:
         return mapped
 
     def _gather(self, kind: str, positions: npt.ArrayLike | range) -> npt.NDArray[Any]:
-        wanted = np.asarray(positions, np.int64)
+        wanted = whole_numbers(positions)
         if wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self):
             raise IndexError(f"positions from {wanted.min()} to {wanted.max()} are not all in a set of {len(self)}")
         shards, offsets = np.divmod(wanted, self.plan.images_per_shard)

@@ -135,7 +135,7 @@ class PairDomain:
 
 def _beyond(data: Blobs | Files) -> Blobs | Files:
     """Rendered images by another seed, without an end; others as they are."""
-    return replace(data, images=0, seed=data.seed + 1) if isinstance(data, Blobs) else data
+    return replace(data, images=0, seed=(data.seed + 1) % 2**64) if isinstance(data, Blobs) else data
 
 
 def _plain(images: Images) -> Images:

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from ..config import TrainConfig, config_to_json
 from ..data import Blobs
 from ..files import atomic_file, atomic_write
-from ..training import create_run, fit, load_networks, open_run, resolve
+from ..training import create_run, fit, load_networks, open_run, resolve, seconds_trained
 from .measures import NEAR, Measure
 from .records import (
     Columns,
@@ -26,7 +26,6 @@ from .records import (
     read_records,
     record_path,
     save_picture,
-    seconds_trained,
     spread,
     table,
 )
@@ -134,7 +133,7 @@ class PlainStudy:
             _animate(pictures, path.with_suffix(".gif"))
         told = {
             "config": asked,
-            "seconds": seconds_trained(directory),
+            "seconds": round(seconds_trained(directory), 1),
             "rate": _rate(directory),
             "parameters": sum(parameter.numel() for parameter in networks["generator"].parameters()),
             "figures": figures,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ __all__ = [
     "read_records",
     "record_path",
     "save_picture",
-    "seconds_trained",
     "spread",
     "table",
 ]
@@ -88,14 +86,6 @@ def save_picture(picture: Figure | Image.Image, path: Path) -> None:
             picture.savefig(file, format="png", dpi=110, metadata={"Software": None})
         else:
             picture.save(file, "PNG")
-
-
-def seconds_trained(run: Path) -> float:
-    """Seconds that a run was trained for, in all the sittings that it took."""
-    clock = [json.loads(line)["seconds"] for line in (run / "timings.jsonl").read_text().splitlines()]
-    # Each sitting counts from 0.
-    sittings = [a for a, b in pairwise([*clock, 0.0]) if b < a]
-    return round(float(sum(sittings)), 1)
 
 
 def spread(records: list[Record], columns: Columns) -> dict[str, Any]:

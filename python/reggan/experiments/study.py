@@ -27,7 +27,7 @@ from ..files import atomic_write
 from ..metrics import compare
 from ..recipes import Harvest, RegGAN
 from ..rules import darkest, resolve_rule
-from ..training import create_run, fit, generate, load_generator, open_run, private_inputs, resolve
+from ..training import create_run, fit, generate, load_generator, open_run, private_inputs, resolve, seconds_trained
 from .records import (
     MINUTES,
     Columns,
@@ -38,7 +38,6 @@ from .records import (
     read_records,
     record_path,
     save_picture,
-    seconds_trained,
     spread,
     table,
 )
@@ -49,6 +48,8 @@ _IMAGES, _FEW_IMAGES = 2000, 100
 """Images that are measured, and in the smallest form."""
 _TRIES = 20
 """Rejection looks at so many images for each one that is measured."""
+_OF_DATA = 10_000
+"""Images of the data behind the histograms."""
 _SHOWN = 32
 _COLUMNS = 4
 _FEWEST = 100
@@ -102,7 +103,7 @@ class Study:
         save_picture(_curves(records, labels), out / "scores.png")
         save_picture(_frontier(described), out / "frontier.png")
         rule = resolve_rule(judge.rule)
-        data = training_images(judge.data.open(judge.size, rule))
+        data = training_images(judge.data.open(judge.size, rule), _OF_DATA)
         counted = {"data set": [histograms(data, rule)]} | {
             labels[name]: [record["figures"]["histograms"] for record in found] for name, found in records.items()
         }
@@ -157,7 +158,7 @@ def _record(
     path.parent.mkdir(parents=True, exist_ok=True)
     measured, shown = _measure(directory, judge, count)
     save_picture(_tiles(shown), path.with_suffix(".png"))
-    told = {"config": asked, "is_judge": config == judge, "seconds": seconds_trained(directory)}
+    told = {"config": asked, "is_judge": config == judge, "seconds": round(seconds_trained(directory), 1)}
     atomic_write(path, json.dumps({**told, **measured, **_history(directory, config)}) + "\n")
 
 
@@ -209,7 +210,8 @@ def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str,
     images = drawn(0)
     # Rendered images that an arm trains on are among the judge's.
     held_out = held_out_images(judge) if isinstance(config.data, Blobs) else None
-    figures = evaluate(images, reference, training_images(data), held_out, rule)
+    training = training_images(data, 0 if held_out is None else len(held_out))
+    figures = evaluate(images, reference, training, held_out, rule)
     figures["ink_of_reference"] = figures["ink"] / float((darkest(reference) < 128).mean())
     kept = [images[rule(darkest(images)) >= 1]]
     for part in range(1, _TRIES):

@@ -12,7 +12,7 @@ COPIES_ALLOWED = 0.1
 """Up to this figure nothing is said of memorizing, however sure it is."""
 _ERRORS = 4
 """Standard errors that the figure must be above 0."""
-_BATCH = 512
+_BATCH = 2048
 
 
 def copies(
@@ -27,9 +27,14 @@ def copies(
     of them have about that part.
     """
     count = min(len(training), len(held_out))
-    among = torch.from_numpy(np.concatenate([training[:count], held_out[:count]])).flatten(1).float()
-    parts = torch.split(torch.from_numpy(images).flatten(1).float(), _BATCH)
-    nearest = torch.unique(torch.cat([torch.cdist(part, among).argmin(dim=1) for part in parts]))
+    among = torch.from_numpy(np.concatenate([training[:count], held_out[:count]])).flatten(1)
+    wanted = torch.from_numpy(images).flatten(1).float()
+    least, nearest = torch.full((len(wanted),), torch.inf), torch.zeros(len(wanted), dtype=torch.int64)
+    for k, part in enumerate(torch.split(among, _BATCH)):
+        found, place = torch.cdist(wanted, part.float()).min(dim=1)
+        nearest = torch.where(found < least, place + k * _BATCH, nearest)
+        least = torch.minimum(found, least)
+    nearest = torch.unique(nearest)
     share = float((nearest < count).double().mean())
     return 2 * share - 1, len(nearest) ** -0.5
 

@@ -72,9 +72,8 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Time spent training: the clock starts at zero again where a run was resumed."""
-        clock: list[float] = [row["seconds"] for row in self.timings]
-        return sum(now for now, after in zip(clock, [*clock[1:], 0.0], strict=True) if after < now)
+        """Time spent training, in all the sittings that it took."""
+        return float(self.timings[-1]["seconds"]) if self.timings else 0.0
 
 
 def read_run(path: Path) -> Run:
