@@ -1,5 +1,6 @@
 """Checkpoints: what is saved comes back, and damage is said and loses nothing."""
 
+import errno
 import json
 import os
 import resource
@@ -193,6 +194,15 @@ def test_processes_that_write_one_file_wait_for_each_other(tmp_path):
     assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
     assert path.read_bytes() in [letter * 100_000 for letter in (b"a", b"b", b"c")]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    files.atomic_write(tmp_path / "file", "whole")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
 
 
 def test_checkpoints_of_more_than_eight_digits_are_the_last_ones(tmp_path):

@@ -12,6 +12,9 @@ from typing import BinaryIO
 
 __all__ = ["atomic_file", "atomic_write", "check_folder"]
 
+_WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What a file system without locks answers."""
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
@@ -48,11 +51,18 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def _locked(path: Path) -> BinaryIO:
-    """Open an empty file that nobody else has open by this name. Who is killed leaves a file, but no lock."""
+    """Open an empty file that nobody else has open by this name. Who is killed leaves a file, but no lock.
+
+    Where the file system has no locks, as some of clusters, two who write one file must be kept apart by hand.
+    """
     while True:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "wb")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in _WITHOUT_LOCKS:
+                    raise
             with suppress(FileNotFoundError):  # Who had it first has renamed it.
                 if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                     file.truncate(0)
