@@ -192,7 +192,7 @@ def test_the_indices_of_the_balanced_set_stay_what_they_are():
     assert hashlib.sha256(indices.tobytes()).hexdigest()[:32] == "fd1142dae6c91df310ba554fdb791da3"
 
 
-@pytest.mark.parametrize(("size", "block"), [(32, 37), (32, 75), (64, 17), (64, 75)])
+@pytest.mark.parametrize(("size", "block"), [(32, 37), (64, 75)])
 def test_blocks_that_are_known_are_what_a_search_finds(size, block):
     """If not, the stream version has changed: `python benches/blocks.py` writes them anew."""
     selection = BalancedSelection(Circles(), size)
