@@ -412,7 +412,7 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         for path in (metrics, timings):
             _rewind(path, done)
         _draw(run, "data", domain, _first(domain, data, domain.drawn))
-    before = seconds_trained(run)
+    before = seconds_trained(run) if ranks.is_first else 0.0  # To others a last line may still be cut short.
     batches = load_batches(
         data,
         config.batch_size * config.recipe.draws,
