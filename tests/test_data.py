@@ -172,7 +172,7 @@ def test_bad_fields_are_said(field, value):
 
 
 def test_blobs_by_numbers_of_pieces_have_those_that_obey_too():
-    images, scores, classes = Blobs(counts=(1, 2, 5)).open(32, RULE).items(np.arange(90))
+    images, scores, classes = Blobs(spec=Circles(count=(2, 8)), counts=(1, 2, 5)).open(32, RULE).items(np.arange(90))
     assert (analyze(images[:, 0].numpy()).count.reshape(-1, 3) == (1, 2, 5)).all()
     assert (scores[::3] == 1).all()
     assert (classes[::3] == RULE.classes - 1).all()

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage, stats
 
 import reggan
-from reggan.metrics import REFERENCE_METRICS, compare, copies, memorizes, shapes
+from reggan.metrics import REFERENCE_METRICS, compare, copies, memorizes, memory, shapes
 from reggan.metrics.features import Featured
 from reggan.metrics.fidelity import coverage, frechet, precision, recall, vendi
 
@@ -126,6 +126,12 @@ def test_copies_are_seen(oracle):
     assert copies(held_out, training, held_out)[0] == -1
     some = np.concatenate([training[:150], new[:50]])
     assert memorizes(*copies(some, training, held_out))
+
+
+def test_distances_are_taken_in_parts_that_do_not_matter(oracle, monkeypatch):
+    whole = copies(oracle[:50], oracle[:300], oracle[300:])
+    monkeypatch.setattr(memory, "_DISTANCES", 50 * 7)
+    assert copies(oracle[:50], oracle[:300], oracle[300:]) == whole
 
 
 def test_simple_images_are_no_copies():

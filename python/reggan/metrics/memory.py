@@ -13,6 +13,8 @@ COPIES_ALLOWED = 0.1
 _ERRORS = 4
 """Standard errors that the figure must be above 0."""
 _BATCH = 2048
+_DISTANCES = 2**25
+"""At most so many at once (128 MB), whatever the number of images."""
 
 
 def copies(
@@ -30,9 +32,10 @@ def copies(
     among = torch.from_numpy(np.concatenate([training[:count], held_out[:count]])).flatten(1)
     wanted = torch.from_numpy(images).flatten(1).float()
     least, nearest = torch.full((len(wanted),), torch.inf), torch.zeros(len(wanted), dtype=torch.int64)
-    for k, part in enumerate(torch.split(among, _BATCH)):
+    size = max(1, min(_BATCH, _DISTANCES // len(wanted)))
+    for k, part in enumerate(torch.split(among, size)):
         found, place = torch.cdist(wanted, part.float()).min(dim=1)
-        nearest = torch.where(found < least, place + k * _BATCH, nearest)
+        nearest = torch.where(found < least, place + k * size, nearest)
         least = torch.minimum(found, least)
     nearest = torch.unique(nearest)
     share = float((nearest < count).double().mean())

@@ -1,0 +1,94 @@
+"""Pictures of sets and of what renderers draw: overviews, and PNG files of the very images."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reggan import RENDERERS, Circles, render
+from reggan.data import make_shards
+from reggan.data.__main__ import main
+from reggan.data.pictures import Rendered, export_images, overview
+from reggan.source import Source
+
+SPEC = Circles(count=(2, 6))
+
+
+def contents(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@pytest.fixture
+def made(tmp_path):
+    return make_shards(tmp_path / "set", SPEC, 95, seed=3, size=(16, 20)).parent
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_an_overview_shows_the_first_images_of_every_renderer(renderer, dtype):
+    source = Source(RENDERERS[renderer](), 5, 16 if renderer == "spheres" else 32, dtype)
+    picture = np.asarray(Image.open(io.BytesIO(overview(Rendered(source), 70))))
+    images = render(source.spec, [0, 9], seed=5, size=source.size)
+    if source.is_volume:
+        images = images[:, 8]
+    side = images.shape[-1]
+    zoom = round(1000 / (8 * side))
+    assert picture.shape[1] == 8 * (side * zoom + 4) + 4
+    assert picture.shape[2] == 3
+    for k, image in enumerate(images):  # images 0 and 9 are in the first row and column, and in the second
+        at = 4 + k * (side * zoom + 4)
+        tile = picture[at : at + side * zoom : zoom, at : at + side * zoom : zoom]
+        assert np.array_equal(np.moveaxis(tile, -1, 0), np.broadcast_to(image, (3, side, side)))
+    below = picture[8 * (side * zoom + 4) + 4 :]
+    assert below.shape[0] > 200
+    assert (below < 128).any()
+
+
+def test_large_images_are_thinned_out():
+    picture = Image.open(io.BytesIO(overview(Rendered(Source(SPEC, 0, 512)), 3)))
+    assert picture.width == 8 * (512 // 4 + 4) + 4
+
+
+def test_show_draws_a_set_or_a_renderer(made, tmp_path, capsys):
+    for arguments, out in (([str(made)], "a.png"), (["--seed", "3", "--size", "16", "20", "--images", "95"], "b.png")):
+        options = ["--renderer.count", "2", "6"] if out == "b.png" else []
+        assert main(["show", *arguments, *options, "--out", str(tmp_path / out)]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / out)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_png_files_hold_the_images(renderer, tmp_path):
+    source = Source(RENDERERS[renderer](), 2, 16, "float32")
+    export_images(Rendered(source), 12, tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [f"{k:08d}.png" for k in range(12)]
+    for k, image in enumerate(source.render(np.arange(12, dtype=np.uint64))):
+        expected = np.rint(255 * image).astype(np.uint8)
+        expected = np.moveaxis(expected, 0, -1) if source.is_color else expected.reshape(-1, expected.shape[-1])
+        assert np.array_equal(np.asarray(Image.open(tmp_path / f"{k:08d}.png")), expected)
+
+
+def test_an_export_goes_on_and_keeps_to_its_source(made, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["export", str(made), str(out), "--images", "20"]) == 0
+    before = contents(out)
+    assert main(["export", str(made), str(out), "--images", "20"]) == 0
+    (out / "00000007.png").unlink()
+    (out / "00000008.png").write_bytes(b"")
+    kept = (out / "00000006.png").stat().st_mtime_ns
+    assert main(["export", str(made), str(out), "--images", "20"]) == 0
+    assert contents(out) == before
+    assert (out / "00000006.png").stat().st_mtime_ns == kept
+    assert main(["export", str(made), str(out)]) == 0
+    assert len(list(out.glob("*.png"))) == 95
+    assert capsys.readouterr().out.splitlines()[-1] == str(out)
+    assert main(["export", str(out), "--seed", "8"]) == 1
+    assert "holds images of another source" in capsys.readouterr().err
+    (out / "export.json").write_text("5")
+    assert main(["export", str(made), str(out)]) == 1
+    assert "export.json is damaged" in capsys.readouterr().err
+    (out / "export.json").unlink()
+    assert main(["export", str(made), str(out)]) == 1
+    assert "and no export.json that tells what it is" in capsys.readouterr().err
+    assert {name: content for name, content in before.items() if name != "export.json"}.items() <= contents(out).items()
