@@ -56,6 +56,7 @@ def test_train_prints_the_table_and_names_the_run_last(tmp_path, capsys):
     assert code == 0
     printed = out.splitlines()
     assert printed[-1] == str(directory)
+    assert (directory / "report.html").exists()
     found = json.loads(table.read_text())
     assert found == json.loads((directory / "summary.json").read_text())["summary"]
     names = {"mean exact score": "score", "share of one-piece images": "one_piece", "ink share": "ink"}

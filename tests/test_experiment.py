@@ -57,6 +57,7 @@ def test_a_study_leaves_records_tables_and_figures(results):
         assert f"{arm['score']['mean']:.3f} ± {arm['score']['std']:.3f}" in table
         assert set(arm) - {"label"} <= set(COLUMNS)
         assert [record["config"]["seed"] for record in records] == [0, 1]
+        assert (results / "runs" / f"{name}-seed0" / "report.html").exists()
     assert "worst_batch" in found["arms"]["harvest"]
     assert "honesty_gap" in found["arms"]["harvest"]
     assert "honesty_gap" not in found["arms"]["dcgan"]

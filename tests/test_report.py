@@ -519,7 +519,7 @@ def test_a_run_of_the_trainer_is_understood(tmp_path):
     )
     training.create_run(run, config)
     summary = training.fit(run, log=False)
-    page = Page((run / "report.html").read_text())
+    page = report(run)
     assert page.texts("li") == []
     assert page.texts("td")[:2] == [f"{summary[name]['score']:.3f}" for name in ("data", "generator")]
     assert "Generator at step 4" in page.texts("h3")

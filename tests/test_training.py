@@ -107,7 +107,6 @@ def test_every_recipe_leaves_a_whole_run_directory_and_resumes_to_the_same(tmp_p
         "samples",
         "checkpoints",
         "summary.json",
-        "report.html",
     }
     assert summary.keys() == {"data", "generator"}
     if recipe in IMAGE_RECIPES:
@@ -279,6 +278,7 @@ def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, unbro
         assert said.splitlines()[-1].startswith("stopped: stopped at step")
         assert f"--resume {run}" in said
     assert not (run / "summary.json").exists()
+    assert (run / "report.html").exists() == (number != signal.SIGKILL)
     training.fit(run, log=False)
     assert_same_results(run, unbroken)
 

@@ -155,17 +155,26 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
     try:
         summary = fit(run)
     except Stopped as stopped:
+        _report(run, ranks)
         raise KeyboardInterrupt(f"{stopped}; continue with: python -m reggan.train --resume {run}") from stopped
     except (ValueError, OSError):
         if ranks.is_first and options.resume is None and not has_begun(run):
             # What was wrong with the data or the networks can be mended, and the same --run given again.
             shutil.rmtree(run)
         raise
+    _report(run, ranks)
     if ranks.is_first:
         _print_table(summary)
         if options.json is not None:
             atomic_write(options.json, json.dumps(summary, indent=2) + "\n")
         print(run)
+
+
+def _report(run: Path, ranks: Ranks) -> None:
+    """Write the report of a run, finished or not, in the first rank; the others wait, since one that ends ends all."""
+    from .report import write_report  # Matplotlib is slow to import, and mistakes and --help draw nothing.
+
+    ranks.first(write_report(run) if ranks.is_first else run)
 
 
 def _next_free(parent: Path, config: TrainConfig) -> Path:

@@ -1,7 +1,7 @@
 """Training: one linear loop over the phases of a recipe, and the run directory that it leaves.
 
-A run directory holds config.json, metrics.jsonl, timings.jsonl, samples/, checkpoints/, summary.json and report.html.
-All but timings.jsonl, and what the report says of time, is a function of the configuration: a run that was stopped or
+A run directory holds config.json, metrics.jsonl, timings.jsonl, samples/, checkpoints/ and summary.json, and of these
+`reggan.report` makes report.html. All but timings.jsonl is a function of the configuration: a run that was stopped or
 killed and is resumed ends with the same bytes as an unbroken one on the same machine.
 """
 
@@ -479,9 +479,7 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
 
 
 def _summarize_run(run: Path, trainer: _Trainer, data: SampleSet) -> dict[str, dict[str, float]]:
-    """Write summary.json, figures and exact scores of as many data as generated samples, and the report."""
-    from .report import write_report  # Matplotlib is slow to import, and most commands draw nothing.
-
+    """Write summary.json: figures and exact scores of as many data as generated samples."""
     domain = trainer.domain
     samples = {
         "data": _first(domain, data, domain.summarized),
@@ -490,5 +488,4 @@ def _summarize_run(run: Path, trainer: _Trainer, data: SampleSet) -> dict[str, d
     summary = {name: domain.summarize(those) for name, those in samples.items()}
     scores = {name: [round(float(s), 6) for s in domain.scores(those)] for name, those in samples.items()}
     atomic_write(run / "summary.json", json.dumps({"summary": summary, "scores": scores}, indent=1) + "\n")
-    write_report(run)
     return summary

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from ..config import TrainConfig, config_to_json
 from ..data import Blobs
 from ..files import atomic_file, atomic_write
+from ..report import write_report
 from ..training import create_run, fit, load_networks, open_run, resolve, seconds_trained
 from .measures import NEAR, Measure
 from .records import (
@@ -124,6 +125,7 @@ class PlainStudy:
         elif open_run(directory) != config:
             raise ValueError(f"{directory} is a run of another configuration; remove it, or name another --out")
         fit(directory)
+        write_report(directory)
         _, networks = load_networks(directory)
         figures, picture = self.measure(config, networks, 100 if reduced else self.count)
         pictures = sorted((directory / "samples").glob("step-????????.png"))

@@ -26,6 +26,7 @@ from ..evaluate import evaluate, held_out_images, histograms, reference_images, 
 from ..files import atomic_write
 from ..metrics import compare
 from ..recipes import Harvest, RegGAN
+from ..report import write_report
 from ..rules import darkest, resolve_rule
 from ..training import create_run, fit, generate, load_generator, open_run, private_inputs, resolve, seconds_trained
 from .records import (
@@ -155,6 +156,7 @@ def _record(
     elif open_run(directory) != config:
         raise ValueError(f"{directory} is a run of another configuration; remove it, or name another --out")
     fit(directory)
+    write_report(directory)
     path.parent.mkdir(parents=True, exist_ok=True)
     measured, shown = _measure(directory, judge, count)
     save_picture(_tiles(shown), path.with_suffix(".png"))
