@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ class EvaluateOptions:
 
     run: tyro.conf.Positional[Path]
     """Run directory of `python -m reggan.train`."""
-    n: int = 2000
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 2000
     """Number of images that are generated, and at most so many references."""
     seed: int = 0
     """Seed of the latents."""
