@@ -20,7 +20,7 @@ from reggan import train as train_command
 from reggan.checkpoint import list_checkpoints
 from reggan.data import Blobs
 from reggan.specs import Polygons
-from reggan.training import load_networks, open_run
+from reggan.training import Stopped, load_networks, open_run
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +253,20 @@ def test_steps_that_are_all_warmup_are_said(tmp_path, capsys):
     code, _, err = ended(lambda: train_command.main(["--run", str(tmp_path / "run"), *flags(config)]), capsys)
     assert code == 0
     assert any("steps are warm-up, and the rule is not used" in line for line in err)
+
+
+def test_a_second_ctrl_c_leaves_out_the_report_and_says_how_to_go_on(run, capsys, monkeypatch):
+    def stopped(run):
+        raise Stopped("stopped at step 3 of 6")
+
+    def interrupted(run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_command, "fit", stopped)
+    monkeypatch.setattr("reggan.report.write_report", interrupted)
+    code, _, err = ended(lambda: train_command.main(["--resume", str(run)]), capsys)
+    assert code == 130
+    assert err[-1].endswith(f"continue with: python -m reggan.train --resume {run}")
 
 
 LIMITED = """

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -155,7 +156,8 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
     try:
         summary = fit(run)
     except Stopped as stopped:
-        _report(run, ranks)
+        with suppress(KeyboardInterrupt):  # A second Ctrl-C is of the report: how to go on is said all the same.
+            _report(run, ranks)
         raise KeyboardInterrupt(f"{stopped}; continue with: python -m reggan.train --resume {run}") from stopped
     except (ValueError, OSError):
         if ranks.is_first and options.resume is None and not has_begun(run):
