@@ -115,6 +115,7 @@ def test_arms_that_begin_alike_share_that_and_end_as_if_each_were_alone(tmp_path
     monkeypatch.setattr(
         "reggan.experiments.study.fit", lambda run, **options: trained.append(run) or fit(run, **options)
     )
+    monkeypatch.setattr("reggan.experiments.study.write_report", lambda run: None)
     assert (
         experiment.main(
             [

@@ -48,7 +48,7 @@ BLOBS = {
     "paper": BinaryBlobs(border="paper"),
     "periodic": BinaryBlobs(border="periodic"),
     "few": BinaryBlobs(count=(1, 3)),
-    "many": BinaryBlobs(count=(60, 70), threshold=1.0),
+    "many": BinaryBlobs(count=(30, 35), threshold=1.0),
 }
 POLYGONS = {
     "default": Polygons(),
