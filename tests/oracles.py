@@ -188,8 +188,8 @@ def assert_measured(images: Any, expected: list[Measures], **options: Any) -> No
 WORD = 0xFFFFFFFF
 
 
-def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Ten rounds of Philox4x32."""
+def philox4x32(counter: tuple[Any, int, int, int], key: tuple[int, int]) -> tuple[Any, Any, Any, Any]:
+    """Ten rounds of Philox4x32, for a counter or for uint64 arrays of counters."""
     (c0, c1, c2, c3), (k0, k1) = counter, key
     for _ in range(10):
         p0, p1 = 0xD2511F53 * c0, 0xCD9E8D57 * c2
@@ -211,6 +211,12 @@ class Stream:
             counter = (block, item, index & WORD, index >> 32)
             yield from philox4x32(counter, (seed & WORD, seed >> 32))
             block += 1
+
+    @staticmethod
+    def words(seed: int, index: int, item: int, count: int) -> npt.NDArray[np.uint64]:
+        """The first words of a stream, (count,), at once."""
+        counter = (np.arange(math.ceil(count / 4), dtype=np.uint64), item, index & WORD, index >> 32)
+        return np.stack(philox4x32(counter, (seed & WORD, seed >> 32)), axis=1).reshape(-1)[:count]
 
     def u01(self) -> float:
         """A uniform number in [0, 1) with 32 bits."""
@@ -359,11 +365,10 @@ def binary_blobs(
     height, width = height * spec.reduced, width * spec.reduced
     side = min(height, width)
     n = Stream(seed, index, 0).integer(*spec.count)
-    draws = Stream(seed, index, 1)
+    points = math.floor(n * n * height * width / side**2 + 0.5)
+    x, y = Stream.words(seed, index, 1, 2 * points).reshape(points, 2).T
     noise = np.zeros((height, width))
-    for _ in range(math.floor(n * n * height * width / side**2 + 0.5)):
-        x = draws.integer(0, width - 1)
-        noise[draws.integer(0, height - 1), x] = 1
+    noise[y * height >> 32, x * width >> 32] = 1
     sigma = side * 500 / 512 / (3.5 * n)
     smooth = ndimage.gaussian_filter(noise, sigma, mode=MODES[spec.border], truncate=4)
     limit = spec.threshold * noise.mean()
@@ -409,7 +414,9 @@ def outline(spec: Polygons, seed: int, index: int, number: int) -> npt.NDArray[n
 
 def coverage(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], height: int, width: int) -> Array:
     """The signed area of an outline in each pixel: the integral, edge by edge, of what is to its right in the pixel."""
-    columns, rows = np.arange(width)[None, None, :], np.arange(height)[None, :, None]
+    found = np.zeros((height, width))
+    reached = slice(max(math.floor(y.min()), 0), max(math.ceil(y.max()), 0))
+    columns, rows = np.arange(width)[None, None, :], np.arange(height)[None, reached, None]
     x0, y0, x1, y1 = (part[:, None, None] for part in (x, y, np.roll(x, -1), np.roll(y, -1)))
     start, end = np.clip(y0, rows, rows + 1), np.clip(y1, rows, rows + 1)
     slope = (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
@@ -424,7 +431,8 @@ def coverage(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], height: int
     across = np.where(steep, 1, to_x - from_x)
     mean = (integral(to_x) - integral(from_x)) / across
     middle = 1 - np.clip((from_x + to_x) / 2 - columns, 0, 1)
-    return (np.where(steep, middle, mean) * (end - start)).sum(axis=0)
+    found[reached] = (np.where(steep, middle, mean) * (end - start)).sum(axis=0)
+    return found
 
 
 def render_polygons(spec: Polygons, seed: int, index: int, height: int, width: int) -> npt.NDArray[np.float64]:

@@ -286,7 +286,7 @@ def write_tiny_mnist(folder):
 def test_a_plain_study_leaves_records_tables_and_figures(tmp_path, monkeypatch, name, arms):
     study = EXPERIMENTS[name]
     planned = study.arms(tmp_path / "runs")
-    seeds = 2 if name == "modes" else 1
+    seeds = 2 if name in ("blob-count", "modes") else 1
     if name == "mnist-like":
         write_tiny_mnist(tmp_path / "runs" / "mnist-like")
     arguments = [name, "--reduced", "--seeds", str(seeds), "--only", *arms, "--out", str(tmp_path)]
