@@ -174,6 +174,7 @@ def assert_measured(images: Any, expected: list[Measures], **options: Any) -> No
         np.testing.assert_array_equal(getattr(found, field), want, err_msg=field)
     np.testing.assert_array_equal(reggan.score(images, **options), found.score)
     np.testing.assert_array_equal(reggan.label(images, **options), [one.labels for one in expected])
+    np.testing.assert_array_equal(reggan.ink_mask(images, **options), [one.labels > 0 for one in expected])
     np.testing.assert_array_equal(reggan.largest_component(images, **options), [one.largest for one in expected])
     for k in (1, 3):
         ranks = [one.largest_components(k) for one in expected]

@@ -19,7 +19,10 @@ import reggan
 Function = Callable[..., Any]
 two_largest = partial(reggan.largest_components, k=2)
 no_specks = partial(reggan.remove_small, min_area=5)
-WITH_OUT: tuple[Function, ...] = (reggan.score, reggan.label, reggan.largest_component, two_largest, no_specks)
+WITH_OUT: tuple[Function, ...] = (
+    *(reggan.score, reggan.label, reggan.largest_component, reggan.ink_mask),
+    *(two_largest, no_specks),
+)
 FUNCTIONS: tuple[Function, ...] = (reggan.analyze, *WITH_OUT)
 each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: getattr(f, "func", f).__name__)
 each_with_out = pytest.mark.parametrize("function", WITH_OUT, ids=lambda f: getattr(f, "func", f).__name__)
@@ -457,7 +460,7 @@ assert not any(name.startswith("reggan.") and "train" in name for name in sys.mo
 def test_the_public_names() -> None:
     names = {
         *("Circles", "Components", "PackedImages", "RENDERERS", "STREAM_VERSION"),
-        *("analyze", "label", "largest_component", "largest_components", "remove_small", "render", "score"),
+        *("analyze", "ink_mask", "label", "largest_component", "largest_components", "remove_small", "render", "score"),
     }
     assert names <= set(reggan.__all__)
     for name in reggan.__all__:

@@ -1,10 +1,12 @@
 """Rules against exact arithmetic."""
 
+import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+import reggan
 from reggan.rules import RULES, Connected, Ink, Product, Rule, Solid, Symmetric, check_rule, resolve_rule
 
 
@@ -182,6 +184,106 @@ def test_a_rule_of_ones_own_is_found_by_its_import_path(monkeypatch, tmp_path):
     for name in ("no_such_module:rule", "./my_rules:loose", ":loose"):
         with pytest.raises(ValueError, match="cannot be loaded"):
             resolve_rule(name)
+
+
+OWN = """
+from dataclasses import dataclass
+import numpy as np
+from reggan import Connected, Rule
+
+@dataclass(frozen=True)
+class Bridge(Rule):
+    width: int = 1
+    note: str = ""
+    def __call__(self, images):
+        return np.full(len(images), 1 / self.width, np.float32)
+
+class Needy(Bridge):
+    def __init__(self, width): ...
+
+class Unfinished(Rule): ...
+
+loose = Connected(threshold=0.25, connectivity=8)
+"""
+
+
+@pytest.fixture
+def bridge(monkeypatch, tmp_path):
+    """The class of rules in a module and in a package of one's own, `own_rules` and `own_package.deep_rules`."""
+    (tmp_path / "own_package").mkdir()
+    for path in ("own_rules.py", "own-rules.py", "own_package/deep_rules.py"):
+        (tmp_path / path).write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield lambda module="own_rules": sys.modules[module].Bridge
+    for module in ("own_rules", "own-rules", "own_package", "own_package.deep_rules"):
+        sys.modules.pop(module, None)
+
+
+def test_rules_of_ones_own_are_joined_and_take_options(bridge):
+    assert resolve_rule("own_rules:Bridge(3)") == bridge()(3)
+    assert resolve_rule("own_rules:Bridge") == resolve_rule(" own_rules:Bridge() ") == bridge()()
+    assert resolve_rule("connected & own_rules:loose") == Product(Connected(), Connected(0.25, 8))
+    joined = resolve_rule("own_package.deep_rules:Bridge(width=3)&ink(0.1, 0.4)")
+    assert joined == Product(bridge("own_package.deep_rules")(3), Ink(0.1, 0.4))
+    assert resolve_rule("connected & (own_rules:Bridge(2) & own-rules:Bridge)") == Product(
+        Connected(), Product(bridge()(2), bridge("own-rules")())
+    )
+    quoted = """own_rules:Bridge(2, note="a:b & c") & own_rules:Bridge(note='it\\'s:so')"""
+    assert resolve_rule(quoted) == Product(bridge()(2, "a:b & c"), bridge()(1, "it's:so"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("own_rules:loose(1)", "own_rules:loose is a rule with its options set; give options to its class"),
+        ("own_rules:Bridge(3, 4, 5)", "takes from 1 to 3 positional arguments"),
+        ("own_rules:Bridge(thickness=3)", "unexpected keyword argument 'thickness'"),
+        ("own_rules:Bridge(len('abc'))", "malformed node"),
+        ("own_rules:Needy", "missing 1 required positional argument: 'width'"),
+        ("own_rules:Unfinished", "abstract class"),
+        ("connected & own_rules:absent", "own_rules:absent cannot be loaded: module 'own_rules' has no attribute"),
+        ("connected & own_rules:dataclass(1)", r"own_rules:dataclass is a function, not a reggan\.Rule"),
+        ("own_rules:np", "own_rules:np is a module, not"),
+        ("builtins:list", "builtins:list is a type, not"),
+        ("os:system('true')", "os:system is a builtin_function_or_method, not"),
+        ("own_rules:loose | ink", r"own_rules:loose \| ink is no rule"),
+        ("own_rules:loose.threshold", "own_rules:loose.threshold is no rule"),
+        ("own_rules:", "invalid syntax"),
+        ("own_rules:3", "invalid syntax"),
+    ],
+)
+def test_what_is_no_rule_of_ones_own_is_said(bridge, name, message):
+    with pytest.raises(ValueError, match=rf"unknown rule .*{message}.*; known rules: connected, ink"):
+        resolve_rule(name)
+
+
+class Below(Rule):
+    """Ink is what is below a gray, of images of one kind alone."""
+
+    def __init__(self, gray):
+        self.gray = gray
+
+    def __call__(self, images):
+        return (images < self.gray).mean((1, 2), dtype=np.float32)
+
+
+class ByMask(Rule):
+    def __call__(self, images):
+        return reggan.ink_mask(images, threshold=0.4).mean((1, 2), dtype=np.float32)
+
+
+class Gray(Rule):
+    def __call__(self, images):
+        white = 255 if images.dtype == np.uint8 else 1
+        return np.clip(1 - images.mean((1, 2)) / white, 0, 1).astype(np.float32)
+
+
+def test_a_rule_that_scores_floats_otherwise_is_said_before_a_training():
+    for rule in (Below(128), Below(0.5)):
+        with pytest.raises(ValueError, match=r"in uint8, and .* in float32, must be equal: .*reggan\.ink_mask"):
+            check_rule(rule, 32)
+    for rule in (ByMask(), Gray(), *RULES.values()):
+        check_rule(rule, 32)
 
 
 def test_an_unknown_rule_names_the_known_ones():

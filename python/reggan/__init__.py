@@ -18,6 +18,7 @@ from reggan.rules import RULES, Connected, Ink, Rule, Solid, Symmetric
 from reggan.scoring import (
     Components,
     analyze,
+    ink_mask,
     label,
     largest_component,
     largest_components,
@@ -51,6 +52,7 @@ __all__ = [
     "gaussian_blur",
     "ground_truth",
     "image_shape",
+    "ink_mask",
     "label",
     "largest_component",
     "largest_components",

@@ -1,7 +1,8 @@
 """Rules: a batch of images in, exact scores in [0, 1] out, with the classes that a classifier learns them by.
 
 A rule needs no gradient. The first one, `connected`, is the score of RegGAN (arXiv 2102.04593, section 3.1). Rules
-compose: `Connected() & Ink(0.1, 0.4)`, or on the command line "connected & ink(0.1, 0.4)".
+compose: `Connected() & Ink(0.1, 0.4)`, or on the command line "connected & ink(0.1, 0.4)", also with rules of your own:
+"connected & my_rules:Bridge(width=3)".
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib
 import math
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .scoring import analyze, remove_small, score
+from .scoring import analyze, ink_mask, score
 
 __all__ = [
     "RULES",
@@ -36,6 +38,9 @@ TENTHS = tuple((2 * k + 1) / 20 for k in range(10))
 
 _BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 """The highest score of an image that does not obey."""
+
+_ROUNDING = 1e-3
+"""So far apart may the scores of one image in uint8 and in float32 be, for rules that compute with grays."""
 
 
 def darkest(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -66,7 +71,10 @@ class Rule(ABC):
 
     @abstractmethod
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Score images (N, H, W), white paper 1.0 or 255, exactly: float32 (N,) in [0, 1]."""
+        """Score images (N, H, W), white paper 1.0 or 255, exactly: float32 (N,) in [0, 1].
+
+        An image has the same score as uint8 and as float; `reggan.ink_mask` gives the ink of both.
+        """
 
     @property
     def classes(self) -> int:
@@ -169,8 +177,7 @@ class Symmetric(Rule):
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Common over either, divided by the overlap and at most 1, float32 (N,)."""
-        # Removing nothing: all ink, of any dtype, as the other rules see it.
-        ink = remove_small(images, 0, threshold=self.threshold)
+        ink = ink_mask(images, threshold=self.threshold)
         mirrored = ink[..., ::-1]
         common, either = (np.count_nonzero(pixels, axis=(-2, -1)) for pixels in (ink & mirrored, ink | mirrored))
         scores: npt.NDArray[np.float64] = common / np.maximum(either, 1) / self.overlap
@@ -207,60 +214,100 @@ RULES: dict[str, Rule] = {
 }
 
 
-def resolve_rule(name: str) -> Rule:
-    """Find a rule by its name in RULES, or one of your own as "package.module:attribute".
+_MODULE = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|([^\s&(){}\[\]"',=:]*):(?=[^\W\d])""")
+"""The module of a rule of your own, with its colon; or a text, which may hold a colon."""
 
-    A rule that has options takes them as in Python, and "&" joins rules: "connected & ink(0.07, high=0.42)".
+
+def resolve_rule(name: str) -> Rule:
+    """Find a rule by its name in RULES, or one of your own as "package.module:attribute": a rule, or a class of rules.
+
+    Options are given as in Python, to rules of RULES and to classes: "ink(0.07, high=0.42)", "my_rules:Bridge(3)".
+    "&" joins rules: "connected & my_rules:Bridge(3) & ink".
 
     Raises:
         ValueError: the name is not in the table, what it leads to is not a Rule, or an option is wrong.
     """
-    module, colon, attribute = name.partition(":")
-    if not colon:
-        try:
-            return _evaluate(ast.parse(name.strip(), mode="eval").body)
-        except (SyntaxError, TypeError, ValueError) as error:
-            told = error.msg if isinstance(error, SyntaxError) else error
-            raise ValueError(f"unknown rule {name!r}: {told}; {_known()}") from error
+    as_python = _MODULE.sub(lambda found: found[1] or f"own[{found[2]!r}].", name.strip())
     try:
-        rule = getattr(importlib.import_module(module), attribute)
+        return _evaluate(ast.parse(as_python, mode="eval").body)
+    except (SyntaxError, TypeError, ValueError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise ValueError(f"unknown rule {name!r}: {reason}; {_known()}") from error
+
+
+def _evaluate(node: ast.expr) -> Rule:
+    """The rule that an expression stands for; options are literals, and nothing but a rule's class is ever called."""
+    match node:
+        case ast.BinOp(left, ast.BitAnd(), right):
+            return _evaluate(left) & _evaluate(right)
+        case ast.Call(called, given, named):
+            kind = _find(called)
+            if not isinstance(kind, type):
+                raise ValueError(f"{_written(called)} is a rule with its options set; give options to its class")
+            options = {str(option.arg): ast.literal_eval(option.value) for option in named}
+            return kind(*map(ast.literal_eval, given), **options)
+        case ast.Name(name) if name in RULES:
+            return RULES[name]
+    found = _find(node)
+    return found() if isinstance(found, type) else found
+
+
+def _find(node: ast.expr) -> Rule | type[Rule]:
+    """What stands before the options: the class of a rule in RULES, or what a module of your own has by that name."""
+    match node:
+        case ast.Name(name) if name in RULES:
+            return type(RULES[name])
+        case ast.Attribute(ast.Subscript(ast.Name("own"), ast.Constant(module)), attribute):
+            return _load(str(module), attribute)
+    raise ValueError(f"{_written(node)} is no rule")
+
+
+def _load(module: str, attribute: str) -> Rule | type[Rule]:
+    name = f"{module}:{attribute}"
+    try:
+        found: Any = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise ValueError(f"rule {name!r} cannot be loaded: {error}; {_known()}") from error
-    if not isinstance(rule, Rule):
-        raise ValueError(f"{name!r} is a {type(rule).__name__}, not a reggan.Rule; {_known()}")
-    if type(rule).__hash__ is None:
-        raise ValueError(f"{name!r} is a {type(rule).__name__} that may change; make it a dataclass(frozen=True)")
-    return rule
+        raise ValueError(f"{name} cannot be loaded: {error}") from error
+    kind = found if isinstance(found, type) else type(found)
+    if not issubclass(kind, Rule):
+        raise ValueError(f"{name} is a {type(found).__name__}, not a reggan.Rule")
+    if kind.__hash__ is None:
+        raise ValueError(f"{name} is a {kind.__name__} that may change; make it a dataclass(frozen=True)")
+    return found  # type: ignore[no-any-return]
 
 
-def check_rule(rule: Rule, size: int) -> None:
-    """Try a rule on white paper, on ink alone and on noise, of `size` pixels on a side: a training would trip over it.
-
-    Raises:
-        ValueError: what it gives are no scores.
-    """
-    noise = np.random.default_rng(0).integers(0, 256, (size, size), np.uint8)
-    images = np.stack([np.full_like(noise, 255), np.zeros_like(noise), noise])
-    given: Any = rule(images)
-    if not isinstance(given, np.ndarray) or (given.shape, given.dtype) != ((3,), np.dtype(np.float32)):
-        found = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else f"a {type(given).__name__}"
-        raise ValueError(f"the rule {rule} gives {found} of 3 images, must be float32 (3,)")
-    if not ((given >= 0) & (given <= 1)).all():
-        raise ValueError(f"the rule {rule} gives {given.tolist()} of white, black and noise, must be from 0 to 1")
+def _written(node: ast.expr) -> str:
+    """An expression as it was given."""
+    return re.sub(r"own\['(.*?)'\]\.", r"\1:", ast.unparse(node))
 
 
 def _known() -> str:
     return f"known rules: {', '.join(RULES)}, joined by &; your own is given as package.module:attribute"
 
 
-def _evaluate(node: ast.expr) -> Rule:
-    """The rule that an expression names; options are literals, and nothing is ever executed."""
-    match node:
-        case ast.BinOp(left, ast.BitAnd(), right):
-            return _evaluate(left) & _evaluate(right)
-        case ast.Name(name) if name in RULES:
-            return RULES[name]
-        case ast.Call(ast.Name(name), given, named) if name in RULES:
-            options = {str(option.arg): ast.literal_eval(option.value) for option in named}
-            return type(RULES[name])(*map(ast.literal_eval, given), **options)
-    raise ValueError(f"{ast.unparse(node)} is no rule")
+def check_rule(rule: Rule, size: int) -> None:
+    """Try a rule on white paper, on ink alone and on noise, of `size` pixels on a side: a training would trip over it.
+
+    Raises:
+        ValueError: what it gives are no scores, or others for float32 images than for the same ones in uint8.
+    """
+    # No usual threshold is one of these grays, where rounding to float32 would move pixels across it.
+    noise = np.random.default_rng(0).choice(np.array([0, 37, 101, 158, 219, 255], np.uint8), (size, size))
+    images = np.stack([np.full_like(noise, 255), np.zeros_like(noise), noise])
+    whole, real = _scores(rule, images), _scores(rule, images.astype(np.float32) / 255)
+    if np.abs(whole - real).max() > _ROUNDING:
+        raise ValueError(
+            f"the rule {rule} gives {whole.tolist()} of white, black and noise in uint8, and {real.tolist()} of the "
+            "same in float32, must be equal: white paper is 255 or 1.0; reggan.ink_mask gives the ink of both"
+        )
+
+
+def _scores(rule: Rule, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Scores of white, black and noise, or a ValueError."""
+    given: Any = rule(images)
+    if not isinstance(given, np.ndarray) or (given.shape, given.dtype) != ((3,), np.dtype(np.float32)):
+        found = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else f"a {type(given).__name__}"
+        raise ValueError(f"the rule {rule} gives {found} of 3 images, must be float32 (3,)")
+    if not ((given >= 0) & (given <= 1)).all():
+        raise ValueError(f"the rule {rule} gives {given.tolist()} of white, black and noise, must be from 0 to 1")
+    return given

@@ -222,6 +222,31 @@ def remove_small(
     return result
 
 
+def ink_mask(
+    images: Array | PackedImages[Array],
+    *,
+    threshold: float | None = None,
+    foreground: Literal["dark", "light"] = "dark",
+    connectivity: int = 4,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The foreground, which is what `score` counts, of any dtype: (N, H, W) bool, of volumes (N, D, H, W).
+
+    `connectivity` only says whether these are images or volumes.
+    """
+    # All components are kept: so there is one definition of what the foreground is.
+    return remove_small(
+        images,
+        0,
+        threshold=threshold,
+        foreground=foreground,
+        connectivity=connectivity,
+        out=out,
+        threads=threads,
+    )
+
+
 def _paint(
     kernel: Callable[..., None], images: object, dtype: type[np.generic], out: object, options: _core.Options
 ) -> Any:
