@@ -249,10 +249,12 @@ def test_a_table_that_could_not_be_written_is_said_before_a_training(run, tmp_pa
 
 def test_steps_that_are_all_warmup_are_said(tmp_path, capsys):
     config = tiny()
-    config = replace(config, recipe=replace(config.recipe, warmup=config.steps))
-    code, _, err = ended(lambda: train_command.main(["--run", str(tmp_path / "run"), *flags(config)]), capsys)
-    assert code == 0
-    assert any("steps are warm-up, and the rule is not used" in line for line in err)
+    config = replace(config, recipe=replace(config.recipe, warmup=1.0))
+    for arguments in (["--run", str(tmp_path / "run")], ["--dry-run"]):
+        code, _, err = ended(lambda given=arguments: train_command.main([*given, *flags(config)]), capsys)
+        assert code == 0
+        assert any("all 6 steps are warm-up, and the rule is not used: --warmup is 1" in line for line in err)
+    assert ended(lambda: train_command.main(["--steps=2000", "--dry-run"]), capsys)[2] == []
 
 
 def test_a_second_ctrl_c_leaves_out_the_report_and_says_how_to_go_on(run, capsys, monkeypatch):

@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from reggan import RULES
 from reggan.config import PRESETS, config_from_json, config_to_json, preset
+from reggan.experiments import EXPERIMENTS
 from reggan.recipes import RECIPES
 from reggan.train import _usual_preset
 
@@ -95,12 +98,42 @@ def test_values_out_of_range_are_said(field, value):
         ("reggan", "method", "third"),
         ("reggan", "rule_loss", "hinge"),
         ("reggan", "rule_ratio", -0.5),
-        ("reggan", "warmup", -1),
+        ("harvest", "warmup", 8000),
+        ("reggan", "warmup", -0.1),
     ],
 )
 def test_recipe_options_out_of_range_are_said(recipe, field, value):
     with pytest.raises(ValueError, match=f"{field} is {value!r}, must be"):
         replace(preset("quick", recipe).recipe, **{field: value})
+
+
+def lengths(config):
+    return {stage.name: stage.steps for stage in config.recipe.stages(config.steps, RULES["connected"])}
+
+
+@pytest.mark.parametrize(
+    ("config", "steps"),
+    [
+        (preset("quick", "harvest"), 8000),
+        (preset("fine", "harvest"), 6500),
+        (EXPERIMENTS["ablation"].arms(Path())["no-warmup"].config, 500),
+        (replace(preset("quick", "harvest"), steps=2000), 1143),
+        (preset("quick", "reggan"), 0),
+    ],
+)
+def test_a_warmup_is_a_share_of_the_steps_and_the_rule_has_the_others(config, steps):
+    found = lengths(config)
+    assert found["warmup"] == steps
+    assert sum(found.values()) == config.recipe.classifier_steps + config.steps
+    assert config.recipe.warn(config.steps) == ""
+    if config.recipe.name == "harvest":
+        assert config.recipe.opening(config.steps)[1] == config.recipe.classifier_steps + steps
+        assert len([name for name in found if name.startswith("round")]) == 6
+
+
+def test_a_warmup_in_steps_as_older_runs_have_it_is_said():
+    with pytest.raises(ValueError, match=r"warmup is 8000\.0, must be from 0\.0 to 1\.0"):
+        config_from_json(edited(lambda raw: raw["recipe"].update(warmup=8000)))
 
 
 def test_unknown_names_name_the_known_ones():

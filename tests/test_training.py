@@ -58,7 +58,7 @@ def tiny(recipe="harvest", **changes):
     config = preset("quick", recipe)
     options = {"width": 4}
     if recipe == "harvest" or recipe.startswith("reggan"):
-        options |= {"classifier_steps": 5, "classifier_width": 4, "warmup": 2}
+        options |= {"classifier_steps": 5, "classifier_width": 4, "warmup": 2 / changes.get("steps", TINY["steps"])}
     if recipe == "harvest":
         options |= {"kept": 20, "replay": 40, "rounds": 2}
     data = replace(config.data, images=500)
@@ -153,7 +153,7 @@ def test_a_short_training_brings_every_recipe_nearer_to_the_data(tmp_path, recip
     steps = 60 if hasattr(preset("quick", recipe).recipe, "critic_steps") else 150
     config = tiny(recipe, steps=steps, ema=0.9, batch_size=16, eval_every=150, sample_every=150, checkpoint_every=150)
     # A rule is more than can be learned in so few steps: those that have one do what comes before it.
-    before_the_rule = {"warmup": steps} if hasattr(config.recipe, "warmup") else {}
+    before_the_rule = {"warmup": 1.0} if hasattr(config.recipe, "warmup") else {}
     # Fully connected layers see less in as many numbers.
     size = {"width": 128, "lr": 1e-3} if recipe == "gan" else {"width": 8, "lr": 4e-3}
     config = replace(config, recipe=replace(config.recipe, **size, **before_the_rule))

@@ -162,11 +162,11 @@ def _harvest(config: TrainConfig, **options: Any) -> dict[str, TrainConfig]:
 
 
 PRESETS: dict[str, dict[str, TrainConfig]] = {
-    "fine": _each(_FINE) | _harvest(_FINE, warmup=6500, leak=0.1),
+    "fine": _each(_FINE) | _harvest(_FINE, warmup=6500 / 12_000, leak=0.1),
     "pairs": _each(_PAIRS),
     "paper": _each(_PAPER, "full"),
     "points": _each(_POINTS, "of_points") | {"toy-1d": replace(_LINE, recipe=Toy1D())},
-    "quick": _each(_QUICK) | _harvest(_QUICK, warmup=8000),
+    "quick": _each(_QUICK) | _harvest(_QUICK, warmup=8000 / 14_000),
 }
 """Configurations by preset and recipe. "paper" is arXiv 2102.04593, with what it leaves open as in DCGAN and the number
 of steps chosen here. "pairs" translates between

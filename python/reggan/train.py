@@ -145,6 +145,8 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
         config = resolve(options.config)
         if options.dry_run:
             print(json.dumps(config_to_json(config), indent=2))
+            if warning := config.recipe.warn(config.steps):
+                print(warning, file=sys.stderr)
             return
         for path in options.data:
             if not path.exists():

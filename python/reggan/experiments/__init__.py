@@ -116,7 +116,7 @@ def _ablation(work: Path) -> dict[str, Arm]:
         "no-rule": Arm("no pull by the rule", _harvest(rule_weight=0.0)),
         "no-gate": Arm("pull on obeying samples, too", _harvest(gate=False)),
         "frozen": Arm("frozen classifier", _harvest(honest=False, classifier_steps=3000)),
-        "no-warmup": Arm("warm-up of 500 steps", _harvest(warmup=500)),
+        "no-warmup": Arm("warm-up of 500 steps", _harvest(warmup=500 / _HARVEST.steps)),
         "no-pool": Arm("all data in the warm-up", _harvest(pool=1)),
         "no-decay": Arm("no decay of the rates", replace(_HARVEST, decay=0.0)),
     }

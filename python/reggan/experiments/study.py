@@ -127,7 +127,7 @@ def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
     if reduced:
         options: dict[str, Any] = {"width": 4}
         if isinstance(config.recipe, Harvest | RegGAN):
-            options |= {"classifier_steps": 4, "classifier_width": 4, "warmup": 2}
+            options |= {"classifier_steps": 4, "classifier_width": 4, "warmup": 2 / 6}
         if isinstance(config.recipe, Harvest):
             options |= {"kept": 20, "replay": 40}
         data = replace(config.data, images=200) if isinstance(config.data, Blobs) else config.data
@@ -170,7 +170,7 @@ def _begin(directory: Path, config: TrainConfig) -> None:
         create_run(directory, config)
         return
     recipe, steps = config.recipe.opening(config.steps)
-    falls = config.recipe.warmup > config.steps * (1 - config.decay)
+    falls = config.recipe.warmup > 1 - config.decay
     opening = replace(config, recipe=recipe, decay=config.decay if falls else 0.0)
     named = hashlib.sha256(json.dumps(config_to_json(opening)).encode()).hexdigest()[:12]
     source, copied = directory.with_name(f"opening-{named}"), directory.with_name(f"{directory.name}-begun")

@@ -25,7 +25,7 @@ from ..rules import Rule
 from .choice import best_of_each, neighbourhoods, tilt
 from .dcgan import DCGAN
 from .memory import Memory
-from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores, warn_of_warmup
+from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores, warmup_steps, warn_of_warmup
 
 __all__ = ["Harvest"]
 
@@ -51,8 +51,8 @@ class Harvest(DCGAN):
     name: ClassVar[str] = "harvest"
     small: ClassVar[Options] = {**DCGAN.small, "pool": 5}
 
-    warmup: int = 8000
-    """Steps of the generator's training on the best data alone, before the first harvest."""
+    warmup: float = 8000 / 14_000
+    """Share of the generator's steps that it trains on the best data alone, before the first harvest."""
     rounds: int = 6
     """Harvests, at equal distances over the steps that remain; none is made anymore once all of one obey."""
     kept: int = 24_000
@@ -86,7 +86,7 @@ class Harvest(DCGAN):
         super().__post_init__()
         check_ranges(
             self,
-            warmup=(0, 10**9),
+            warmup=(0.0, 1.0),
             rounds=(1, 10**6),
             kept=(1, 10**6),
             accept=(0.001, 1.0),
@@ -119,7 +119,7 @@ class Harvest(DCGAN):
         pulled = replace(generator, loss=partial(self.pulled_generator_loss, rule))
         ruled = (teach, fed, pulled) if self.honest else (fed, pulled)
 
-        warmup = min(self.warmup, steps)
+        warmup = warmup_steps(self.warmup, steps)
         ends = [warmup + (steps - warmup) * k // self.rounds for k in range(self.rounds + 1)]
         harvest = partial(self.harvest, rule)
         return (
@@ -143,7 +143,7 @@ class Harvest(DCGAN):
         """
         later = ("rounds", "accept", "from_each", "feedback", "target_score", "rule_weight", "gate", "leak")
         defaults = {name: getattr(Harvest, name) for name in later}
-        return replace(self, **defaults), self.classifier_steps + min(self.warmup, steps)
+        return replace(self, **defaults), self.classifier_steps + warmup_steps(self.warmup, steps)
 
     def monitor(self, networks: Networks, made: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""

@@ -27,6 +27,7 @@ __all__ = [
     "Stage",
     "Stats",
     "exact_scores",
+    "warmup_steps",
     "warn_of_warmup",
 ]
 
@@ -99,12 +100,18 @@ def exact_scores(rule: Rule, images: Tensor) -> Tensor:
     return torch.from_numpy(rule(darkest(arrays(images))))
 
 
-def warn_of_warmup(warmup: int, steps: int) -> str:
-    """What is to know of a recipe whose rule acts only after `warmup` steps."""
-    if warmup < steps:
+def warmup_steps(warmup: float, steps: int) -> int:
+    """Steps of a warm-up that is this share of the generator's `steps`."""
+    return round(warmup * steps)
+
+
+def warn_of_warmup(warmup: float, steps: int) -> str:
+    """What is to know of a recipe whose rule acts only after this share of the steps."""
+    if warmup_steps(warmup, steps) < steps:
         return ""
     return (
-        f"all {steps:,} steps are warm-up, and the rule is not used: give more --steps, or less --warmup ({warmup:,})"
+        f"all {steps:,} steps are warm-up, and the rule is not used: --warmup is {warmup:.3g} of the steps, give less"
+        + (" or more --steps" if warmup < 1 else "")
     )
 
 

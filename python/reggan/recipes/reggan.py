@@ -19,7 +19,7 @@ from ..options import check_ranges
 from ..rules import Rule
 from .adversarial import Adversarial
 from .dcgan import DCGAN
-from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores, warn_of_warmup
+from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores, warmup_steps, warn_of_warmup
 from .wgan_gp import WGANGP
 
 __all__ = ["RegGAN", "RegWGANGP", "Ruled"]
@@ -40,8 +40,8 @@ class Ruled(Adversarial):
     """Feature maps of the classifier's first layer."""
     classifier_lr: float = 1e-3
     """Adam rate of the classifier."""
-    warmup: int = 0
-    """Steps of the generator's training before its rule step sets in, so that there is something to rule over."""
+    warmup: float = 0.0
+    """Share of the generator's steps before its rule step sets in, so that there is something to rule over."""
     rule_ratio: float = 1.0
     """Rate of the generator's rule step over its other one's. Adam cancels a loss weight, so that this ratio is it."""
     rule_loss: Literal["expected", "soft", "top"] = "top"
@@ -56,7 +56,7 @@ class Ruled(Adversarial):
             classifier_steps=(0, 10**9),
             classifier_width=(1, 4096),
             classifier_lr=(0.0, 1.0),
-            warmup=(0, 10**9),
+            warmup=(0.0, 1.0),
             rule_ratio=(0.0, 1000.0),
             rule_beta=(0.0, 1000.0),
         )
@@ -80,7 +80,7 @@ class Ruled(Adversarial):
         optimizer = partial(self.rule_optimizer, phases[-1])
         ruled = (*phases, Phase("rule", "generator", partial(self.rule_step_loss, rule), optimizer))
 
-        warmup = min(self.warmup, steps)
+        warmup = warmup_steps(self.warmup, steps)
         return (
             Stage("classifier", self.classifier_steps, (classifier,)),
             Stage("warmup", warmup, phases),
