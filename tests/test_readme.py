@@ -14,7 +14,9 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)
 INSTALL = "pip install ."
 TEST = "make test"
-_FEW = "--steps=6 --classifier-steps=4 --warmup=0.34 --width=4 --classifier-width=4 --kept=20 --replay=40 --eval-images=64"
+_FEW = (
+    "--steps=6 --classifier-steps=4 --warmup=0.34 --width=4 --classifier-width=4 --kept=20 --replay=40 --eval-images=64"
+)
 SHORT = {
     "python -m reggan.train --data": _FEW,
     "python -m reggan.train": f"{_FEW} --data.images=500",

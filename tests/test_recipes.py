@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_training import tiny
 
-from reggan import RULES
+from reggan import RULES, training
+from reggan.checkpoint import flatten_state
 from reggan.config import preset
 from reggan.data import normalize, quantize
-from reggan.recipes import Batch
+from reggan.recipes import RECIPES, Batch
 from reggan.recipes.choice import best_of_each, neighbourhoods, tilt
 from reggan.recipes.memory import Memory
 
@@ -24,6 +25,22 @@ def test_the_pool_shows_the_discriminator_the_best_images():
     assert recipe.best(batch).classes.tolist() == [1, 3]
     assert recipe.any(batch).classes.tolist() == [0, 1]
     assert replace(recipe, pool=1).best(batch).classes.tolist() == list(range(6))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_has_an_opinion_and_figures_of_samples_that_leave_no_trace(recipe):
+    trainer = training._Trainer.create(tiny(recipe))
+    samples = trainer.batch(trainer.config.data.open(32, trainer.rule).items(np.arange(8)), 1).real
+    before = {key: tensor.clone() for key, tensor in flatten_state(trainer.networks, {}).items()}
+    opinion = trainer.opinion(samples)
+    assert (opinion.shape, opinion.dtype) == ((8,), torch.float32)
+    # Each sample by itself: no statistics of the batch it is in.
+    torch.testing.assert_close(trainer.opinion(samples[:3]), opinion[:3], rtol=1e-4, atol=1e-5)
+    figures = trainer.evaluate()
+    assert ("samples/expected_score" in figures) == ("classifier" in trainer.networks)
+    assert np.isfinite(list(figures.values())).all()
+    assert all(part.training for network in trainer.networks.values() for part in network.modules())
+    assert all(torch.equal(tensor, before[key]) for key, tensor in flatten_state(trainer.networks, {}).items())
 
 
 OBEYING, FAILING = torch.ones(1, 32, 32), torch.ones(1, 32, 32)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -446,6 +447,108 @@ def test_a_log_that_was_changed_by_hand_is_said(finished, tmp_path):
     (run / "metrics.jsonl").write_text("no json\n" + (run / "metrics.jsonl").read_text())
     with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged in line 1"):
         training.fit(run, log=False)
+
+
+@pytest.fixture
+def changed_stages(monkeypatch):
+    """A trainer of a recipe whose phases are changed by a function of (stage, phase)."""
+
+    def create(recipe, change):
+        kind = type(tiny(recipe).recipe)
+        original = kind.stages
+
+        def stages(self, steps, rule):
+            return tuple(
+                replace(stage, phases=tuple(change(stage, phase) for phase in stage.phases))
+                for stage in original(self, steps, rule)
+            )
+
+        monkeypatch.setattr(kind, "stages", stages)
+        return training._Trainer.create(tiny(recipe))
+
+    return create
+
+
+def test_phases_of_one_name_have_one_network_and_one_optimizer(changed_stages):
+    def renamed(stage, phase):
+        return replace(phase, name="adversary") if phase.name in ("discriminator", "generator") else phase
+
+    with pytest.raises(ValueError, match="two phases named 'adversary' have different networks"):
+        changed_stages("dcgan", renamed)
+
+
+def test_phases_of_one_name_in_two_stages_have_one_optimizer(changed_stages):
+    def slower(stage, phase):
+        rate = 1e-3 if stage.name == "warmup" else 1e-4
+        return replace(phase, optimizer=partial(torch.optim.SGD, lr=rate)) if phase.updates == "generator" else phase
+
+    with pytest.raises(ValueError, match="two phases named 'generator' have different optimizers"):
+        changed_stages("harvest", slower)
+
+
+def test_phases_of_one_name_share_an_optimizer_of_the_same_making(changed_stages):
+    trainer = changed_stages("wgan", lambda stage, phase: replace(phase, optimizer=partial(torch.optim.SGD, lr=0.1)))
+    assert [phase.name for phase in trainer.stages[0].phases].count("discriminator") == 5
+    assert trainer.optimizers.keys() == {"discriminator", "generator"}
+
+
+def test_a_phase_of_a_network_that_is_not_there_is_said(changed_stages):
+    with pytest.raises(ValueError, match="phase 'discriminator' updates 'painter', must be one of generator, discrim"):
+        changed_stages("dcgan", lambda stage, phase: replace(phase, updates="painter"))
+
+
+def in_groups(parameters):
+    """An optimizer with a rate of its own for the first parameter."""
+    first, *others = parameters
+    return torch.optim.Adam([{"params": [first], "lr": 0.01}, {"params": others}], lr=0.001)
+
+
+def test_each_group_keeps_its_own_rate(changed_stages, tmp_path):
+    def grouped(stage, phase):
+        return replace(phase, optimizer=in_groups)
+
+    trainer = changed_stages("dcgan", grouped)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(whole, tiny("dcgan", decay=1.0))
+    training.create_run(broken, tiny("dcgan", decay=1.0))
+    training.fit(broken, until=4, log=False)
+    training.fit(broken, log=False)
+    assert_same_results(whole, broken)
+    for decay, expected in ((0.0, [0.01, 0.001]), (0.5, [0.01 / 3, 0.001 / 3])):
+        trainer.config = tiny("dcgan", decay=decay)
+        trainer.set_rates(6)
+        assert [group["lr"] for group in trainer.optimizers["generator"].param_groups] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")),
+    ],
+)
+def test_dropout_is_a_function_of_the_seed_and_the_step(tmp_path, monkeypatch, device):
+    config = tiny("reggan", device=device)
+    build = type(config.recipe).build
+
+    def with_dropout(self, shape, rule):
+        return {
+            name: torch.nn.Sequential(torch.nn.Dropout(0.5), network)
+            for name, network in build(self, shape, rule).items()
+        }
+
+    monkeypatch.setattr(type(config.recipe), "build", with_dropout)
+    one, two, broken = tmp_path / "one", tmp_path / "two", tmp_path / "broken"
+    for seed, run in enumerate((one, two)):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        train(run, config)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert_same_results(one, two)
+    training.create_run(broken, config)
+    training.fit(broken, until=8, log=False)
+    training.fit(broken, log=False)
+    assert_same_results(one, broken)
 
 
 def test_rates_fall_at_the_end():

@@ -12,9 +12,10 @@ import io
 import json
 import math
 import platform
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,7 +39,7 @@ from .data import Item, SampleSet, load_batches
 from .distributed import Ranks
 from .domains import Domain, Opinion, Samples
 from .files import atomic_write
-from .networks import sample
+from .networks import evaluation_mode, sample
 from .progress import Progress, deferred_interrupt
 from .recipes import Batch, Phase, Stage
 from .rules import Rule, check_rule, resolve_rule
@@ -161,11 +162,49 @@ def private_inputs(config: TrainConfig, seed: int, purpose: str, count: int) -> 
     return config.domain.inputs(config.recipe.prior, count, private_generator(seed, purpose))
 
 
+@contextmanager
+def _global_generators_kept(device: str) -> Iterator[None]:
+    """Let layers such as dropout, which draw from torch's global generators, leave no trace in them."""
+    kind = torch.device(device).type
+    devices = range(0 if kind == "cpu" else torch.get_device_module(kind).device_count())
+    with torch.random.fork_rng(devices, device_type="cuda" if kind == "cpu" else kind):
+        yield
+
+
 def _build(config: TrainConfig) -> dict[str, nn.Module]:
     """The recipe's networks on the CPU, with weights that are a function of the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(private_generator(config.seed, "weights").initial_seed())
         return config.recipe.build(config.domain.shape, resolve_rule(config.rule))
+
+
+def _make_optimizers(stages: tuple[Stage, ...], parameters: dict[str, list[nn.Parameter]]) -> dict[str, Optimizer]:
+    """The optimizer of each name that phases have; each group of parameters keeps its rate as "initial_lr".
+
+    Raises:
+        ValueError: phases of one name differ in their network or optimizer, or there is no such network.
+    """
+    phases: dict[str, Phase] = {}
+    for phase in (phase for stage in stages for phase in stage.phases):
+        if phase.updates not in parameters:
+            raise ValueError(f"phase {phase.name!r} updates {phase.updates!r}, must be one of {', '.join(parameters)}")
+        first = phases.setdefault(phase.name, phase)
+        for what, one, other in (
+            ("networks", first.updates, phase.updates),
+            ("optimizers", _described(first.optimizer), _described(phase.optimizer)),
+        ):
+            if one != other:
+                raise ValueError(f"two phases named {phase.name!r} have different {what}; give each a name of its own")
+    optimizers = {name: phase.optimizer(parameters[phase.updates]) for name, phase in phases.items()}
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+    return optimizers
+
+
+def _described(make: Callable[..., Optimizer]) -> object:
+    """What makes an optimizer, equal for equal partials, which compare by identity."""
+    return (make.func, make.args, make.keywords) if isinstance(make, partial) else make
 
 
 @dataclass
@@ -196,9 +235,7 @@ class _Trainer:
             ranks.synchronize(network)
         parameters = {name: list(network.parameters()) for name, network in networks.items()}
         stages = config.recipe.stages(config.steps, rule)
-        optimizers = {
-            phase.name: phase.optimizer(parameters[phase.updates]) for stage in stages for phase in stage.phases
-        }
+        optimizers = _make_optimizers(stages, parameters)
         averaged = copy.deepcopy(networks["generator"]).requires_grad_(False)
         return cls(config, config.domain, rule, stages, networks, parameters, optimizers, averaged, ranks)
 
@@ -207,12 +244,12 @@ class _Trainer:
         return torch.autocast(device, torch.bfloat16, enabled=self.config.precision == "bfloat16")
 
     def set_rates(self, generator_step: int) -> None:
-        """Let every optimizer's rate fall linearly over the last part of the generator's training, to its last rate."""
+        """Let all rates fall linearly over the last part of the generator's training, to the same part of each."""
         left = 1 - (generator_step - 1) / self.config.steps
         falling = min(1.0, left / self.config.decay) if self.config.decay else 1.0
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * max(falling, self.config.last_rate)
+                group["lr"] = group["initial_lr"] * max(falling, self.config.last_rate)
 
     @torch.no_grad()
     def begin(self, stage: Stage, batch: Batch) -> dict[str, Tensor]:
@@ -227,6 +264,13 @@ class _Trainer:
         samples, scores, classes = (tensor.to(self.config.device, non_blocking=True) for tensor in item)
         generator = private_generator(self.config.seed, "step", step)
         return Batch(self.domain.encode(samples), scores, classes, generator, ranks=self.ranks)
+
+    def seed_layers(self, step: int) -> None:
+        """Make what layers such as dropout draw, from torch's global generators, a function of (seed, step, rank)."""
+        seed = private_generator(self.config.seed, f"layers of rank {self.ranks.rank}", step).initial_seed()
+        # The latter seeds all devices, and costs more where there is an accelerator that is not used.
+        on_cpu = torch.device(self.config.device).type == "cpu"
+        (torch.default_generator.manual_seed if on_cpu else torch.manual_seed)(seed)
 
     def run_phase(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step; the other networks are held fixed."""
@@ -263,7 +307,7 @@ class _Trainer:
         """Exact scores and metrics of samples, and what the recipe has to say of them."""
         samples = self.sample(self.config.eval_images, "evaluation")
         seen = self.domain.encode(self.domain.tensor(samples).to(self.config.device))
-        with torch.no_grad(), self.autocast():
+        with torch.no_grad(), self.autocast(), evaluation_mode(self.networks.values()):
             extra = self.config.recipe.monitor(self.networks, seen, self.rule)
         figures = self.domain.summarize(samples) | {key: float(value) for key, value in extra.items()}
         return {f"samples/{key}": value for key, value in figures.items()}
@@ -271,7 +315,7 @@ class _Trainer:
     @torch.no_grad()
     def opinion(self, samples: Tensor) -> Tensor:
         """What the discriminator thinks of samples (N, *shape) on the CPU: logits (N,)."""
-        with self.autocast():
+        with self.autocast(), evaluation_mode(self.networks.values()):
             return self.config.recipe.opinion(self.networks, samples.to(self.config.device)).float().cpu()
 
     def means(self, figures: dict[str, Tensor]) -> dict[str, float]:
@@ -429,11 +473,16 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         )
         prune_checkpoints(checkpoints, kind, keep)
 
-    with deferred_interrupt() as stop, closing(Progress(total, done, enabled=log)) as progress:
+    with (
+        deferred_interrupt() as stop,
+        closing(Progress(total, done, enabled=log)) as progress,
+        _global_generators_kept(config.device),
+    ):
         if warning := config.recipe.warn(config.steps):
             progress.note(warning)
         for step, stage, begins, generator_step in _schedule(stages, done):
             batch = trainer.batch(next(batches), step)
+            trainer.seed_layers(step)
             if begins:
                 progress.note(f"{stage.name} begins at step {step:,}")
             figures = trainer.begin(stage, batch) if begins else {}

@@ -4,7 +4,7 @@ from .classifier import ResidualClassifier, ScoreClassifier, StridedClassifier
 from .dcgan import SIZES, DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from .joint import JointDiscriminator
 from .mlp import MLP, FourierFeatures, MLPDiscriminator, MLPGenerator
-from .sampling import sample
+from .sampling import evaluation_mode, sample
 from .translator import FusedTranslator, PairDiscriminator, SeparateTranslator, Translator
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "SeparateTranslator",
     "StridedClassifier",
     "Translator",
+    "evaluation_mode",
     "sample",
 ]

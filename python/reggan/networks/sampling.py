@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ..data import quantize
 
-__all__ = ["sample"]
+__all__ = ["evaluation_mode", "sample"]
 
 
 def _make_images(generator: nn.Module, latents: Tensor) -> Tensor:
@@ -29,3 +30,17 @@ def sample(
     """
     generator.eval()
     return torch.cat([make(generator, part) for part in torch.split(inputs, batch_size)])
+
+
+@contextmanager
+def evaluation_mode(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Look at networks without a trace: no dropout, and batch normalization that learns nothing."""
+    parts = [part for network in networks for part in network.modules()]
+    before = [part.training for part in parts]
+    for part in parts:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, training in zip(parts, before, strict=True):
+            part.training = training

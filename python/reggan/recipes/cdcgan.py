@@ -90,6 +90,12 @@ class CDCGAN(DCGAN):
             batch.shared["generated"] = networks["generator"](latents)
         return batch.shared["generated"]
 
+    def opinion(self, networks: Networks, samples: Tensor) -> Tensor:
+        """Logits (N,) of images with their exact numbers of pieces."""
+        pieces = self.one_hot(self.count(quantize(samples))).to(samples)
+        logits: Tensor = networks["discriminator"](samples, pieces)
+        return logits
+
     def judge_told(self, networks: Networks, batch: Batch, images: Tensor, told: Tensor) -> Tensor:
         """Logits (N,) of the discriminator, behind the instance noise."""
         logits: Tensor = networks["discriminator"](self.noisy(batch, images), told)

@@ -122,6 +122,10 @@ class CycleGAN(Recipe):
             "on_fake": on_made.detach().mean(),
         }
 
+    def opinion(self, networks: Networks, samples: Tensor) -> Tensor:
+        """Means over the patches of both images, less the middle between real and made ones: (N,)."""
+        return super().opinion(networks, samples).flatten(1).mean(dim=1) - 0.5
+
 
 def _initialize(network: nn.Module) -> None:
     """Weights N(0, 0.02), biases 0."""

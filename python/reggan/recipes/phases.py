@@ -125,7 +125,8 @@ class Phase:
     loss: Loss
     """Where it uses what the generator made, and the generator is held fixed, it detaches it."""
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
-    """Each phase has its own optimizer, so that two phases on one network are weighed by their rates."""
+    """Each phase has its own optimizer, so that two phases on one network are weighed by their rates; phases of one name
+    share one, and so have the same network and the same optimizer here. Each group of parameters keeps its own rate."""
     every: int = 1
     """The phase runs at every so many steps."""
 
