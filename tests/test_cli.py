@@ -1,12 +1,17 @@
 """The command line: what it prints, how it ends, and that bad input loses nothing."""
 
+import errno
 import json
+import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +19,8 @@ import torch
 from PIL import Image
 from test_training import flags, tiny, train
 
-from reggan import cli, score
+from reggan import cli, report, score
+from reggan import evaluate as evaluate_command
 from reggan import generate as generate_command
 from reggan import train as train_command
 from reggan.checkpoint import list_checkpoints
@@ -228,6 +234,93 @@ def test_a_run_that_could_not_begin_leaves_its_name_free(tmp_path, capsys):
     assert code == 1
     assert str(tmp_path / "images") in err[-1]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(KeyboardInterrupt, 130), (MemoryError, 1), (ZeroDivisionError, 1), (RuntimeError, None)]
+)
+def test_whatever_ends_a_run_before_it_began_leaves_its_name_free(error, expected, tmp_path, capsys, monkeypatch):
+    def end(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(Blobs, "open", end)
+    arguments = ["--run", str(tmp_path / "run"), *flags(tiny())]
+    if expected is None:
+        with pytest.raises(error):
+            train_command.main(arguments)
+    else:
+        assert ended(lambda: train_command.main(arguments), capsys)[0] == expected
+    assert not (tmp_path / "run").exists()
+
+
+READS_FOR_LONG = """
+import sys, time
+from reggan import train
+from reggan.data import Blobs
+def read(*arguments, **options):
+    print("reading", flush=True)
+    time.sleep(60)
+Blobs.open = read
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_while_data_are_read_leaves_nothing(number, tmp_path):
+    code = [sys.executable, "-c", READS_FOR_LONG, "--run", tmp_path / "run", *flags(tiny())]
+    with subprocess.Popen(code, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "reading\n"
+        assert (tmp_path / "run").exists()
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == f"stopped: before anything was saved; {tmp_path / 'run'} is removed"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_began_stays_and_says_how_to_go_on_after_a_second_ctrl_c(run, tmp_path, capsys, monkeypatch):
+    def interrupted(given):
+        shutil.copytree(run, given, dirs_exist_ok=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_command, "fit", interrupted)
+    code, _, err = ended(lambda: train_command.main(["--run", str(tmp_path / "new"), *flags(tiny())]), capsys)
+    assert code == 130
+    assert err[-1].endswith(f"continue with: python -m reggan.train --resume {tmp_path / 'new'}")
+    assert list_checkpoints(tmp_path / "new" / "checkpoints")
+
+
+@pytest.mark.parametrize("inside", ["config.json", "checkpoints/step-00000011.json", "checkpoints", "samples/none.png"])
+def test_what_lies_in_a_run_directory_is_not_taken_for_one(inside, run, capsys):
+    given = run / inside
+    is_file = "is a file" if given.is_file() else "is not a run directory"
+    for call in (
+        lambda: train_command.main(["--resume", str(given)]),
+        lambda: generate_command.main([str(given)]),
+        lambda: evaluate_command.main([str(given)]),
+        lambda: cli.execute(partial(report.write_report, given)),
+    ):
+        code, _, err = ended(call, capsys)
+        assert code == 1
+        assert err[-1].startswith(f"error: {given} {is_file}")
+        assert err[-1].endswith(f"; give the run directory {run}, which holds config.json")
+
+
+def test_a_file_that_lies_anywhere_is_not_taken_for_a_run(tmp_path, capsys):
+    (tmp_path / "step-00000010.safetensors").touch()
+    code, _, err = ended(lambda: generate_command.main([str(tmp_path / "step-00000010.safetensors")]), capsys)
+    assert code == 1
+    assert err[-1].endswith("is a file; give the run directory, which holds config.json")
+
+
+def test_a_configuration_that_cannot_be_read_is_not_called_damaged(run, capsys, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    code, _, err = ended(lambda: generate_command.main([str(run)]), capsys)
+    assert code == 1
+    assert err[-1].endswith("config.json cannot be read: Permission denied")
 
 
 def test_a_table_that_could_not_be_written_is_said_before_a_training(run, tmp_path, capsys):

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from reggan import Polygons, evaluate, generate, score, training
-from reggan.checkpoint import list_checkpoints, load_checkpoint
+from reggan.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from reggan.config import preset
 from reggan.data import Blobs, Pairs, Points
 from reggan.domains import ImageDomain
@@ -376,6 +376,100 @@ def test_divergence_is_an_error_that_keeps_what_was_saved(tmp_path, monkeypatch)
     with pytest.raises(ArithmeticError, match="diverged at step 6"):
         train(tmp_path / "run", tiny())
     assert list_checkpoints(tmp_path / "run" / "checkpoints")
+
+
+def poison_weights(trainer):
+    trainer.networks["generator"].state_dict()["layers.1.weight"][0] = torch.nan
+
+
+def poison_buffers(trainer):
+    trainer.networks["discriminator"].state_dict()["layers.3.running_var"][0] = torch.inf
+
+
+def poison_average(trainer):
+    trainer.averaged.state_dict()["layers.1.bias"][0] = -torch.inf
+
+
+def poison_optimizer(trainer):
+    next(iter(trainer.optimizers["generator"].state.values()))["exp_avg"][0] = torch.nan
+
+
+@pytest.fixture
+def poisoned(monkeypatch):
+    """Let something spoil a trainer when a step is done."""
+    average = training._Trainer.average
+
+    def spoil(what, at):
+        def poisoned_average(self, steps_done):
+            average(self, steps_done)
+            if steps_done == at:
+                what(self)
+
+        monkeypatch.setattr(training._Trainer, "average", poisoned_average)
+
+    return spoil
+
+
+SPOILT = {
+    "network/generator/layers.1.weight": poison_weights,
+    "network/discriminator/layers.3.running_var": poison_buffers,
+    "network/averaged/layers.1.bias": poison_average,
+    "optimizer/generator/0/exp_avg": poison_optimizer,
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_what_is_not_finite_is_never_saved_and_the_last_good_checkpoint_is_named(name, tmp_path, poisoned):
+    config = tiny("dcgan", steps=8, log_every=100, eval_every=7, sample_every=100, checkpoint_every=2)
+    poisoned(SPOILT[name], at=6)
+    run = tmp_path / "run"
+    with pytest.raises(ArithmeticError, match=rf"diverged by step 6: {name} is not finite; .*step-00000004.json"):
+        train(run, config)
+    kept = list_checkpoints(run / "checkpoints")
+    assert [path.stem for path in kept] == ["step-00000002", "step-00000004"]
+    assert all(tensor.isfinite().all() for path in kept for tensor in load_checkpoint(path)[0].values())
+
+
+@pytest.mark.parametrize("recipe", ["dcgan", "toy-1d"])
+def test_samples_of_a_generator_that_diverged_are_neither_drawn_nor_measured(recipe, tmp_path, poisoned):
+    def poison(trainer):
+        for tensor in trainer.averaged.parameters():
+            tensor.data[:] = torch.nan
+
+    poisoned(poison, at=6)
+    every = {"eval_every": 6, "sample_every": 6, "log_every": 100, "checkpoint_every": 100}
+    run = tmp_path / "run"
+    with pytest.raises(ArithmeticError, match=r"diverged by step 6: .*; none was saved before"):
+        train(run, tiny(recipe, steps=6, **every))
+    assert {path.stem for path in (run / "samples").iterdir()} <= {"data", "data-pieces"}
+    assert lines(run) == []
+    assert not (run / "summary.json").exists()
+
+
+def test_a_run_that_diverged_goes_on_from_its_last_good_checkpoint(tmp_path, monkeypatch, poisoned):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    config = tiny("dcgan", checkpoint_every=2)
+    train(whole, config)
+    poisoned(poison_weights, at=5)
+    with pytest.raises(ArithmeticError):
+        train(broken, config)
+    monkeypatch.undo()
+    training.fit(broken, log=False)
+    assert_same_results(whole, broken)
+
+
+def test_a_checkpoint_that_is_not_finite_is_refused(tmp_path):
+    run = tmp_path / "run"
+    train(run, tiny("dcgan"))
+    last = list_checkpoints(run / "checkpoints")[-1]
+    tensors, info = load_checkpoint(last)
+    tensors["network/averaged/layers.1.bias"][0] = torch.nan
+    save_checkpoint(last.parent, last.stem, tensors, info)
+    for use in (training.fit, training.load_generator):
+        with pytest.raises(
+            ValueError, match=r"layers\.1\.bias is not finite, since the training had diverged; remove it"
+        ):
+            use(run)
 
 
 def test_a_device_that_is_not_there_is_said():

@@ -24,6 +24,8 @@ from .files import atomic_write
 
 __all__ = [
     "FORMAT",
+    "config_path",
+    "first_not_finite",
     "flatten_state",
     "list_checkpoints",
     "load_checkpoint",
@@ -36,6 +38,20 @@ FORMAT = 1
 """Version of the run directory; a directory of another version is refused."""
 
 Tensors = dict[str, Tensor]
+
+
+def config_path(run: Path) -> Path:
+    """Path of the config.json of a run directory.
+
+    Raises:
+        ValueError: there is none; says which directory to give where something inside of one was given.
+    """
+    path = run / "config.json"
+    if path.is_file():
+        return path
+    wrong = "is a file" if run.is_file() else f"is not a run directory: there is no {path if run.exists() else run}"
+    meant = next((f" {parent}" for parent in run.parents[:2] if (parent / "config.json").is_file()), "")
+    raise ValueError(f"{run} {wrong}; give the run directory{meant}, which holds config.json")
 
 
 def save_checkpoint(directory: Path, name: str, tensors: Tensors, info: dict[str, Any]) -> Path:
@@ -52,7 +68,8 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Load tensors and JSON data of the checkpoint whose JSON file is `path`.
 
     Raises:
-        ValueError: the checkpoint is missing, truncated, changed since it was written, or of another version.
+        ValueError: the checkpoint is missing, truncated, changed since it was written, of another version, or of a
+            training that had diverged.
     """
     broken = f"checkpoint {path} cannot be used"
     try:
@@ -63,11 +80,21 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
         content = path.with_suffix(".safetensors").read_bytes()
         if hashlib.sha256(content).hexdigest() != info["sha256"]:
             raise ValueError(f"{broken}: its tensors do not have the checksum that was written with them")
-        return safetensors.torch.load(content), info
+        tensors = safetensors.torch.load(content)
     except OSError as error:
         raise ValueError(f"{broken}: {error.strerror}: {error.filename}") from error
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, SafetensorError) as error:
         raise ValueError(f"{broken}: it is truncated or not a checkpoint ({repr(error)[:100]})") from error
+    if name := first_not_finite(tensors):
+        raise ValueError(
+            f"{broken}: {name} is not finite, since the training had diverged; remove it for the one before"
+        )
+    return tensors, info
+
+
+def first_not_finite(tensors: Tensors) -> str | None:
+    """Name of the first tensor that holds a NaN or an infinity, if any does."""
+    return next((name for name, t in tensors.items() if t.is_floating_point() and not bool(t.isfinite().all())), None)
 
 
 def list_checkpoints(directory: Path, kind: str = "step") -> list[Path]:

@@ -31,7 +31,7 @@ class TrainConfig:
     data: Annotated[Data, tyro.conf.AvoidSubcommands, SkipValidation] = field(default_factory=Blobs)
     """The training data: rendered images, images of your own, two kinds of them, or points."""
     rule: str = "connected"
-    """What samples must obey: names of rules, "connected & ink(0.1, 0.4)", and your own: "ink & my_module:MyRule(3)"."""
+    """What samples must obey: rules by name, "connected & ink(0.1, 0.4)", and your own: "ink & my_module:MyRule(3)"."""
     size: int = 32
     """Side of the images in pixels: 28, 32, 40, 48, 56, 64, 80, 96, 112 or 128."""
     steps: int = 1000

@@ -12,7 +12,7 @@ from types import FrameType
 
 from tqdm import tqdm
 
-__all__ = ["Progress", "deferred_interrupt"]
+__all__ = ["Progress", "deferred_interrupt", "interrupted_by_sigterm"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -94,3 +94,19 @@ def deferred_interrupt() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does: torchrun stops the other ranks by it where one fails.
+
+    Outside the main thread, where Python delivers no signals, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -21,6 +21,7 @@ from .data import Blobs, Files, Pairs, Points
 from .distributed import Ranks, start
 from .domains import Data
 from .files import atomic_write, check_folder
+from .progress import interrupted_by_sigterm
 from .recipes import RECIPES
 from .specs import RENDERERS
 from .training import Stopped, create_run, fit, has_begun, open_run, resolve
@@ -131,7 +132,7 @@ def _of_files(paths: list[Path]) -> Files | Pairs:
 
 def _train(arguments: list[str]) -> None:
     options = _parse(arguments)
-    with start() as ranks:
+    with interrupted_by_sigterm(), start() as ranks:
         _run(options, ranks)
 
 
@@ -154,17 +155,21 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
         run = options.run or _next_free(Path("runs"), config)
         if ranks.is_first:
             create_run(run, config)
-    run = ranks.first(run)
     try:
+        run = ranks.first(run)
         summary = fit(run)
     except Stopped as stopped:
         with suppress(KeyboardInterrupt):  # A second Ctrl-C is of the report: how to go on is said all the same.
             _report(run, ranks)
-        raise KeyboardInterrupt(f"{stopped}; continue with: python -m reggan.train --resume {run}") from stopped
-    except (ValueError, OSError):
-        if ranks.is_first and options.resume is None and not has_begun(run):
-            # What was wrong with the data or the networks can be mended, and the same --run given again.
+        raise KeyboardInterrupt(f"{stopped}; {_go_on(run)}") from stopped
+    except BaseException as error:
+        # What was wrong with the data or the networks can be mended, and the same --run given again.
+        unused = options.resume is None and ranks.is_first and not has_begun(run)
+        if unused:
             shutil.rmtree(run)
+        if isinstance(error, KeyboardInterrupt):
+            left = f"before anything was saved; {run} is removed" if unused else f"interrupted; {_go_on(run)}"
+            raise KeyboardInterrupt(left) from error
         raise
     _report(run, ranks)
     if ranks.is_first:
@@ -172,6 +177,10 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
         if options.json is not None:
             atomic_write(options.json, json.dumps(summary, indent=2) + "\n")
         print(run)
+
+
+def _go_on(run: Path) -> str:
+    return f"continue with: python -m reggan.train --resume {run}"
 
 
 def _report(run: Path, ranks: Ranks) -> None:

@@ -27,6 +27,8 @@ from torch.optim import Optimizer
 from . import __version__
 from .checkpoint import (
     FORMAT,
+    config_path,
+    first_not_finite,
     flatten_state,
     list_checkpoints,
     load_checkpoint,
@@ -128,14 +130,14 @@ def open_run(run: Path) -> TrainConfig:
     Raises:
         ValueError: the directory is missing, is no run directory, is damaged, or is of another version.
     """
-    path = run / "config.json"
+    path = config_path(run)
     try:
         described = json.loads(path.read_text())
         found = described["format"]
         raw = described["config"]
-    except FileNotFoundError as error:
-        raise ValueError(f"{run} is not a run directory: there is no {path}") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error!r}") from error
     if found != FORMAT:
         raise ValueError(f"{run} has format {found!r}, and this version of reggan reads format {FORMAT}")
@@ -287,6 +289,11 @@ class _Trainer:
         optimizer.step()
         return {f"{phase.name}/{key}": value for key, value in {"loss": loss.detach(), **stats}.items()}
 
+    def check_finite(self, step: int) -> None:
+        """Raise an ArithmeticError if anything that a checkpoint would hold is not finite."""
+        if name := first_not_finite(flatten_state(self.everything(), self.optimizers)):
+            raise ArithmeticError(f"training diverged by step {step}: {name} is not finite; try a smaller --lr")
+
     @torch.no_grad()
     def average(self, steps_done: int) -> None:
         """Move the averaged generator towards the trained one; early on the decay is shorter than `ema`."""
@@ -399,6 +406,19 @@ def seconds_trained(run: Path) -> float:
     return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
 
 
+@contextmanager
+def _last_good_named(run: Path) -> Iterator[None]:
+    """Let the error of a training that diverges say which checkpoint is left."""
+    try:
+        yield
+    except ArithmeticError as error:
+        last = _find_checkpoint(run)
+        left = (
+            f"the last good checkpoint, which generate and evaluate use, is {last}" if last else "none was saved before"
+        )
+        raise ArithmeticError(f"{error}; {left}") from error
+
+
 def _append(path: Path, figures: dict[str, Any]) -> None:
     with path.open("a") as file:
         file.write(json.dumps(figures) + "\n")
@@ -432,7 +452,7 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
     Raises:
         Stopped: Ctrl-C or SIGTERM came, and a checkpoint was saved.
         ValueError: the run directory or its last checkpoint cannot be used, or the ranks cannot share the batch.
-        ArithmeticError: a loss is not finite.
+        ArithmeticError: a loss, or anything that would be saved, is not finite; names the last good checkpoint.
         OSError: something cannot be written; the checkpoints before are still there.
     """
     config = resolve(open_run(run))
@@ -477,6 +497,7 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         deferred_interrupt() as stop,
         closing(Progress(total, done, enabled=log)) as progress,
         _global_generators_kept(config.device),
+        _last_good_named(run),
     ):
         if warning := config.recipe.warn(config.steps):
             progress.note(warning)
@@ -500,8 +521,13 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
                 if not all(map(math.isfinite, line.values())):
                     raise ArithmeticError(f"training diverged at step {step}: {line}; try a smaller --lr")
             stopping = ranks.any(stop.is_set())
+            evaluates = stage.makes_samples and (generator_step % config.eval_every == 0 or step == total)
+            draws = stage.makes_samples and (generator_step % config.sample_every == 0 or step == total)
+            saves = step % config.checkpoint_every == 0 or step == end or stopping
+            if evaluates or draws or saves:
+                trainer.check_finite(step)
             if ranks.is_first:
-                if stage.makes_samples and (generator_step % config.eval_every == 0 or step == total):
+                if evaluates:
                     line |= trainer.evaluate()
                     progress.show({key: line[f"samples/{key}"] for key in domain.shown})
                 if line:
@@ -512,9 +538,9 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
                 if line.get("samples/score", -math.inf) > best and domain.looks_like(found, reference):
                     best = line["samples/score"]
                     save("best", step, keep=1)
-                if stage.makes_samples and (generator_step % config.sample_every == 0 or step == total):
+                if draws:
                     _draw(run, f"step-{step:08d}", domain, trainer.sample(domain.drawn, "sheet"), trainer.opinion)
-                if step % config.checkpoint_every == 0 or step == end or stopping:
+                if saves:
                     save("step", step, keep=2)
             if stopping and step < total:
                 raise Stopped(f"stopped at step {step} of {total}")

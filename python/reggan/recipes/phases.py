@@ -125,8 +125,8 @@ class Phase:
     loss: Loss
     """Where it uses what the generator made, and the generator is held fixed, it detaches it."""
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
-    """Each phase has its own optimizer, so that two phases on one network are weighed by their rates; phases of one name
-    share one, and so have the same network and the same optimizer here. Each group of parameters keeps its own rate."""
+    """Each phase has its own optimizer, so that two phases on one network are weighed by their rates. Phases of one
+    name share one: their networks and optimizers must be the same. Groups of parameters keep rates of their own."""
     every: int = 1
     """The phase runs at every so many steps."""
 
@@ -153,7 +153,8 @@ class Recipe(ABC):
     """Options of a recipe, which builds networks and says how they are trained.
 
     A network named "generator" makes the samples, of latents (N, latent_dim) or of data. What a recipe remembers
-    between steps is in buffers of a network, which may have nothing to train: so it is part of a checkpoint.
+    between steps is in buffers of a network, which may have nothing to train: so it is part of a checkpoint. There all
+    numbers must be finite; a mask of infinities is a buffer that is not persistent.
     """
 
     name: ClassVar[str]

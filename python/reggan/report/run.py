@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..checkpoint import FORMAT
+from ..checkpoint import FORMAT, config_path
 
 __all__ = ["Row", "Run", "Sheet", "flatten", "read_run"]
 
@@ -108,11 +108,7 @@ def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _read_config(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    if not run.is_dir():
-        raise ValueError(f"{run} is not a run directory: there is no such directory")
-    path = run / "config.json"
-    if not path.is_file():
-        raise ValueError(f"{run} is not a run directory: there is no {path}")
+    path = config_path(run)
     described = _read_json(path)
     if described.get("format") != FORMAT:
         raise ValueError(
