@@ -118,13 +118,13 @@ def find_pictures(folder: Path) -> Pictures:
 def _kind_of_name(path: Path) -> str:
     """What kind of entries that are left out a name is of; empty if it may be data."""
     if path.name.startswith("."):
-        return 'with names that begin with "."'
+        return "with a leading dot"
     return path.name if path.name in SYSTEM_FOLDERS else ""
 
 
 def _kind_of_folder(path: Path) -> str:
     """The same of a folder."""
-    return _kind_of_name(path) or ("runs of reggan" if is_run(path) else "")
+    return _kind_of_name(path) or ("of reggan's runs" if is_run(path) else "")
 
 
 def decode(path: Path) -> tuple[Image.Image, bool]:
