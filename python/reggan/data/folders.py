@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,19 +92,20 @@ def find_pictures(folder: Path) -> Pictures:
     def refuse(error: OSError) -> None:
         raise error
 
-    def keep(names: Iterable[str], kind: Callable[[Path], str], here: Path) -> list[Path]:
-        kinds = {path: kind(path) for path in (here / name for name in names)}
-        found.left_out.update(filter(None, kinds.values()))
-        return [path for path in kinds if not kinds[path]]
+    def is_wanted(kind: str) -> bool:
+        if kind:
+            found.left_out[kind] += 1
+        return not kind
+
+    def is_new(folder: Path) -> bool:
+        count = len(met)
+        met.add(folder.resolve())
+        return len(met) > count
 
     for name, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        below = {path.name: path.resolve() for path in keep(folders, _kind_of_folder, Path(name))}
-        folders[:] = []
-        for part, real in below.items():
-            if real not in met:
-                folders.append(part)
-            met.add(real)
-        for path in keep(files, _kind_of_name, Path(name)):
+        here = Path(name)
+        folders[:] = [part for part in folders if is_wanted(_kind_of_folder(here / part)) and is_new(here / part)]
+        for path in (here / file for file in files if is_wanted(_kind_of_name(file))):
             ending = path.suffix.lower()
             if ending not in endings():
                 found.left_alone[ending or "without an ending"] += 1
@@ -115,16 +115,16 @@ def find_pictures(folder: Path) -> Pictures:
     return found
 
 
-def _kind_of_name(path: Path) -> str:
-    """What kind of entries that are left out a name is of; empty if it may be data."""
-    if path.name.startswith("."):
+def _kind_of_name(name: str) -> str:
+    """What kind of entries that are left out a file or a folder is of, by its name; empty if it may be data."""
+    if name.startswith("."):
         return "with a leading dot"
-    return path.name if path.name in SYSTEM_FOLDERS else ""
+    return name if name in SYSTEM_FOLDERS else ""
 
 
 def _kind_of_folder(path: Path) -> str:
     """The same of a folder."""
-    return _kind_of_name(path) or ("of reggan's runs" if is_run(path) else "")
+    return _kind_of_name(path.name) or ("of reggan's runs" if is_run(path) else "")
 
 
 def decode(path: Path) -> tuple[Image.Image, bool]:
