@@ -80,7 +80,7 @@ def png_chunk(kind, content):
 
 
 def deep_png(pixels, transparent):
-    """A PNG file of 16-bit gray pixels (H, W), one of whose values is transparent, as Pillow writes since version 11."""
+    """A PNG file of 16-bit gray pixels (H, W), one of them transparent, as Pillow writes since version 11."""
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG")
     head, rest = content.getvalue()[:33], content.getvalue()[33:]
