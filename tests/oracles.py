@@ -366,7 +366,7 @@ def binary_blobs(
     height, width = height * spec.reduced, width * spec.reduced
     side = min(height, width)
     n = Stream(seed, index, 0).integer(*spec.count)
-    points = math.floor(n * n * height * width / side**2 + 0.5)
+    points = math.floor(n * n * (height * width / side**2) + 0.5)
     x, y = Stream.words(seed, index, 1, 2 * points).reshape(points, 2).T
     noise = np.zeros((height, width))
     noise[y * height >> 32, x * width >> 32] = 1

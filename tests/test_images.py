@@ -7,22 +7,27 @@ import io
 import itertools
 import json
 import os
+import pickle
+import re
 import shutil
 import struct
 import zipfile
+import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, PngImagePlugin
 from torch.utils.data import DataLoader
 
-from reggan import Circles, Connected, render, score
+from reggan import Circles, Connected, analyze, render, score
 from reggan.config import config_from_json, config_to_json, preset
-from reggan.data import Files, ImageDataset, UnreadableImages, load_batches, make_shards, read_idx
+from reggan.data import Files, ImageDataset, Pairs, UnreadableImages, load_batches, make_shards, read_idx
+from reggan.data.folders import endings
+from reggan.domains import ImageDomain, PairDomain
 from reggan.train import main
-from reggan.training import open_run
+from reggan.training import create_run, open_run
 
 RULE = Connected()
 ROUND = Circles(count=(2, 6))
@@ -52,6 +57,12 @@ def npz(damaged=0, **arrays):
     return bytes(whole)
 
 
+def npy(array):
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
 def zipped(name):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
@@ -60,8 +71,31 @@ def zipped(name):
 
 
 def images_of(path, size=32, **options):
-    data = Files(str(path), **options).open(size, RULE)
+    data = Files(str(path), **options).open(size, RULE, log=True)
     return data.items(np.arange(data.length))
+
+
+def png_chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def deep_png(pixels, transparent):
+    """A PNG file of 16-bit gray pixels (H, W), one of them transparent, as Pillow writes since version 11."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    head, rest = content.getvalue()[:33], content.getvalue()[33:]
+    return head + png_chunk(b"tRNS", struct.pack(">H", transparent)) + rest
+
+
+def tiff_of_12_bits(pixels):
+    """A little-endian TIFF file of pixels (H, W) from 0 to 4095, two of which share three bytes."""
+    first, second = pixels[:, ::2].astype(int), pixels[:, 1::2].astype(int)
+    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=-1).astype(np.uint8).tobytes()
+    height, width = pixels.shape
+    tags = {256: width, 257: height, 258: 12, 259: 1, 262: 1, 273: 8 + 2 + 9 * 12 + 4, 277: 1, 278: height}
+    tags[279] = len(packed)
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + packed
 
 
 # Where images come from
@@ -114,6 +148,77 @@ def test_a_set_of_shards(tmp_path):
     np.testing.assert_array_equal(images_of(tmp_path / "set")[0][:, 0], render(ROUND, 20, size=32))
 
 
+def test_what_lies_beside_pictures_is_left_out_and_counted(tmp_path, capsys):
+    """Runs, names that begin with a dot and folders of file servers; the folder itself may be a hidden one."""
+    folder = tmp_path / ".hidden" / "pictures"
+    expected = write_folder(folder, 4)
+    create_run(folder / "runs" / "first", preset())
+    copies = ["runs/first/samples/s.png", ".ipynb_checkpoints/a.png", ".thumbnails/deep/a.png", "@eaDir/a.png/s.png"]
+    for name in [*copies, "more/__MACOSX/a.png", "more/.a.png"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "000.png", folder / name)
+    (folder / "._a.png").write_bytes(b"\0\5\26\7 resource fork")
+    np.testing.assert_array_equal(images_of(folder)[0][:, 0], expected)
+    told = capsys.readouterr().err
+    assert "4 with a leading dot" in told
+    assert "left out: " in told
+    assert all(kind in told for kind in ("1 of reggan's runs", "1 @eaDir", "1 __MACOSX"))
+
+
+def test_a_run_is_no_folder_of_pictures(tmp_path):
+    run = tmp_path / "run"
+    create_run(run, preset())
+    write_folder(run / "generated-seed0", 3)
+    with pytest.raises(ValueError, match="is a run directory, not a folder of pictures"):
+        images_of(run)
+    assert len(images_of(run / "generated-seed0")[0]) == 3
+
+
+def test_a_second_training_in_the_folder_of_the_pictures_reads_the_same_ones(tmp_path, monkeypatch, capsys):
+    write_folder(tmp_path, 12)
+    monkeypatch.chdir(tmp_path)
+    for number in ("", "-2"):
+        assert main([*TINY, "--data", "."]) == 0
+        captured = capsys.readouterr()
+        assert captured.out.splitlines()[-1] == f"runs/dcgan-connected-32px-seed0{number}"
+        assert "image 12/12" in captured.err
+    images = [Image.open(path).tobytes() for path in sorted(tmp_path.glob("runs/*/samples/data.png"))]
+    assert len(images) == 2
+    assert images[0] == images[1]
+
+
+def test_all_that_pillow_reads_is_read_and_the_rest_is_counted_by_kind(tmp_path, capsys):
+    gray = render(ROUND, 1, size=32)[0]
+    kinds = {"a.png": "PNG", "b.JFIF": "JPEG", "c.jpe": "JPEG", "d.jp2": "JPEG2000", "e.pnm": "PPM", "f.tga": "TGA"}
+    kinds |= {"g.mpo": "JPEG", "h.ico": "ICO"} | ({"i.avif": "AVIF"} if ".avif" in endings() else {})
+    for name, kind in kinds.items():
+        Image.fromarray(gray).convert("RGB").save(tmp_path / name, kind)
+    for name in ("1.txt", "2.txt", "3.TXT", "drawing.svg", "README", "data.h5", "film.mpg", "page.eps"):
+        (tmp_path / name).write_text("no picture")
+    images = images_of(tmp_path)[0][:, 0].numpy().astype(int)
+    assert len(images) == len(kinds)
+    assert (np.abs(images - gray).mean(axis=(1, 2)) < 8).all()
+    told = capsys.readouterr().err
+    assert f"{tmp_path}: left alone: 3 .txt, " in told
+    assert all(kind in told for kind in ("1 .svg", "1 without an ending", "1 .h5", "1 .mpg", "1 .eps"))
+    for path in tmp_path.glob("[a-i].*"):
+        path.unlink()
+    with pytest.raises(ValueError, match=r"has no pictures that Pillow reads; left alone: 3 \.txt"):
+        images_of(tmp_path)
+
+
+def test_only_the_first_page_or_frame_is_read_and_that_is_said(tmp_path, capsys):
+    frames = [Image.fromarray(image) for image in render(ROUND, 3, size=32)]
+    for name in ("a.gif", "b.tif", "c.png", "d.webp"):
+        options = {"lossless": True} if name == "d.webp" else {}
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **options)
+    frames[0].save(tmp_path / "e.png")
+    images = images_of(tmp_path)[0][:, 0].numpy()
+    for image in images:
+        np.testing.assert_array_equal(image, frames[0])
+    assert "4 files have more than one page or frame, of which the first is read" in capsys.readouterr().err
+
+
 # What is done with them
 
 
@@ -127,6 +232,53 @@ def test_sizes_are_made_one(tmp_path):
     images = images_of(tmp_path / "a")[0]
     assert images.shape == (3, 1, 32, 32)
     assert (images[..., 2:-2, 2:-2] == 0).all(), "the middle of both is black"
+
+
+def arch():
+    """Two pillars and what joins them, at the top of a picture twice as high as it is wide."""
+    image = np.full((64, 32), 255, np.uint8)
+    image[3:61, 4:9] = image[3:61, 23:28] = image[3:8, 4:28] = 0
+    return image
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_picture_that_is_padded_loses_nothing(turned, tmp_path):
+    image = arch().T if turned else arch()
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert images_of(tmp_path)[1].tolist() == [0.5]
+    whole = np.full((64, 64), 255, np.uint8)
+    whole[(slice(16, 48), slice(None)) if turned else (slice(None), slice(16, 48))] = image
+    images, scores, _ = images_of(tmp_path, size=64, crop="pad")
+    np.testing.assert_array_equal(images[0, 0], whole)
+    assert scores.tolist() == [1]
+    Image.fromarray(255 - image).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(images_of(tmp_path, size=64, crop="pad", invert=True)[0][0, 0], whole)
+    assert images_of(tmp_path, crop="pad")[0].shape == (1, 1, 32, 32)
+
+
+def test_a_strip_is_padded_to_a_square(tmp_path):
+    Image.fromarray(np.zeros((2, 200), np.uint8)).save(tmp_path / "a.png")
+    images, _, _ = images_of(tmp_path, crop="pad", color=True)
+    assert images.shape == (1, 3, 32, 32)
+    assert (images < 128).any(dim=3).sum(dim=2).tolist() == [[1, 1, 1]]
+
+
+def test_what_a_crop_loses_is_said(tmp_path, capsys):
+    Image.fromarray(arch()).save(tmp_path / "a.png")
+    pillar = np.where(np.arange(32) < 20, arch(), 255).astype(np.uint8)
+    pillar[:, 9:] = 255
+    Image.fromarray(pillar).save(tmp_path / "b.png")
+    within = np.full((64, 32), 255, np.uint8)
+    within[20:40, 8:16] = 0
+    Image.fromarray(within).save(tmp_path / "c.png")
+    Image.fromarray(within[16:48]).save(tmp_path / "d.png")
+    for crop in ("center", "random"):
+        images_of(tmp_path, crop=crop)
+        told = capsys.readouterr().err
+        assert "2 of 4 pictures have ink outside their middle square, and 1 are in another number of pieces" in told
+        assert "--data.crop pad" in told
+    images_of(tmp_path, crop="pad")
+    assert "middle square" not in capsys.readouterr().err
 
 
 def test_kinds_of_pictures(tmp_path):
@@ -164,11 +316,34 @@ def test_turned_pictures_are_upright(name, tmp_path):
 
 def test_a_deep_picture_is_laid_over_white_where_it_is_transparent(tmp_path):
     deep = np.full((32, 32), 7 * 257, np.uint16)
-    deep[:16] = 0
-    Image.fromarray(deep).save(tmp_path / "a.png", transparency=0)
-    images, _, _ = images_of(tmp_path)
-    assert np.unique(images[0, 0, :16]).tolist() == [255]
-    assert np.unique(images[0, 0, 16:]).tolist() == [7]
+    deep[:16] = 999
+    (tmp_path / "a.png").write_bytes(deep_png(deep, 999))
+    for background, seen in (("white", 255), ("black", 0)):
+        images, _, _ = images_of(tmp_path, background=background)
+        assert np.unique(images[0, 0, :16]).tolist() == [seen]
+        assert np.unique(images[0, 0, 16:]).tolist() == [7]
+
+
+def test_depth_and_what_white_is_are_read_from_the_file(tmp_path):
+    """A ramp from black to white is one at any depth, also where 0 is white, which Pillow leaves to its callers."""
+    ramp = np.tile(np.arange(32), (32, 1))
+    (tmp_path / "12-bits.tif").write_bytes(tiff_of_12_bits(ramp * 4095 // 31))
+    Image.fromarray((ramp * 65_535 // 31).astype(np.uint16)).save(tmp_path / "16-bits.tif")
+    inverted = Image.fromarray((65_535 - ramp * 65_535 // 31).astype(np.uint16))
+    inverted.save(tmp_path / "white-is-zero.tif", tiffinfo={262: 0})
+    images = images_of(tmp_path)[0][:, 0].numpy().astype(int)
+    assert len(images) == 3
+    assert np.abs(images - ramp * 255 / 31).max() <= 1
+
+
+def test_transparent_pictures_are_laid_on_the_background_that_is_asked_for(tmp_path):
+    gray = render(ROUND, 1, size=32)[0]
+    white = np.full((32, 32, 4), 255, np.uint8)
+    white[..., 3] = 255 - gray
+    Image.fromarray(white).save(tmp_path / "a.png")
+    assert (images_of(tmp_path)[0] == 255).all()
+    drawn = images_of(tmp_path, background="black", invert=True)[0][0, 0].numpy()
+    assert np.abs(drawn.astype(int) - gray).max() <= 1
 
 
 def test_a_picture_whose_exif_is_damaged_is_read_all_the_same(tmp_path):
@@ -264,6 +439,34 @@ def test_unreadable_files_are_listed_and_skipped_only_on_request(tmp_path, capsy
     assert "3 of 21 files cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("error", [IndexError, SyntaxError, struct.error, zlib.error, RuntimeError, KeyError])
+def test_a_picture_on_which_a_decoder_fails_in_any_way_cannot_be_read(error, tmp_path, monkeypatch):
+    write_folder(tmp_path, 2)
+
+    def fails(image):
+        raise error("damaged")
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fails)
+    with pytest.raises(UnreadableImages, match=r"2 of 2 files cannot be read(?s:.)*damaged"):
+        images_of(tmp_path)
+
+
+def test_an_error_of_the_program_is_no_unreadable_file(tmp_path, monkeypatch):
+    """As of a Pillow that lacks what is used of it, or where memory runs out: files are not to blame."""
+    write_folder(tmp_path, 2)
+
+    def runs_out(image):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PngImagePlugin.PngImageFile, "load", runs_out)
+        with pytest.raises(MemoryError):
+            images_of(tmp_path, skip_unreadable=True)
+    monkeypatch.delattr(Image.Image, "has_transparency_data")
+    with pytest.raises(AttributeError, match="has_transparency_data"):
+        images_of(tmp_path, skip_unreadable=True)
+
+
 def test_many_unreadable_files_are_counted(tmp_path):
     for number in range(25):
         (tmp_path / f"{number}.png").write_text("no")
@@ -277,8 +480,11 @@ def test_many_unreadable_files_are_counted(tmp_path):
     ("name", "content", "message"),
     [
         ("a.npy", b"", "cannot be read"),
-        ("a.npy", b"nonsense", "cannot be read"),
-        ("a.npz", b"nonsense", "cannot be read"),
+        ("a.npy", b"nonsense", "cannot be read: it starts otherwise"),
+        ("a.npz", b"nonsense", "cannot be read: it starts otherwise"),
+        ("a.npy", npy(np.array([np.zeros(3), None], dtype=object)), "holds pickled Python objects, which are never"),
+        ("a.npy", pickle.dumps([1, 2]), "holds pickled Python objects, which are never loaded"),
+        ("a.npz", npz(images=np.array([np.zeros(3), None], dtype=object)), "plain array of uint8, or of floats"),
         ("a.npz", npz(images=np.zeros((9, 32, 32), np.uint8))[:-9].replace(b"\0\0\0\0", b"\1\2\3\4"), "cannot be read"),
         ("a.npz", npz(images=np.zeros((9, 32, 32), np.uint8), damaged=60), "cannot be read"),
         ("a.npz", zipped("images"), "cannot be read: it holds no array"),
@@ -403,6 +609,75 @@ def test_training_on_them(kind, tmp_path, capsys):
     assert main(["--resume", str(broken)]) == 0
     for name in ("metrics.jsonl", "summary.json"):
         assert (broken / name).read_bytes() == (run / name).read_bytes()
+
+
+def test_figures_of_the_data_are_printed_before_the_first_step(tmp_path, capsys):
+    images = write_folder(tmp_path / "pictures", 12)
+    assert main([*TINY, "--data", str(tmp_path / "pictures"), "--run", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    (told,) = (k for k, line in enumerate(lines) if line.startswith("data, 12 images, the first 8 of them: "))
+    assert told < next(k for k, line in enumerate(lines) if "begins at step 1" in line)
+    parts = analyze(images[:8])
+    for name, value in {
+        "mean exact score": parts.score.mean(),
+        "share that obeys": (parts.score == 1).mean(),
+        "ink share": (images[:8] < 128).mean(),
+        "share of one-piece images": (parts.count == 1).mean(),
+        "pieces an image": parts.count.mean(),
+    }.items():
+        assert f"{name} {value:.3f}" in lines[told]
+    assert not any("warning" in line for line in lines)
+
+
+def drawing(number):
+    image = Image.new("L", (512, 512), 255)
+    ImageDraw.Draw(image).ellipse([60 + number, 60, 440, 440 - number], outline=0, width=4)
+    return np.asarray(image)
+
+
+MASKS = render(ROUND, 6, size=32) < 128
+ONE_PIECE = np.full((6, 32, 32), 255, np.uint8)
+for _number in range(6):
+    ONE_PIECE[_number, 4 : 8 + _number, 4:20] = 0
+USELESS = {
+    "6 of 6 images are all ink, as their lightest gray is 1 of 255": MASKS.astype(np.uint8),
+    "6 of 6 images are all ink, as their lightest gray is 16 of 255": (255 - 255 * MASKS).astype(np.uint16) * 16,
+    r"\d\d% of the pixels are ink.*: light shapes on dark need --data\.invert": np.where(MASKS, 255, 0).astype(
+        np.uint8
+    ),
+    r"and 6 of 6 images are all ink: light shapes on dark need": np.full((6, 32, 32), 100, np.uint8),
+    r"6 of 6 images have no ink.* at 32 x 32 pixels.* larger --size": np.stack([drawing(k) for k in range(6)]),
+    r"4 of 6 images have no ink.*--data\.background black": np.where(np.arange(6) < 4, 255, ONE_PIECE.T).T.astype("u1"),
+    "all images are the same": np.repeat(render(ROUND, 1, size=32), 6, axis=0),
+    "all images obey the rule already": ONE_PIECE,
+}
+
+
+@pytest.mark.parametrize("warning", USELESS)
+def test_data_that_nothing_can_be_learned_from_are_warned_of(warning, tmp_path):
+    for number, image in enumerate(USELESS[warning]):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    domain = ImageDomain((1, 32, 32), RULE)
+    samples = domain.array(images_of(tmp_path)[0])
+    _, *warnings = domain.describe(samples, domain.summarize(samples), len(samples))
+    assert any(re.search(rf"^warning: data, 6 images: .*{warning}", line) for line in warnings), warnings
+
+
+def test_ordinary_data_are_not_warned_of():
+    domain = ImageDomain((1, 32, 32), RULE)
+    samples = render(ROUND, 6, size=32)
+    assert len(domain.describe(samples, domain.summarize(samples), 0)) == 1
+
+
+def test_pairs_are_described_by_kind(tmp_path):
+    for name, images in (("a", render(ROUND, 12, size=32)), ("b", np.zeros((12, 32, 32), np.uint8))):
+        np.save(tmp_path / f"{name}.npy", images)
+    pairs = Pairs(Files(str(tmp_path / "a.npy")), Files(str(tmp_path / "b.npy")))
+    samples = PairDomain.of(pairs, 32, RULE).array(pairs.open(32, RULE).items(np.arange(12))[0])
+    first, second, *warnings = PairDomain.of(pairs, 32, RULE).describe(samples, {}, 0)
+    assert first.startswith("first kind: ink share 0.")
+    assert second.startswith("second kind: ink share 1.000")
+    assert "--data.second.invert" in "".join(warnings) or "all ink" in "".join(warnings)
 
 
 def test_a_path_that_is_missing_makes_no_run(tmp_path, capsys):

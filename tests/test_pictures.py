@@ -1,6 +1,7 @@
 """Pictures of sets and of what renderers draw: overviews, and PNG files of the very images."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -56,6 +57,55 @@ def test_show_draws_a_set_or_a_renderer(made, tmp_path, capsys):
         assert main(["show", *arguments, *options, "--out", str(tmp_path / out)]) == 0
         assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / out)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["folder", "images.npy", "images.idx"])
+def test_show_draws_pictures_and_files_of_arrays(kind, tmp_path, capsys):
+    images = render(SPEC, 70, size=32)
+    path, out = tmp_path / kind, tmp_path / "out.png"
+    if kind == "folder":
+        path.mkdir()
+        (path / "damaged.png").write_text("no picture")
+        for k, image in enumerate(images):
+            Image.fromarray(image).save(path / f"{k:02}.png")
+    elif kind == "images.npy":
+        np.save(path, images)
+    else:
+        path.write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, *images.shape) + images.tobytes())
+    assert main(["show", str(path), "--size", "32", "--out", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == str(out)
+    assert ("1 of 71 files cannot be read, and are left out" in captured.err) == (kind == "folder")
+    picture = np.asarray(Image.open(out))
+    for k, image in enumerate(images[[0, 9]]):
+        at = 4 + k * (32 * 4 + 4)
+        assert np.array_equal(picture[at : at + 128 : 4, at : at + 128 : 4, 0], image)
+    assert (picture[8 * (32 * 4 + 4) + 4 :] < 128).any()
+
+
+def test_what_show_cannot_draw_is_said(made, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.fromarray(render(SPEC, 1, size=16)[0]).save(folder / "a.png")
+    usage = {
+        "a path or a renderer's options, not both": ["--renderer", "polygons"],
+        "size is (16, 20), must be one number": ["--size", "16", "20"],
+        "size is 0, must be from 1": ["--size", "0"],
+    }
+    for message, options in usage.items():
+        assert main(["show", str(folder), *options, "--out", str(tmp_path / "out.png")]) == 2
+        assert message in capsys.readouterr().err
+    monkeypatch.chdir(folder)
+    assert main(["show", "."]) == 2
+    assert "overview.png lies in ., and would be one of its pictures" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["a.png"]
+    monkeypatch.chdir(tmp_path)
+    assert main(["show", "missing"]) == 1
+    assert "missing does not exist; give a folder of pictures" in capsys.readouterr().err
+    for command in (["export", "a.npy", "out"], ["verify", "a.npy"]):
+        np.save("a.npy", np.zeros((1, 16, 16), np.uint8))
+        assert main(command) == 1
+        assert "a.npy is a file, and a set of shards is a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import reggan
@@ -164,6 +164,7 @@ def test_any_polygons(spec: Polygons, seed: int, index: int, size: Sides) -> Non
     index=st.integers(0, 2**64 - 1),
     size=st.tuples(sides, sides),
 )
+@example(BinaryBlobs(count=(1, 16), threshold=1.0, blobs="light", border="paper"), 1, 19332, (51, 10))  # 25 * 5.1 draws
 def test_any_binary_blobs(spec: BinaryBlobs, seed: int, index: int, size: Sides) -> None:
     found, _ = draw(spec, seed, index, size)
     expected, unsure = oracles.binary_blobs(spec, seed, index, *size)

@@ -297,6 +297,13 @@ def test_the_command_saves_the_indices_and_names_the_file_last(tmp_path, capsys,
     assert "seed is 0 there and 4 here" in capsys.readouterr().err
 
 
+def test_the_default_file_has_a_name_that_needs_no_quotes(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["find", "--count", "1", "--rule", "connected & ink(0.1, 0.4)", *OPTIONS]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "found-circles-connected-ink-0.1-0.4-32px-seed0.json"
+    assert [path.name for path in tmp_path.iterdir()] == ["found-circles-connected-ink-0.1-0.4-32px-seed0.json"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

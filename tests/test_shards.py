@@ -393,7 +393,7 @@ USAGE = {
     "threads": ["make", "x", "--threads", "0"],
     "unknown renderer 'squares'; known:": ["make", "x", "--renderer", "squares"],
     "sample is 1.5": ["verify", "x", "--sample", "1.5"],
-    "give a set or a renderer's options, not both": ["show", "x", "--seed", "4"],
+    "give a path or a renderer's options, not both": ["show", "x", "--seed", "4"],
     "images is 0, must be from 1": ["show", "--images", "0"],
     "0 paths are given": ["export"],
     "usage: python -m reggan.data COMMAND": ["mkae"],

@@ -61,7 +61,7 @@ def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.
     import matplotlib
 
     # Pillow's own font lacks signs such as ≥.
-    font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), 17)
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 17)
     sheets = [sheet(images, columns=columns) for images in groups.values()]
     gap, line = 24, 22
     titles = [_wrapped(name, each.width + gap // 2, font) for name, each in zip(groups, sheets, strict=True)]

@@ -5,15 +5,21 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_file", "atomic_write", "check_folder"]
+__all__ = ["atomic_file", "atomic_write", "check_folder", "slug"]
 
 _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """What a file system without locks answers."""
+
+
+def slug(text: str) -> str:
+    """A text as part of a file's name: what is not a letter, a digit, a dot or an underscore becomes a dash."""
+    return re.sub(r"[^\w.]+", "-", text).strip("-")
 
 
 @contextmanager

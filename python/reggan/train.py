@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from .config import PRESETS, TrainConfig, config_to_json, lookup, preset
 from .data import Blobs, Files, Pairs, Points
 from .distributed import Ranks, start
 from .domains import Data
-from .files import atomic_write, check_folder
+from .files import atomic_write, check_folder, slug
 from .progress import interrupted_by_sigterm
 from .recipes import RECIPES
 from .specs import RENDERERS
@@ -191,8 +190,7 @@ def _report(run: Path, ranks: Ranks) -> None:
 
 
 def _next_free(parent: Path, config: TrainConfig) -> Path:
-    rule = re.sub(r"[^\w.]+", "-", config.rule).strip("-")
-    made = {"images": f"{rule}-{config.size}px", "pairs": f"{config.size}px"}
+    made = {"images": f"{slug(config.rule)}-{config.size}px", "pairs": f"{config.size}px"}
     subject = config.data.mixture if isinstance(config.data, Points) else made[config.data.kind]
     stem = f"{config.recipe.name}-{subject}-seed{config.seed}"
     path, number = parent / stem, 1

@@ -471,7 +471,8 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         return {}
     log = log and ranks.is_first
     data = config.data.open(config.size, trainer.rule, log=log)
-    reference = domain.summarize(_first(domain, data, config.eval_images))
+    first = _first(domain, data, config.eval_images)
+    reference = domain.summarize(first)
     if ranks.is_first:
         for path in (metrics, timings):
             _rewind(path, done)
@@ -501,6 +502,8 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
     ):
         if warning := config.recipe.warn(config.steps):
             progress.note(warning)
+        for told in domain.describe(first, reference, data.length) if log else ():
+            progress.note(told)
         for step, stage, begins, generator_step in _schedule(stages, done):
             batch = trainer.batch(next(batches), step)
             trainer.seed_layers(step)

@@ -10,18 +10,19 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 import tyro
 
 from .._arrays import check_threads
 from ..cli import UsageError, choose, execute
-from ..files import atomic_write, check_folder
-from ..rules import resolve_rule
+from ..files import atomic_write, check_folder, slug
+from ..rules import Connected, resolve_rule
 from ..search import find
 from ..source import Source
 from ..specs import RENDERERS
 from .making import make_shards, verify_shards
-from .pictures import ImageSet, Rendered, export_images, overview
-from .shards import Plan, open_shards
+from .pictures import ImageSet, Rendered, export_images, overview, overview_of_pixels
+from .shards import Plan, manifests, open_shards
 
 __all__ = ["main"]
 
@@ -86,10 +87,10 @@ class VerifyOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ShowOptions(Drawn):
-    """Draw a contact sheet and histograms of score, pieces, ink and blur, of a set or of what a renderer draws."""
+    """Draw a contact sheet and histograms of score, pieces, ink and blur, of images on disk or a renderer's."""
 
-    directory: tyro.conf.Positional[Path | None] = None
-    """A set; without it the options below say what is drawn."""
+    path: tyro.conf.Positional[Path | None] = None
+    """A set, or with --size a folder of pictures, an IDX, .npy or .npz file; without it a renderer draws."""
     out: Path = Path("overview.png")
     """The PNG file."""
     images: int = 4096
@@ -184,10 +185,31 @@ def _verify(options: VerifyOptions) -> None:
 
 def _show(options: ShowOptions) -> None:
     _within("images", options.images, 1, 10**8)
-    images, count = _open(options, options.directory)
     check_folder(options.out, "--out")
-    atomic_write(options.out, overview(images, options.images if count is None else min(options.images, count)))
+    if options.path is not None and not (options.path.is_dir() and manifests(options.path)):
+        content = _overview_of_files(options, options.path)
+    else:
+        images, count = _open(options, options.path)
+        content = overview(images, options.images if count is None else min(options.images, count))
+    atomic_write(options.out, content)
     print(options.out)
+
+
+def _overview_of_files(options: ShowOptions, path: Path) -> bytes:
+    """An overview of the user's own images, as a training at this size sees them."""
+    from .images import Files  # It takes torch, which sets of shards do without.
+    from .pixels import arrays
+
+    _check_not_drawn(options, path, but=("size",))
+    if not isinstance(options.size, int):
+        raise UsageError(f"size is {options.size}, must be one number for the images of {path}, which are made square")
+    _within("size", options.size, 1, 2**15)
+    if options.out.resolve().is_relative_to(path.resolve()):
+        raise UsageError(f"--out {options.out} lies in {path}, and would be one of its pictures; give another place")
+    files = Files(str(path), skip_unreadable=True).open(options.size, Connected(), log=True)
+    count = min(options.images, files.length)
+    pixels = arrays(files.items(np.arange(count))[0])
+    return overview_of_pixels(pixels, f"{path.resolve().name}, {options.size}×{options.size}, {count:,} images")
 
 
 def _export(options: ExportOptions) -> None:
@@ -204,11 +226,17 @@ def _open(options: Drawn, directory: Path | None) -> tuple[ImageSet, int | None]
     """A set and how many images it has, or what a renderer draws, which has no end."""
     if directory is None:
         return Rendered(options.source), None
-    default = Drawn(spec=RENDERERS["circles"]())
-    if any(getattr(options, field.name) != getattr(default, field.name) for field in fields(Drawn)):
-        raise UsageError(f"{directory} says what is drawn; give a set or a renderer's options, not both")
+    _check_not_drawn(options, directory)
     shards = open_shards(directory)
     return shards, len(shards)
+
+
+def _check_not_drawn(options: Drawn, path: Path, but: tuple[str, ...] = ()) -> None:
+    """Refuse a renderer's options, but for these, beside images that are on disk."""
+    default = Drawn(spec=RENDERERS["circles"]())
+    given = {field.name for field in fields(Drawn) if getattr(options, field.name) != getattr(default, field.name)}
+    if given - set(but):
+        raise UsageError(f"{path} says what is drawn; give a path or a renderer's options, not both")
 
 
 def _find(options: FindOptions) -> None:
@@ -220,7 +248,7 @@ def _find(options: FindOptions) -> None:
     _within("start", options.start, 0, 2**64 - 1)
     _within("limit", options.limit or 0, 0, 2**64)
     size = source.size if isinstance(source.size, int) else "x".join(map(str, source.size))
-    name = f"found-{source.renderer}-{options.rule.replace(':', '-')}-{size}px-seed{source.seed}.json"
+    name = f"found-{source.renderer}-{slug(options.rule)}-{size}px-seed{source.seed}.json"
     out = options.out or Path(name)
     found = find(
         source.spec,

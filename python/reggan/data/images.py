@@ -10,7 +10,7 @@ import gzip
 import math
 import os
 import zlib
-from collections.abc import Iterator
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,11 +21,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import tyro
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
 from .._arrays import machine_memory
 from ..progress import Progress
 from ..rules import Rule, darkest
+from ..scoring import analyze
+from .folders import decode, find_pictures, is_run
 from .loading import Item
 from .shards import manifests, open_shards
 
@@ -33,8 +35,6 @@ __all__ = ["FileSet", "Files", "UnreadableImages", "read_idx"]
 
 Picture = npt.NDArray[np.uint8]
 
-EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Files in a folder that are taken for pictures; others are left alone."""
 LISTED = 10
 """How many unreadable files an error names."""
 MEMORY_SHARE = 0.25
@@ -42,16 +42,8 @@ MEMORY_SHARE = 0.25
 MAX_ASPECT = 100
 """How many times as long as the other a side of a picture may be: resized, it is as much longer than what is kept."""
 _READ_AHEAD = 256
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes a picture upright, by its EXIF orientation."""
+_OF_PICKLES = ("Python objects", "Object arrays")
+"""What errors say, NumPy's with and without a memory map and ours, of arrays that hold pickled objects."""
 
 
 class UnreadableImages(ValueError):
@@ -77,8 +69,10 @@ class Files:
     """The folder or the file."""
     color: bool = False
     """RGB images, whose ink is what their darkest channel shows; and not gray ones."""
-    crop: Literal["center", "random"] = "center"
-    """Which square of an image that is not square: its middle, or another one each epoch."""
+    crop: Literal["center", "random", "pad"] = "center"
+    """Which square of an image that is not square: its middle, another one each epoch, or all of it on white paper."""
+    background: Literal["white", "black"] = "white"
+    """What pictures are laid on where they are transparent; white drawings need black, and --data.invert."""
     flip_horizontal: bool = False
     """Mirror left to right, at random."""
     flip_vertical: bool = False
@@ -172,8 +166,14 @@ class FileSet:
         return square
 
     def _read(self, number: int) -> Picture:
-        """(C, H, W) with the shorter side of the right size; already its middle square if no other is asked for."""
-        picture = _resized(self._source.read(number), self.size, self.files)
+        """An image as it is kept."""
+        return self._cut(self._whole(number))
+
+    def _whole(self, number: int) -> Picture:
+        return _resized(self._source.read(number), self.size, self.files)
+
+    def _cut(self, picture: Picture) -> Picture:
+        """(C, H, W) with the shorter side of the right size; its middle square if no other is asked for."""
         return picture if self.files.crop == "random" else _square(picture, self.size, 0.5).copy()
 
 
@@ -183,13 +183,15 @@ def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, 
     kept: list[Picture] | None = []
     chosen: list[int] = []
     reasons: dict[str, str] = {}
+    losses: Counter[str] = Counter()
     used = 0
 
-    def read(number: int) -> Picture | str:
+    def read(number: int) -> tuple[Picture, list[str]] | str:
         try:
-            return images._read(number)
-        except Exception as error:  # A damaged picture can trip its decoder up in any way.
+            whole = images._whole(number)
+        except (OSError, ValueError) as error:
             return str(error) or repr(error)
+        return images._cut(whole), _losses(whole, images.size)
 
     with (
         ThreadPoolExecutor(os.cpu_count()) as readers,
@@ -197,16 +199,18 @@ def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, 
     ):
         for first in range(0, len(source), _READ_AHEAD):
             numbers = range(first, min(first + _READ_AHEAD, len(source)))
-            for number, picture in zip(numbers, readers.map(read, numbers), strict=True):
+            for number, outcome in zip(numbers, readers.map(read, numbers), strict=True):
                 shown.advance()
-                if isinstance(picture, str):
-                    reasons[source.name(number)] = picture
+                if isinstance(outcome, str):
+                    reasons[source.name(number)] = outcome
                     continue
+                picture, lost = outcome
                 if files.below is not None:
                     square = _square(picture, images.size, 0.5).min(axis=0)
                     if images.rule(square[None])[0] >= files.below:
                         continue
                 chosen.append(number)
+                losses.update(lost)
                 used += picture.nbytes
                 if kept is not None and used <= room:
                     kept.append(picture)
@@ -214,7 +218,26 @@ def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, 
                     kept = None
         if reasons and files.skip_unreadable:
             shown.note(f"{files.path}: {len(reasons)} of {len(source)} files cannot be read, and are left out")
+        for note in source.notes():
+            shown.note(note)
+        if losses:
+            shown.note(
+                f"{files.path}: {losses['ink']:,} of {len(chosen):,} pictures have ink outside their middle square, "
+                f"and {losses['pieces']:,} are in another number of pieces there; --data.crop pad keeps all of it"
+            )
     return kept, chosen, reasons
+
+
+def _losses(picture: Picture, size: int) -> list[str]:
+    """What a picture (C, H, W) loses outside its middle square: "ink", or the number of its "pieces"."""
+    if picture.shape[1:] == (size, size):
+        return []
+    whole, square = (
+        analyze(part.min(axis=0), fields=("area", "count"), threads=1)
+        for part in (picture, _square(picture, size, 0.5))
+    )
+    losses = {"ink": whole.area != square.area, "pieces": whole.count != square.count}
+    return [name for name, is_lost in losses.items() if is_lost]
 
 
 def _square(picture: Picture, size: int, where: float) -> Picture:
@@ -225,37 +248,33 @@ def _square(picture: Picture, size: int, where: float) -> Picture:
 
 
 def _resized(image: Image.Image, size: int, files: Files) -> Picture:
-    """(C, H, W), its shorter side resized to `size` pixels with antialiasing."""
-    picture = _flat(image).convert("RGB" if files.color else "L")
-    width, height = picture.size
+    """(C, H, W), resized with antialiasing: its shorter side has `size` pixels, or with padding both have."""
+    width, height = image.size
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ValueError(f"it has {width} x {height} pixels; a side may be {MAX_ASPECT} times as long as the other")
-    scale = size / min(width, height)
-    sides = max(size, round(width * scale)), max(size, round(height * scale))
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", clear.size, files.background), clear)
+    picture = image.convert("RGB" if files.color else "L")
+    is_padded = files.crop == "pad"
+    scale = size / (max(width, height) if is_padded else min(width, height))
+    least = 1 if is_padded else size
+    sides = max(least, round(width * scale)), max(least, round(height * scale))
     if sides != picture.size:
         picture = picture.resize(sides, Image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
     pixels = np.moveaxis(pixels, -1, 0) if files.color else pixels[None]
-    return np.ascontiguousarray(255 - pixels if files.invert else pixels)
+    pixels = 255 - pixels if files.invert else pixels
+    return _padded(pixels, size) if is_padded else np.ascontiguousarray(pixels)
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """An image as its maker shows it: upright, of 8 bits, and laid over white where it is transparent."""
-    if image.mode == "F":
-        raise ValueError("its gray values are floats, whose range is not known")
-    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    upright = image if turn is None else image.transpose(turn)
-    if image.mode in ("I;16", "I;16B", "I;16L", "I"):
-        deep = np.asarray(upright).astype(np.int64)
-        if deep.max(initial=0) > 65_535 or deep.min(initial=0) < 0:
-            raise ValueError("its gray values are of more than 16 bits")
-        gray = np.rint(deep / 257).astype(np.uint8)
-        gray[deep == image.info.get("transparency", -1)] = 255
-        return Image.fromarray(gray)
-    if upright.has_transparency_data:
-        clear = upright.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    return upright
+def _padded(picture: Picture, size: int) -> Picture:
+    """A picture (C, H, W) in the middle of a square of white paper (C, size, size)."""
+    channels, height, width = picture.shape
+    square = np.full((channels, size, size), 255, np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    square[:, top : top + height, left : left + width] = picture
+    return square
 
 
 class _Source(Protocol):
@@ -269,53 +288,46 @@ class _Source(Protocol):
     def read(self, number: int) -> Image.Image:
         """An image; ValueError or OSError if it cannot be read."""
 
+    def notes(self) -> list[str]:
+        """What to know of the images, after they were read: lines for people."""
+        return []
 
-class _Folder:
+
+class _Folder(_Source):
     """The pictures in a folder and all folders in it, also those that links lead to, by their paths."""
 
     def __init__(self, folder: Path) -> None:
-        self.paths = sorted(path for path in _files(folder) if path.suffix.lower() in EXTENSIONS)
-        if not self.paths:
-            raise ValueError(f"{folder} has no pictures; looked for are {', '.join(sorted(EXTENSIONS))}")
+        if is_run(folder):
+            raise ValueError(
+                f"{folder} is a run directory, not a folder of pictures; for images that it made, give their folder"
+            )
+        found = find_pictures(folder)
+        if not found.paths:
+            raise ValueError("; ".join([f"{folder} has no pictures that Pillow reads", *found.notes()]))
+        self.folder, self.found = folder, found
+        self.longer: set[int] = set()
+        """Numbers of files that were read and have more pages or frames than the first."""
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.found.paths)
 
     def name(self, number: int) -> str:
-        return str(self.paths[number])
+        return str(self.found.paths[number])
 
     def read(self, number: int) -> Image.Image:
-        try:
-            # Given the path, Pillow maps some files into memory, and takes the sides of a turned one for each other.
-            with self.paths[number].open("rb") as file, Image.open(file) as image:
-                image.load()
-                return image
-        except UnidentifiedImageError:
-            raise ValueError("it is not an image, or of a kind that is not known") from None
+        picture, has_more = decode(self.found.paths[number])
+        if has_more:
+            self.longer.add(number)
+        return picture
+
+    def notes(self) -> list[str]:
+        notes = self.found.notes()
+        if self.longer:
+            notes.append(f"{len(self.longer):,} files have more than one page or frame, of which the first is read")
+        return [f"{self.folder}: {note}" for note in notes]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Regular files in a folder and below it, and links that lead nowhere; a folder that is met twice is read once.
-
-    Raises:
-        OSError: a folder cannot be read.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    met = {folder.resolve()}
-    for name, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        here = Path(name)
-        for below in list(folders):
-            if (real := (here / below).resolve()) in met:
-                folders.remove(below)
-            met.add(real)
-        paths = (here / file for file in files)
-        yield from (path for path in paths if path.is_file() or not path.exists())
-
-
-class _Array:
+class _Array(_Source):
     """The images of an array: (N, H, W), (N, H, W, 3), (N, 1, H, W) or (N, 3, H, W); uint8, or floats from 0 to 1."""
 
     def __init__(self, path: Path, array: npt.NDArray[Any]) -> None:
@@ -349,7 +361,7 @@ class _Array:
         return Image.fromarray(np.ascontiguousarray(squeezed))
 
 
-class _Shards:
+class _Shards(_Source):
     """The images of a set of shards."""
 
     def __init__(self, path: Path) -> None:
@@ -388,7 +400,14 @@ def _open(path: Path) -> _Source:
         array = _load(path)
     except OSError:
         raise
+    except MemoryError:
+        raise
     except Exception as error:  # A damaged file can trip NumPy up in any way.
+        if any(words in str(error) for words in _OF_PICKLES):
+            raise ValueError(
+                f"{path} holds pickled Python objects, which are never loaded, as they may run code; save its images "
+                "as one plain array of uint8, or of floats from 0 to 1"
+            ) from error
         raise ValueError(f"{path} cannot be read: {error or repr(error)}") from error
     return _Array(path, array)
 
@@ -396,9 +415,14 @@ def _open(path: Path) -> _Source:
 def _load(path: Path) -> npt.NDArray[Any]:
     """The array of a .npy or .npz file, whichever it is."""
     with path.open("rb") as file:
-        if file.read(2) != b"PK":
+        start = file.read(6)
+        if start[:1] == b"\x80":
+            raise ValueError("it starts as pickled Python objects do")
+        if start == b"\x93NUMPY":
             array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
             return array
+        if start[:2] != b"PK":
+            raise ValueError("it starts otherwise than a .npy or a .npz file")
         file.seek(0)
         with np.load(file, allow_pickle=False) as arrays:
             names = list(arrays)

@@ -26,11 +26,16 @@ from ..source import Source, differences
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ImageSet", "Rendered", "export_images", "overview"]
+__all__ = ["ImageSet", "Rendered", "export_images", "overview", "overview_of_pixels"]
 
 Positions = npt.NDArray[np.int64]
 
+Measures = dict[str, npt.NDArray[Any]]
+"""Figures (N,) of images by their titles."""
+
 _CHUNK_BYTES = 2**24
+_SHOWN = 64
+"""Images of a contact sheet."""
 
 
 class ImageSet(Protocol):
@@ -140,14 +145,29 @@ def overview(images: ImageSet, count: int) -> bytes:
     blurs, of the blur's sigma in pixels.
     """
     source = images.source
-    first = _contact_sheet(images, min(count, 64))
-    measures = _measure(images, count)
+    measures = [
+        _measure(drawn, source.is_volume) | {"sigma of the blur, pixels": source.sigma(images.indices(positions))}
+        for positions, drawn in _chunks(images, count)
+    ]
     sides = "×".join(map(str, source.image_shape))
     title = f"{source.renderer}, seed {source.seed}, {sides} {source.dtype}, {count:,} images"
-    below = _histograms(title, measures, first.width)
-    picture = Image.new("RGB", (first.width, first.height + below.height), (255, 255, 255))
-    picture.paste(first, (0, 0))
-    picture.paste(below, (0, first.height))
+    first = np.concatenate([part for _, part in _chunks(images, min(count, _SHOWN))])
+    return _page(title, first[:, first.shape[1] // 2] if source.is_volume else first, measures)
+
+
+def overview_of_pixels(images: npt.NDArray[Any], title: str) -> bytes:
+    """Draw the same of images (N, H, W), or (N, 3, H, W) of RGB, without a histogram of blur."""
+    return _page(title, images[:_SHOWN], [_measure(images)])
+
+
+def _page(title: str, first: npt.NDArray[Any], measures: list[Measures]) -> bytes:
+    """A contact sheet of these images above histograms of what was measured of all, part by part, as a PNG."""
+    joined = {name: np.concatenate([part[name] for part in measures]) for name in measures[0]}
+    above = _contact_sheet(_to_bytes(first))
+    below = _histograms(title, {name: all_ for name, all_ in joined.items() if np.isfinite(all_).all()}, above.width)
+    picture = Image.new("RGB", (above.width, above.height + below.height), (255, 255, 255))
+    picture.paste(above, (0, 0))
+    picture.paste(below, (0, above.height))
     content = io.BytesIO()
     picture.save(content, "PNG", optimize=True)
     return content.getvalue()
@@ -157,12 +177,8 @@ def _to_bytes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return images if images.dtype == np.uint8 else np.rint(255 * images).astype(np.uint8)
 
 
-def _contact_sheet(images: ImageSet, count: int) -> Image.Image:
-    """A grid 8 wide, about 1000 pixels across: small images enlarged, large ones thinned out, of volumes the middle."""
-    parts = [_to_bytes(part) for _, part in _chunks(images, count)]
-    if images.source.is_volume:
-        parts = [part[:, part.shape[1] // 2].copy() for part in parts]
-    pixels = np.concatenate(parts)
+def _contact_sheet(pixels: npt.NDArray[np.uint8]) -> Image.Image:
+    """A grid 8 wide, about 1000 pixels across: small images enlarged, large ones thinned out."""
     across = 8 * pixels.shape[-1]
     step = max(1, round(across / 1000))
     thinned = pixels[..., ::step, ::step]
@@ -177,21 +193,12 @@ def _chunks(images: ImageSet, count: int) -> Iterator[tuple[Positions, npt.NDArr
         yield positions, images.images(positions)
 
 
-def _measure(images: ImageSet, count: int) -> dict[str, npt.NDArray[Any]]:
+def _measure(images: npt.NDArray[Any], is_volume: bool = False) -> Measures:
     """What the histograms show, by its title."""
-    source = images.source
-    titles = "exact score", "pieces", "share of ink", "sigma of the blur, pixels"
-    found: dict[str, list[npt.NDArray[Any]]] = {title: [] for title in titles}
-    for positions, drawn in _chunks(images, count):
-        # Every colour lacks one of red, green and blue, so that ink is what the darkest channel shows.
-        gray = darkest(drawn) if source.is_color else drawn
-        parts = analyze(gray, fields=("score", "count", "area"), connectivity=6 if source.is_volume else 4)
-        found["exact score"].append(parts.score)
-        found["pieces"].append(parts.count)
-        found["share of ink"].append(parts.area / gray[0].size)
-        found["sigma of the blur, pixels"].append(source.sigma(images.indices(positions)))
-    measures = {name: np.concatenate(values) for name, values in found.items()}
-    return {name: values for name, values in measures.items() if np.isfinite(values).all()}
+    # Every colour lacks one of red, green and blue, so that ink is what the darkest channel shows.
+    gray = images if is_volume else darkest(images)
+    parts = analyze(gray, fields=("score", "count", "area"), connectivity=6 if is_volume else 4)
+    return {"exact score": parts.score, "pieces": parts.count, "share of ink": parts.area / gray[0].size}
 
 
 STYLE: dict[Any, Any] = {
@@ -219,7 +226,7 @@ STYLE: dict[Any, Any] = {
 _COLOR = "#1d5fb4"
 
 
-def _histograms(title: str, measures: dict[str, npt.NDArray[Any]], width: int) -> Image.Image:
+def _histograms(title: str, measures: Measures, width: int) -> Image.Image:
     """One panel for each measure, side by side, `width` pixels in all."""
     import matplotlib
     from matplotlib.figure import Figure

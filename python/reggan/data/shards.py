@@ -174,7 +174,14 @@ def read_manifests(directory: Path) -> tuple[Plan, dict[int, Record]] | None:
 
 
 def manifests(directory: Path) -> list[Path]:
-    """The manifests of a directory: manifest.json, then those of parts by name."""
+    """The manifests of a directory: manifest.json, then those of parts by name.
+
+    Raises:
+        NotADirectoryError: it is a file.
+        OSError: it cannot be read.
+    """
+    if directory.is_file():
+        raise NotADirectoryError(f"{directory} is a file, and a set of shards is a folder with a manifest.json")
     found = (path for path in directory.iterdir() if _MANIFEST.fullmatch(path.name))
     return sorted(found, key=lambda path: (path.name != "manifest.json", path.name))
 

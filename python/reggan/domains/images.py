@@ -18,6 +18,7 @@ from ..drawing import highlight, sheet
 from ..metrics import summarize
 from ..recipes.phases import Prior
 from ..rules import Rule, darkest
+from .description import describe
 
 __all__ = ["ImageDomain", "Images"]
 
@@ -74,6 +75,13 @@ class ImageDomain:
     def scores(self, samples: Images) -> npt.NDArray[Any]:
         """Exact scores (N,) by the rule."""
         return self.rule(darkest(samples))
+
+    def describe(self, samples: Images, figures: Mapping[str, float], total: int) -> list[str]:
+        """A line of figures, and warnings where ink is missing, where there is too much of it, or nothing to learn."""
+        number = f"{total:,} images" if total else "images without an end"
+        first = "" if len(samples) == total else f", the first {len(samples):,} of them"
+        obeying = float((self.scores(samples) >= 1).mean())
+        return describe(samples, {**figures, "obeying": obeying}, f"data, {number}{first}")
 
     def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:
         """Whether images have about the data's ink, and most of their diversity."""

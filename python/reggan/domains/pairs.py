@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from ..data import Blobs, Files, Pairs, PairSet, normalize, quantize
 from ..drawing import panels
-from ..metrics import Featured, fidelity
+from ..metrics import METRICS, Featured, fidelity
 from ..recipes.phases import Prior
-from ..rules import Rule
+from ..rules import Rule, darkest
+from .description import describe
 
 __all__ = ["PairDomain"]
 
@@ -96,6 +97,15 @@ class PairDomain:
             return np.ones(len(samples), np.float32)
         lost = np.abs(samples[:, _SOURCE].astype(np.float32) - samples[:, _BACK]) / 255
         return np.asarray(1 - lost.mean(axis=(1, 2, 3, 4)), np.float32)
+
+    def describe(self, samples: Images, figures: Mapping[str, float], total: int) -> list[str]:
+        """A line of figures of each kind, and warnings where ink is missing or where there is too much of it."""
+        lines = []
+        for k, name in enumerate(("first", "second")):
+            images = _plain(samples[:, k])
+            of_kind = {key: metric(darkest(images)) for key, metric in METRICS.items()}
+            lines += describe(images, of_kind, f"{name} kind", f"--data.{name}")
+        return lines
 
     def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:
         """Whether translations are nearer to the data of their kind than the other kind is, both ways."""

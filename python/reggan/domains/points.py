@@ -97,6 +97,10 @@ class PointDomain:
         """1 within three standard deviations of a mode, else 0: (N,)."""
         return (self.mixture.nearest(samples)[1] <= QUALITY).astype(np.float32)
 
+    def describe(self, samples: Rows, figures: Mapping[str, float], total: int) -> list[str]:
+        """Nothing: the points are what their mixture says."""
+        return []
+
     def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:
         """Whether points have kept most of the data's modes."""
         return figures["modes"] >= MODES_KEPT * data["modes"]

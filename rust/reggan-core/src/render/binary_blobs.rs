@@ -2,11 +2,12 @@
 //! RegGAN's authors, whose sides are 512 and whose length l is 500; elsewhere l is 500 / 512 of the shorter side.
 //!
 //! What is drawn, and in which order, is part of the stream version. The image's stream (object 0) gives `n =
-//! integer(count)`. The noise is `round(n^2 * height * width / shorter side^2)` draws of a pixel, which may be the
-//! same: draw i is `x = integer(0, width - 1)`, `y = integer(0, height - 1)` of the words 2 i and 2 i + 1 of object 1.
-//! The pixels drawn are 1, the others 0, and all are blurred with sigma = l / (3.5 n). A blob is where the result is
-//! more than `threshold` times the share of pixels that were drawn, which is its mean unless it is lost at the
-//! border. An image that is `reduced` by k is drawn k times as large, and is the means of blocks of k x k pixels.
+//! integer(count)`. The noise is `round(n^2 * (height * width / shorter side^2))` draws of a pixel, computed in
+//! float64 in this order. A pixel may be drawn twice: draw i is `x = integer(0, width - 1)`, `y = integer(0, height -
+//! 1)` of the words 2 i and 2 i + 1 of object 1. The pixels drawn are 1, the others 0, and all are blurred with
+//! sigma = l / (3.5 n). A blob is where the result is more than `threshold` times the share of pixels that were
+//! drawn, which is its mean unless it is lost at the border. An image that is `reduced` by k is drawn k times as
+//! large, and is the means of blocks of k x k pixels.
 
 use super::blur::Gray;
 use super::border::Border;
