@@ -208,7 +208,7 @@ TABLE = {
 def _print_table(summary: dict[str, dict[str, float]]) -> None:
     print(f"{'':27}" + "".join(f"{name:>12}" for name in summary))
     for key in summary["data"]:
-        print(f"{TABLE.get(key, key):27}" + "".join(f"{cell(column[key], '.3f'):>12}" for column in summary.values()))
+        print(f"{TABLE.get(key, key):27}" + "".join(f" {cell(column[key], '.3f'):>11}" for column in summary.values()))
 
 
 if __name__ == "__main__":
