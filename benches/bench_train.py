@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from reggan import training
 from reggan.config import TrainConfig, preset
 from reggan.data import Item, load_batches
-from reggan.files import atomic_write
+from reggan.files import write_json
 from reggan.recipes import Batch, Stage
 from reggan.recipes.phases import exact_scores
 from reggan.rules import Rule
@@ -297,7 +297,7 @@ def main() -> None:
             case = replace(config, recipe=replace(config.recipe, width=width))
             results[f"width {width}, threads {threads}"] = found = measure(case, options.blocks)
             print(f"width {width}, threads {threads}: {found}", flush=True)
-    atomic_write(options.out, json.dumps(results, indent=1) + "\n")
+    write_json(options.out, results, indent=1)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Each runs as the command that users give, in a process of its own, on two thread
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -15,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from reggan.files import write_json
 
 DOCS = Path(__file__).parent.parent / "docs"
 IMAGES = 1_350_000
@@ -47,8 +48,8 @@ def main() -> None:
         find = ["find", "--size=32", "--count=1000000", limit, "--threads=2", "--out=found.json"]
         make = ["make", "polygons", "--renderer=polygons", f"--images={IMAGES}", "--threads=2"]
         found, made = run(find, SEARCHED), run(make, IMAGES)
-    options.out.write_text(json.dumps({"find": found, "make": made}, indent=1) + "\n")
-    print(options.out.read_text())
+    write_json(options.out, {"find": found, "make": made}, indent=1)
+    print(options.out.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

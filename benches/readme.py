@@ -99,7 +99,7 @@ def with_results(page: str, tables: int | None) -> str:
         path = ROOT / "docs" / "results" / mark[1] / "results.md"
         shown = "Not run yet."
         if path.exists():
-            shown = "\n\n".join(path.read_text().rstrip("\n").split("\n\n")[: tables and 1 + tables])
+            shown = "\n\n".join(path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")[: tables and 1 + tables])
         return f"<!-- {mark[1]} -->\n{shown}\n<!-- end -->"
 
     return re.sub(r"<!-- ([\w-]+) -->\n(?:(?!<!--).)*?<!-- end -->", fill, page, flags=re.DOTALL)
@@ -107,4 +107,4 @@ def with_results(page: str, tables: int | None) -> str:
 
 if __name__ == "__main__":
     for path, count in PAGES.items():
-        path.write_text(with_results(path.read_text(), count))
+        path.write_text(with_results(path.read_text(encoding="utf-8"), count), encoding="utf-8")

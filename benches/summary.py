@@ -20,6 +20,7 @@ import chart
 import readme
 
 import reggan
+from reggan.files import write_json
 
 BENCHES = Path(__file__).parent
 README = BENCHES.parent / "README.md"
@@ -39,7 +40,7 @@ def run_benches(options: list[str]) -> dict[str, Any]:
         code = subprocess.run(command, check=False).returncode
         if code:
             sys.exit(code)
-        result: dict[str, Any] = json.loads(report.read_text())
+        result: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
         return result
 
 
@@ -105,10 +106,10 @@ def main() -> None:
     load = round(os.getloadavg()[0], 2)
     summary = summarize(run_benches(QUICK if options.quick else []), load)
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "bench.json").write_text(json.dumps(summary, indent=1) + "\n")
+    write_json(options.out / "bench.json", summary, indent=1)
     chart.save(options.out, summary["benches"])
     if options.out.resolve() == DOCS:
-        README.write_text(readme.replace(README.read_text(), summary))
+        README.write_text(readme.replace(README.read_text(encoding="utf-8"), summary), encoding="utf-8")
     print(f"\n{text(summary)}\nwritten to {options.out}")
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import resource
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -158,6 +160,23 @@ def test_an_atomic_write_replaces_whole_files(tmp_path):
         files.atomic_write(tmp_path / "no" / "file", "x")
     with pytest.raises(IsADirectoryError):
         files.atomic_write(tmp_path, "x")
+
+
+def test_json_has_null_for_what_is_undefined_and_nothing_infinite(tmp_path):
+    path = tmp_path / "figures.json"
+    files.write_json(path, {"a": math.nan, "b": [1.5, (np.float64("nan"), True, "ü\udcff")], "c": {}}, indent=1)
+    content = path.read_text(encoding="ascii")
+    assert content.endswith("\n}\n")
+    assert json.loads(content) == {"a": None, "b": [1.5, [None, True, "ü\udcff"]], "c": {}}
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(path, {"a": [math.inf]})
+    assert path.read_text(encoding="ascii") == content
+    assert files.to_json({"step": 1}) == '{"step": 1}\n'
+
+
+def test_text_is_utf_8_whatever_names_are_in_it(tmp_path):
+    files.atomic_write(tmp_path / "page", "Ω \udcff")
+    assert (tmp_path / "page").read_text(encoding="utf-8") == "Ω \\udcff"
 
 
 def test_links_pipes_and_devices_stay_what_they_are(tmp_path):

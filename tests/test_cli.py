@@ -24,9 +24,10 @@ from reggan import evaluate as evaluate_command
 from reggan import generate as generate_command
 from reggan import train as train_command
 from reggan.checkpoint import list_checkpoints
-from reggan.data import Blobs
+from reggan.data import Blobs, Files
+from reggan.report import write_report
 from reggan.specs import Polygons
-from reggan.training import Stopped, load_networks, open_run
+from reggan.training import Stopped, create_run, load_networks, open_run
 
 
 @pytest.fixture(scope="module")
@@ -512,6 +513,63 @@ def test_a_command_without_standard_streams_does_its_work(closed, tmp_path):
     made = [sys.executable, "-c", code, "data", "make", str(tmp_path / "set"), "--images", "20", "--size", "16"]
     assert subprocess.run(made, capture_output=True).returncode == 0
     assert len(list(tmp_path.glob("set/*.npy"))) == 1
+
+
+HELP = """
+import sys
+from reggan import cli
+from reggan.data.__main__ import COMMANDS
+asked = [[], ["data"], *([name] for name in cli.COMMANDS), *(["data", name] for name in COMMANDS)]
+for words in [*asked, ["train", "--recipe", "cyclegan"]]:
+    sys.stdout.reconfigure(errors="strict")
+    try:
+        code = cli.main([*words, "--help"])
+    except SystemExit as ended:
+        code = ended.code
+    if code:
+        sys.exit(f"{words}: {code}")
+sys.exit(cli.main(["train", "--lr", "0", "--rule", "\\u221d"]))
+"""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", None])
+def test_whatever_the_encoding_everything_can_be_printed(encoding):
+    encoded = {"PYTHONIOENCODING": encoding} if encoding else {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, "PYTHONUTF8": "0", **encoded}
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, env=environment)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(b"error: ")
+    assert b"\\u221d exp(pool_beta * score)" in done.stdout
+
+
+@pytest.mark.parametrize("locale", [{"PYTHONIOENCODING": "utf-8"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}])
+def test_names_of_files_are_printed_as_the_bytes_that_they_are(locale, run):
+    odd = os.fsencode(run) + b"-\xff-\xce\xa9"
+    shutil.copytree(os.fsencode(run), odd)
+    environment = {**os.environ, "PYTHONUTF8": "0", **locale}
+
+    def ended_with(*arguments):
+        done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, env=environment)
+        return done.returncode, done.stdout + done.stderr
+
+    code, told = ended_with("reggan.generate", odd, "-n", "1")
+    assert code == 0, told
+    assert told.splitlines()[0].startswith(odd + b"/generated-seed0/00000.png  ")
+    code, told = ended_with("reggan.evaluate", odd + b"-none")
+    assert code == 1
+    assert told.startswith(b"error: " + odd + b"-none is not a run directory")
+    assert write_report(Path(os.fsdecode(odd))).read_text(encoding="utf-8").count(r"-\udcff-Ω") > 0
+
+
+def test_files_are_utf_8_whatever_the_locale(tmp_path):
+    create_run(tmp_path / "run", tiny("dcgan", data=Files("/Ω")))
+    path = tmp_path / "run" / "config.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("\\u03a9", "Ω"), encoding="utf-8")
+    code = "import sys; from pathlib import Path; from reggan.training import open_run"
+    code += "; print(ascii(open_run(Path(sys.argv[1])).data.path))"
+    environment = {**os.environ, "PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code, path.parent], capture_output=True, text=True, env=environment)
+    assert done.stdout == "'/\\u03a9'\n", done.stderr
 
 
 def test_modules_run_without_a_warning():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_training import tiny, train
 
 import reggan
@@ -13,6 +14,7 @@ from reggan.config import TrainConfig
 from reggan.data import Blobs, Files
 from reggan.evaluate import evaluate, held_out_images, reference_images
 from reggan.rules import RULES, resolve_rule
+from reggan.training import load_networks
 
 RULE = RULES["connected"]
 
@@ -40,6 +42,82 @@ def test_a_run_gets_its_table_and_its_figures(config, tmp_path, capsys):
     first = (run / "evaluation.json").read_bytes()
     assert command.main([str(run), "--n", "100"]) == 0
     assert (run / "evaluation.json").read_bytes() == first
+
+
+def strict(path):
+    """What a file of JSON holds, which has no NaN."""
+
+    def refuse(constant):
+        raise AssertionError(f"{path} holds {constant}")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    """A folder of 12 pictures, and the configuration of a training on them."""
+    (tmp_path / "pictures").mkdir()
+    for k, image in enumerate(reggan.render(reggan.Circles(), 12, size=32, dtype=np.uint8)):
+        Image.fromarray(image).save(tmp_path / "pictures" / f"{k:02}.png")
+    return tiny("dcgan", data=Files(str(tmp_path / "pictures")), steps=2)
+
+
+def test_what_is_undefined_is_null_and_a_dash(blobs, tmp_path, monkeypatch, capsys):
+    """A generator of white paper has no blobs to compare."""
+    run = tmp_path / "run"
+    train(run, blobs)
+    monkeypatch.setattr(command, "generate", lambda module, inputs, domain: np.full((len(inputs), 32, 32), 255, "u1"))
+    assert command.main([str(run), "--n", "100"]) == 0
+    generator = strict(run / "evaluation.json")["generator"]
+    assert generator["ink"] == 0
+    assert generator["blob_size"] is generator["blob_perimeter"] is generator["edge_softness"] is None
+    assert "| blob size | 0.000 | – |" in capsys.readouterr().out.splitlines()
+
+
+def test_too_few_data_are_said_and_the_other_figures_written(blobs, tmp_path, capsys):
+    run = tmp_path / "run"
+    for path in list((tmp_path / "pictures").iterdir())[9:]:
+        path.unlink()
+    train(run, blobs)
+    assert command.main([str(run), "--n", "100"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: the number of images in the data is 9, must be at least 10 for a comparison")
+    found = strict(run / "evaluation.json")
+    assert (found["reference"], found["samples"]) == (None, 100)
+    for column in ("data", "generator"):
+        assert {"score", "ink", "obeying", "histograms"} <= found[column].keys()
+        assert "coverage" not in found[column]
+    assert printed.out == (run / "evaluation.md").read_text(encoding="utf-8")
+    assert f"| ink | {found['data']['ink']:.3f} | " in printed.out
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), KeyboardInterrupt(), ValueError("no references")])
+def test_what_needs_no_reference_is_written_whatever_becomes_of_the_rest(blobs, tmp_path, monkeypatch, capsys, error):
+    def fail(*_):
+        assert strict(run / "evaluation.json")["generator"]["score"] >= 0  # also if the process is killed from here on
+        raise error
+
+    run = tmp_path / "run"
+    train(run, replace(blobs, data=Blobs(images=50, classes=()), rule="solid"))
+    monkeypatch.setattr(command, "reference_images", fail)
+    assert command.main([str(run), "--n", "100"]) == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    found = strict(run / "evaluation.json")
+    assert found["reference"] is None
+    assert {"score", "copies", "memorizes"} <= found["generator"].keys()
+    assert "| score | " in capsys.readouterr().out
+
+
+def test_a_recipe_sees_images_by_parts(config, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(run, config)
+    _, networks = load_networks(run)
+    images = reggan.render(reggan.Circles(), 70, size=config.size, dtype=np.uint8)
+    whole, seen = command.honesty(config, networks, images, RULE), []
+    classifier = networks["classifier"].forward
+    monkeypatch.setattr(networks["classifier"], "forward", lambda x: seen.append(len(x)) or classifier(x))
+    monkeypatch.setattr(command, "_BATCH", 32)
+    assert command.honesty(config, networks, images, RULE) == pytest.approx(whole, abs=1e-6)
+    assert seen == [32, 32, 6]
 
 
 def test_wrong_options_write_nothing(tmp_path, capsys):

@@ -17,7 +17,7 @@ from reggan.config import config_from_json, config_to_json, preset
 from reggan.data import Blobs
 from reggan.experiments import EXPERIMENTS, PlainStudy, classifier, measures
 from reggan.experiments.arithmetic import arithmetic
-from reggan.experiments.records import asks_the_same, table
+from reggan.experiments.records import asks_the_same, spread, table
 from reggan.experiments.study import COLUMNS, Study
 from reggan.specs import Polygons
 from reggan.training import create_run, fit, open_run
@@ -105,6 +105,13 @@ def test_what_a_study_beside_measured_by_the_same_standard_is_taken_over(results
         taken, measured = beside / "records" / f"again-seed{seed}", results / "records" / f"harvest-seed{seed}"
         for suffix in (".json", ".png"):
             assert taken.with_suffix(suffix).read_bytes() == measured.with_suffix(suffix).read_bytes()
+    # The working folder has others beside it, too.
+    here = results.with_name("here")
+    here.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(here)
+        Study("the same", lambda work: {"again": arms["harvest"]}).run(Path(), 1, reduced=True)
+    assert (here / "results.md").exists()
     # This one was measured by the data of another arm.
     with pytest.raises(AssertionError, match="dcgan-seed0 was trained"):
         Study("another", lambda work: {"dcgan": arms["dcgan"]}).run(beside, 1, reduced=True)
@@ -171,6 +178,35 @@ def test_no_seeds_make_tables_of_what_is_there(results, tmp_path, capsys):
 def test_runs_of_another_configuration_are_not_mixed_in(results, capsys):
     assert experiment.main(["far", "--seeds", "1", "--only", "harvest", "--out", str(results)]) == 1
     assert "is of another configuration" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_single_arm_has_tables_and_figures(name, tmp_path, monkeypatch):
+    """Whichever it is, and whatever figures it lacks; the records are those that are committed."""
+    known = Path(__file__).parents[1] / "docs" / "results" / name / "records"
+    path = max(known.glob("*-seed0.json"))
+    shutil.copytree(
+        known, tmp_path / "records", ignore=lambda _, files: {f for f in files if Path(f).stem != path.stem}
+    )
+    monkeypatch.setattr(
+        "reggan.experiments.study.training_images",
+        lambda data, count: render(Polygons(), 40, size=data.image_shape[-1], dtype=np.uint8),
+    )
+    EXPERIMENTS[name].run(tmp_path, 0, reduced=False)
+    described = json.loads((tmp_path / "results.json").read_text())
+    assert list(described["arms"]) == [path.stem.removesuffix("-seed0")]
+    pictures = list(tmp_path.glob("*.png"))
+    assert pictures
+    for picture in pictures:
+        with Image.open(picture) as image:
+            assert min(image.size) > 100
+
+
+def test_an_undefined_figure_of_a_record_is_no_part_of_the_mean():
+    records = [{"vendi": None}, {"vendi": 0.5}]
+    columns = {"vendi": ("Vendi", lambda record: record["vendi"], ".2f")}
+    assert spread(records, columns)["vendi"] == {"mean": 0.5, "std": 0.0, "seeds": [0.5]}
+    assert spread(records[:1], columns) == {}
 
 
 def test_an_arm_that_is_not_there_is_said(tmp_path, capsys):

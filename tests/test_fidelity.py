@@ -1,6 +1,7 @@
 """Metrics against reference images: known values, the right order of degradations, and copies."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ import torch
 from scipy import ndimage, stats
 
 import reggan
-from reggan.metrics import REFERENCE_METRICS, compare, copies, memorizes, memory, shapes
-from reggan.metrics.features import Featured
-from reggan.metrics.fidelity import coverage, frechet, precision, recall, vendi
+from reggan.metrics import REFERENCE_METRICS, compare, copies, fidelity, memorizes, memory, shapes
+from reggan.metrics.features import Featured, standardize
+from reggan.metrics.fidelity import coverage, density, frechet, kernel, precision, recall, vendi
 
 SIZE, COUNT = 32, 400
+SHAPES = ("blob_size", "blob_perimeter", "edge_softness")
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,85 @@ def test_precision_and_recall_know_which_side_lacks_something(oracle, reference)
     assert precision(few, reference) == 1
     assert recall(few, reference) < 0.1
     assert vendi(few, reference) < 0.5
+
+
+CONSTANT = np.full((20, SIZE, SIZE), 255, np.uint8)
+CONSTANT[:, 8:16, 8:20] = 0
+
+
+@pytest.mark.parametrize("count", [10, 20, 257, 300])
+def test_references_that_are_all_alike_are_compared_in_units_of_the_least_spread(oracle, count):
+    reference = np.repeat(CONSTANT[:1], count, axis=0)
+    same = compare(CONSTANT, reference)
+    assert same["frechet"] == same["kernel"] == 0
+    assert same["precision"] == same["recall"] == same["coverage"] == 1
+    assert same["density"] == count / fidelity.NEIGHBOURS
+    assert same["blob_size"] == same["blob_perimeter"] == same["edge_softness"] == 0
+    # Directions around the mean of what does not vary are those of rounding.
+    assert math.isnan(same["vendi"])
+    other = compare(oracle[:20], reference)
+    assert other["frechet"] > compare(np.concatenate([CONSTANT[:19], oracle[:1]]), reference)["frechet"] > 0
+    assert other["precision"] == other["coverage"] == other["density"] == 0
+    assert all(math.isfinite(value) for name, value in other.items() if name != "vendi")
+
+
+@pytest.mark.parametrize("gray", [0, 255])
+def test_blank_images_and_blank_references_have_figures(oracle, gray):
+    blank = np.full((12, SIZE, SIZE), gray, np.uint8)
+    for images, reference in ((blank, oracle[:20]), (oracle[:20], blank), (blank, blank)):
+        found = compare(images, reference)
+        undefined = {name for name, value in found.items() if not math.isfinite(value)}
+        alike = {"vendi"} if reference is blank else set()
+        without = {"blob_size", "blob_perimeter", "edge_softness"} if gray == 255 and images is not reference else set()
+        assert undefined == alike | without
+
+
+def test_no_number_that_is_not_finite_comes_to_linear_algebra(reference):
+    spoiled = Featured(reference.images)
+    spoiled.__dict__["features"] = reference.features.clone().index_fill_(1, torch.tensor([3]), torch.nan)
+    for metric in (frechet, kernel, precision, recall, density, coverage, vendi):
+        for images, references in ((spoiled, reference), (reference, spoiled)):
+            with pytest.raises(ArithmeticError, match="are not finite"):
+                metric(images, references)
+    assert math.isnan(frechet(Featured(CONSTANT[:1]), reference))
+    assert math.isnan(kernel(Featured(CONSTANT[:1]), reference))
+
+
+def test_equal_images_are_at_no_distance_whatever_rounding_says():
+    some = reggan.render(reggan.Circles(), 60, size=SIZE, dtype=np.uint8)
+    random = np.random.default_rng(0)
+    images = some[random.integers(0, 3, 150)]
+    sets = Featured(images), Featured(some[np.concatenate([random.integers(0, 3, 200), np.arange(60)])])
+    found, wanted = standardize(*sets)
+    exact = partial(torch.cdist, wanted, compute_mode="donot_use_mm_for_euclid_dist")
+    radii = exact(wanted).sort(dim=1).values[:, fidelity.NEIGHBOURS]
+    assert (radii == 0).any()
+    near = exact(found) <= radii[:, None]
+    assert coverage(*sets) == near.any(dim=1).double().mean()
+    assert density(*sets) == pytest.approx(float(near.sum() / len(images) / fidelity.NEIGHBOURS))
+    assert precision(*sets) == 1
+
+
+def test_distances_by_blocks_are_those_of_all_at_once(oracle, monkeypatch):
+    """Whatever the number of images, no more than so many distances are held."""
+    sets = Featured(oracle[:150]), Featured(oracle[150:270])
+    metrics = (precision, recall, density, coverage)
+    whole = [metric(*sets) for metric in metrics]
+    taken, cdist = [], torch.cdist
+    monkeypatch.setattr(torch, "cdist", lambda a, b: taken.append(len(a) * len(b)) or cdist(a, b))
+    monkeypatch.setattr(fidelity, "_DISTANCES", 7 * 150)
+    assert [metric(*sets) for metric in metrics] == whole
+    assert max(taken) <= 7 * 150
+    found, wanted = (each.features for each in sets)
+    radii = torch.cdist(wanted, wanted).kthvalue(fidelity.NEIGHBOURS + 1, dim=1).values
+    assert torch.allclose(fidelity._radii(wanted), radii)
+    assert (fidelity._within(found, wanted) == (torch.cdist(found, wanted) <= radii).sum(dim=1)).all()
+
+
+def test_shapes_are_measured_by_blocks(oracle, monkeypatch):
+    whole = [REFERENCE_METRICS[name](Featured(oracle[:50]), Featured(oracle[50:90])) for name in SHAPES]
+    monkeypatch.setattr(shapes, "_BATCH", 7)
+    assert [REFERENCE_METRICS[name](Featured(oracle[:50]), Featured(oracle[50:90])) for name in SHAPES] == whole
 
 
 def test_distances_are_a_function_of_the_images(oracle):

@@ -1,6 +1,7 @@
 """Pairs of two kinds of images: the data, the translators, what is measured of them, and the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from test_training import tiny_pairs, train
 from reggan import Polygons, evaluate, generate, training
 from reggan.cli import UsageError
 from reggan.config import config_from_json, config_to_json, preset
-from reggan.data import Blobs, Files, Pairs
+from reggan.data import Blobs, Files, FileSet, Pairs
 from reggan.domains import PairDomain
+from reggan.experiments import measures
 from reggan.networks import FusedTranslator, PairDiscriminator, SeparateTranslator
 from reggan.recipes import CycleGAN, FusedCycleGAN
 from reggan.recipes.memory import Pool
@@ -156,6 +158,15 @@ def test_translations_are_compared_with_the_kind_that_they_are_to_be():
     assert not domain.looks_like(nothing, nothing)
 
 
+def test_one_translation_has_a_score_and_no_distance():
+    domain = PairDomain(Pairs(), 32, CONNECTED)
+    samples = domain.array(domain.make(Shift(), torch.zeros(1, 2, 1, 32, 32)))
+    figures = domain.summarize(samples)
+    assert figures["score"] == pytest.approx(1)
+    assert np.isnan(figures["to_first"])
+    assert np.isnan(figures["to_second"])
+
+
 def test_what_is_translated_was_not_trained_on():
     data = Pairs(Blobs(images=50, classes=()), Blobs(images=50, spec=Polygons(), classes=()))
     domain = PairDomain(data, 32, CONNECTED)
@@ -192,6 +203,56 @@ def test_a_short_training_brings_translators_nearer_to_the_way_back(tmp_path, re
     before = trainer.domain.summarize(trainer.sample(64, "summary"))["score"]
     after = train(tmp_path / "run", config)["generator"]["score"]
     assert 1 - after < 0.8 * (1 - before)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The folders that are read, in order."""
+    paths, read = [], FileSet.__init__
+
+    def noted(data, files, *arguments, **options):
+        paths.append(Path(files.path).name)
+        read(data, files, *arguments, **options)
+
+    monkeypatch.setattr(FileSet, "__init__", noted)
+    return paths
+
+
+def test_folders_are_read_once_by_each_command(tmp_path, opened, capsys):
+    data = Pairs(*(Files(str(folder(tmp_path / name, 6))) for name in ("a", "b")))
+    run = tmp_path / "run"
+    train(run, tiny_pairs("cyclegan", data=data, steps=2))
+    assert opened == ["a", "b"]
+    for command in (
+        lambda: evaluate.main([str(run), "--n", "100"]),
+        lambda: generate.main([str(run), "-n", "1"]),
+        lambda: measures.with_figures(*training.load_networks(run), 2),
+    ):
+        opened.clear()
+        assert command() != 1
+        assert opened == ["a", "b"]
+    assert "to_first –, to_second –" in capsys.readouterr().out
+
+
+def test_open_folders_are_what_would_be_read(tmp_path):
+    first = Files(str(folder(tmp_path / "a", 6)))
+    data = Pairs(first, Blobs(images=50, spec=Polygons(), classes=()))
+    alone = PairDomain(data, 16, CONNECTED)
+    given = alone.given(data.open(16, CONNECTED))
+    assert given == alone
+    inputs = [domain.inputs(None, 9, torch.Generator().manual_seed(0)) for domain in (alone, given)]
+    assert torch.equal(*inputs)
+
+
+@pytest.mark.parametrize("gray", [255, 120])
+def test_a_kind_of_one_picture_is_trained_on(tmp_path, gray):
+    first = folder(tmp_path / "a", 12)
+    (tmp_path / "b").mkdir()
+    Image.fromarray(np.full((16, 16), gray, np.uint8)).save(tmp_path / "b" / "one.png")
+    data = Pairs(Files(str(first)), Files(str(tmp_path / "b")))
+    summary = train(tmp_path / "run", tiny_pairs("cyclegan", data=data, steps=2))
+    assert all(np.isfinite(value) for column in summary.values() for value in column.values())
+    assert summary["data"]["to_second"] > 0
 
 
 def test_two_folders_are_translated_between(tmp_path):

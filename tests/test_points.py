@@ -79,6 +79,12 @@ def test_the_wasserstein_distance_is_scipys(values, shift):
     assert wasserstein(points, others) == pytest.approx(wasserstein_distance(points[:, 0], others[:, 0]), abs=1e-9)
 
 
+def test_a_single_point_has_no_distance_in_deviations():
+    domain = PointDomain(MIXTURES["normal-2"])
+    assert np.isnan(domain.summarize(np.zeros((1, 1), np.float32))["wasserstein"])
+    assert domain.summarize(np.zeros((2, 1), np.float32))["wasserstein"] > 0
+
+
 # Recipes
 
 

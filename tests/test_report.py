@@ -395,6 +395,20 @@ def test_what_is_missing_is_said(run, missing, note):
     assert bool(page.all("img")) == (missing != "samples")
 
 
+def test_what_is_undefined_is_a_dash_and_no_point_of_a_curve(run):
+    *before, last = metric_lines()
+    write_lines(run / "metrics.jsonl", [*before, last | {"samples/ink": None, "generator/loss": None}])
+    summary = {"data": SUMMARY["data"] | {"ink": None}, "generator": SUMMARY["generator"] | {"one_piece": None}}
+    (run / "summary.json").write_text(json.dumps({"summary": summary, "scores": SCORES}))
+    page = report(run)
+    rows = page.texts("td")
+    assert [rows[rows.index("21.0%") + k] for k in (-1, 0, 1)] == ["–", "21.0%", "–"]
+    assert page.texts("li") == []
+    contents = read_run(run)
+    assert "samples/ink" not in contents.metrics[-1]
+    assert figures.Curve.read(contents.metrics, "samples/ink").steps.tolist() == [900, 1200, 1500]
+
+
 def test_a_whole_run_has_no_notes(run):
     assert report(run).texts("li") == []
 
@@ -479,8 +493,8 @@ def test_a_sheet_that_was_cut_short_is_left_out(run, length):
         ),
         (
             "summary.json",
-            '{"summary": {"data": {"ink": null}, "generator": {}}, "scores": {"data": [], "generator": []}}',
-            "ink is None, must be a number",
+            '{"summary": {"data": {"ink": "x"}, "generator": {}}, "scores": {"data": [], "generator": []}}',
+            "ink is 'x', must be a number",
         ),
     ],
 )

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .files import atomic_write
+from .files import atomic_write, write_json
 
 __all__ = [
     "FORMAT",
@@ -60,7 +60,7 @@ def save_checkpoint(directory: Path, name: str, tensors: Tensors, info: dict[str
     described = {"format": FORMAT, **info, "sha256": hashlib.sha256(content).hexdigest()}
     atomic_write(directory / f"{name}.safetensors", content)
     path = directory / f"{name}.json"
-    atomic_write(path, json.dumps(described, indent=2) + "\n")
+    write_json(path, described, indent=2)
     return path
 
 
@@ -73,7 +73,7 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """
     broken = f"checkpoint {path} cannot be used"
     try:
-        info = json.loads(path.read_text())
+        info = json.loads(path.read_text(encoding="utf-8"))
         found = info["format"]
         if found != FORMAT:
             raise ValueError(f"{broken}: it has format {found!r}, and this version of reggan reads format {FORMAT}")

@@ -6,7 +6,9 @@ Exit codes: 0 done, 1 a failure that is explained on standard error in one line,
 
 from __future__ import annotations
 
+import codecs
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +24,31 @@ COMMANDS: dict[str, str] = {
 }
 
 
+_PRINTABLE = "reggan.printable"
+"""Name of the error handler of what is printed."""
+
+
 class UsageError(Exception):
     """Options that are wrong, or do not go together."""
+
+
+def _printable(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Print file names as the bytes that they are, and what else an encoding lacks as an escape with its number."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.lookup_error("backslashreplace")(error)
+
+
+codecs.register_error(_PRINTABLE, _printable)
 
 
 def execute(command: Callable[[], None]) -> int:
     """Run a command, and turn what it raises into one line on standard error and an exit code."""
     try:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors=_PRINTABLE)
         try:
             return _outcome(command)
         finally:  # --help leaves by SystemExit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
@@ -85,9 +86,9 @@ class TrainConfig:
         )
         resolve_rule(self.rule)
 
-    @property
+    @cached_property
     def domain(self) -> Domain:
-        """What samples are."""
+        """What samples are; the same object each time, so that what it has opened stays open."""
         return DOMAINS[self.data.kind](self.data, self.size, resolve_rule(self.rule))
 
 

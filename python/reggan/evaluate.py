@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,17 +16,23 @@ from .cli import UsageError, execute
 from .config import TrainConfig
 from .data import Blobs, RenderedSet, SampleSet, arrays, normalize, tensor
 from .domains import ImageDomain, Images
-from .files import atomic_write
-from .metrics import compare, copies, memorizes, summarize
+from .files import atomic_write, write_json
+from .metrics import FEWEST, compare, copies, memorizes, summarize
 from .recipes import Networks
 from .rendering import render
 from .rules import Rule, darkest, resolve_rule
 from .scoring import analyze
 from .search import find, oracle, oracles
 from .specs import Circles
-from .training import generate, load_networks, private_inputs
+from .tables import cell
+from .training import generate, load_networks, private_generator
 
-__all__ = ["evaluate", "held_out_images", "histograms", "main", "reference_images", "training_images"]
+__all__ = ["by_themselves", "evaluate", "held_out_images", "histograms", "main", "reference_images", "training_images"]
+
+Columns = Mapping[str, Mapping[str, Any]]
+"""Figures of the data and of the generator, by their names."""
+Stage = tuple[Columns, str | None]
+"""What has been measured, and what it was compared with, if it was."""
 
 _COPIED = 50_000
 """Copies are looked for among at most so many training images."""
@@ -38,12 +43,17 @@ _BEYOND = 10**9
 _FEWEST = 100
 """So many references are needed; where fewer images of the data obey the rule, the best tenth stands for them."""
 _SEARCHED, _SEARCHED_FROM = 200_000, 2**63
+_BATCH = 2048
+"""Images that a recipe's networks see at once."""
 _BINS = 20
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Compare a trained generator's images with images that obey the rule; write evaluation.json and evaluation.md."""
+    """Compare a trained generator's images with images that obey the rule; write evaluation.json and evaluation.md.
+
+    Where the comparison fails, both hold the figures that need no reference.
+    """
 
     run: tyro.conf.Positional[Path]
     """Run directory of `python -m reggan.train`."""
@@ -119,7 +129,12 @@ def held_out_images(config: TrainConfig) -> Images | None:
 def evaluate(
     images: Images, reference: Images, training: Images, held_out: Images | None, rule: Rule
 ) -> dict[str, Any]:
-    """Every figure of images (N, H, W): by themselves, against references, and, where some were held out, as copies."""
+    """Every figure of images (N, H, W): by themselves, as copies where some were held out, and against references."""
+    return {**by_themselves(images, training, held_out, rule), **compare(images, reference)}
+
+
+def by_themselves(images: Images, training: Images, held_out: Images | None, rule: Rule) -> dict[str, Any]:
+    """The figures of images (N, H, W) that need no reference."""
     memory: dict[str, Any] = {}
     if held_out is not None:
         figure, error = copies(images, training, held_out)
@@ -127,7 +142,6 @@ def evaluate(
     return {
         **summarize(images, rule),
         "obeying": float((rule(darkest(images)) >= 1).mean()),
-        **compare(images, reference),
         **memory,
         "histograms": histograms(images, rule),
     }
@@ -147,9 +161,12 @@ def histograms(images: Images, rule: Rule) -> dict[str, list[float]]:
 
 def honesty(config: TrainConfig, networks: Networks, images: Images, rule: Rule) -> dict[str, float]:
     """What the recipe's own classifier expects of images (N, H, W), and by how much that is above their exact score."""
-    seen = normalize(tensor(images))
-    with torch.no_grad():
-        told = {key: float(value) for key, value in config.recipe.monitor(networks, seen, rule).items()}
+    told: dict[str, float] = {}
+    for part in torch.split(tensor(images), _BATCH):
+        with torch.no_grad():
+            means = config.recipe.monitor(networks, normalize(part), rule)
+        for key, mean in means.items():
+            told[key] = told.get(key, 0.0) + float(mean) * (len(part) / len(images))
     if "expected_score" in told:
         told["honesty_gap"] = told["expected_score"] - float(rule(darkest(images)).mean())
     return told
@@ -164,54 +181,60 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(arguments: list[str]) -> None:
     options = tyro.cli(EvaluateOptions, args=arguments, prog="python -m reggan.evaluate")
     config, networks = load_networks(options.run, options.checkpoint)
-    latents = private_inputs(config, options.seed, "evaluate", options.n)
-    samples = generate(networks["averaged"], latents, config.domain)
-    if isinstance(config.domain, ImageDomain):
-        columns, about = _compare(config, networks, samples)
+    data = config.data.open(config.size, resolve_rule(config.rule))
+    domain = config.domain.given(data)
+    inputs = domain.inputs(config.recipe.prior, options.n, private_generator(options.seed, "evaluate"))
+    samples = generate(networks["averaged"], inputs, domain)
+    if isinstance(domain, ImageDomain):
+        stages = _compare(config, networks, data, samples)
     else:
-        data, _, _ = config.data.open(config.size, resolve_rule(config.rule)).items(np.arange(options.n))
-        compared = {"data": config.domain.array(data), "generator": samples}
-        columns = {name: config.domain.summarize(those) for name, those in compared.items()}
-        about = f"what the {config.data.kind} are known to be"
-    described = {
-        "reference": about,
-        "samples": options.n,
-        "seed": options.seed,
-        "checkpoint": options.checkpoint,
-        **columns,
-    }
-    table = _table(columns, about)
-    atomic_write(options.run / "evaluation.json", json.dumps(described, indent=1) + "\n")
-    atomic_write(options.run / "evaluation.md", table)
-    print(table, end="")
+        compared = {"data": domain.array(data.items(np.arange(options.n))[0]), "generator": samples}
+        found = {name: domain.summarize(those) for name, those in compared.items()}
+        stages = iter([(found, f"what the {config.data.kind} are known to be")])
+    table = ""
+    try:
+        for columns, about in stages:
+            table = _table(columns, about)
+            described = {"samples": options.n, "seed": options.seed, "checkpoint": options.checkpoint, **columns}
+            write_json(options.run / "evaluation.json", {"reference": about, **described}, indent=1)
+            atomic_write(options.run / "evaluation.md", table)
+    finally:
+        print(table, end="")
 
 
-def _compare(config: TrainConfig, networks: Networks, images: Images) -> tuple[dict[str, dict[str, Any]], str]:
-    """Figures of data and of as many generated images, and what they were compared with."""
+def _compare(config: TrainConfig, networks: Networks, data: SampleSet, images: Images) -> Iterator[Stage]:
+    """Figures of data and of as many generated images, and what they were compared with.
+
+    Those that need no reference come first, alone: the comparison may fail, or need more memory than there is.
+    """
     rule = resolve_rule(config.rule)
-    data = config.data.open(config.size, rule)
-    reference, about = reference_images(config, data, len(images))
     held_out = held_out_images(config)
     training = training_images(data, max(len(images), 0 if held_out is None else len(held_out)))
+    compared = {"data": training[: len(images)], "generator": images}
     columns = {
-        name: {
-            **evaluate(compared, reference, training, held_out, rule),
-            **honesty(config, networks, compared, rule),
-        }
-        for name, compared in {"data": training[: len(images)], "generator": images}.items()
+        name: by_themselves(those, training, held_out, rule) | honesty(config, networks, those, rule)
+        for name, those in compared.items()
     }
+    yield columns, None
+    if len(training) < FEWEST:
+        raise ValueError(
+            f"the number of images in the data is {len(training)}, must be at least {FEWEST} for a comparison with "
+            "references; the figures that need none are in evaluation.json"
+        )
+    reference, about = reference_images(config, data, len(images))
     if held_out is None:
         about += "; no image of these data was held out, so that copies cannot be told"
-    return columns, about
+    yield {name: columns[name] | compare(those, reference) for name, those in compared.items()}, about
 
 
-def _table(columns: dict[str, dict[str, Any]], about: str) -> str:
-    lines = [f"Reference: {about}.", "", "| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+def _table(columns: Columns, about: str | None) -> str:
+    head = f"Reference: {about or 'none yet'}."
+    lines = [head, "", "| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for key, first in next(iter(columns.values())).items():
         if isinstance(first, dict):
             continue
         cells = [
-            ("yes" if column[key] else "no") if isinstance(first, bool) else f"{column[key]:.3f}"
+            ("yes" if column[key] else "no") if isinstance(first, bool) else cell(column[key], ".3f")
             for column in columns.values()
         ]
         lines.append(f"| {key.replace('_', ' ')} | " + " | ".join(cells) + " |")

@@ -1,9 +1,11 @@
-"""Files that are either the old one or the whole new one, also after a crash or with a full disk."""
+"""Files that are either the old one or the whole new one, also after a crash or with a full disk; text is UTF-8."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_file", "atomic_write", "check_folder", "slug"]
+__all__ = ["atomic_file", "atomic_write", "check_folder", "slug", "to_json", "write_json"]
 
 _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """What a file system without locks answers."""
@@ -80,13 +82,35 @@ def _locked(path: Path) -> BinaryIO:
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
-    """Write a whole file.
+    """Write a whole file. Bytes of file names that are not UTF-8 are written as escapes.
 
     Raises:
         OSError: the file cannot be written, for instance since the disk is full; the old one is untouched.
     """
     with atomic_file(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
+
+
+def write_json(path: Path, content: object, indent: int | None = None) -> None:
+    """Write a whole file of JSON: see `to_json` and `atomic_write`."""
+    atomic_write(path, to_json(content, indent))
+
+
+def to_json(content: object, indent: int | None = None) -> str:
+    """JSON in ASCII that ends its last line. A figure that is undefined, which is NaN, is null.
+
+    Raises:
+        ValueError: a number is infinite, which JSON does not have.
+    """
+    return json.dumps(_without_nan(content), indent=indent, allow_nan=False) + "\n"
+
+
+def _without_nan(content: object) -> object:
+    if isinstance(content, dict):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and math.isnan(content) else content
 
 
 def check_folder(path: Path, option: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,8 @@ import tyro
 from .cli import UsageError, execute
 from .config import TrainConfig
 from .domains import Samples
-from .files import atomic_write, check_folder
+from .files import check_folder, write_json
+from .tables import cell
 from .training import generate, load_generator, private_generator
 
 __all__ = ["main"]
@@ -102,12 +102,12 @@ def _generate(arguments: list[str]) -> None:
     for suffix, picture in domain.draw(samples[:_BATCH]).items():
         picture.save(out / f"sheet{suffix}.png")
     figures = domain.summarize(samples)
-    print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    print(", ".join(f"{name} {cell(value, '.4f')}" for name, value in figures.items()))
     if options.require:
         print(f"kept {found / tried:.2%} of {tried} samples: those with a score of at least {options.require}")
     if options.json is not None:
         described = {"scores": [float(s) for s in exact], "acceptance": found / tried, "figures": figures}
-        atomic_write(options.json, json.dumps(described, indent=2) + "\n")
+        write_json(options.json, described, indent=2)
 
 
 def _others(folder: Path, count: int) -> list[Path]:

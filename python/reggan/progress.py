@@ -12,6 +12,8 @@ from types import FrameType
 
 from tqdm import tqdm
 
+from .tables import cell
+
 __all__ = ["Progress", "deferred_interrupt", "interrupted_by_sigterm"]
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -38,7 +40,7 @@ class Progress:
 
     def show(self, figures: Mapping[str, float | str]) -> None:
         """Set the figures beside the bar."""
-        texts = (f"{name} {value if isinstance(value, str) else f'{value:.3f}'}" for name, value in figures.items())
+        texts = (f"{name} {value if isinstance(value, str) else cell(value, '.3f')}" for name, value in figures.items())
         self.figures = ", ".join(texts)
         if self.bar is not None:
             self.bar.set_postfix_str(self.figures, refresh=False)

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import integer
-from .files import atomic_write
+from .files import write_json
 from .progress import Progress, deferred_interrupt
 from .rendering import STREAM_VERSION, Size
 from .rules import RULES, Connected, Product, Rule, darkest
@@ -68,7 +68,7 @@ class Found:
         """Write to a JSON file, each index as its distance from the one before."""
         gaps = np.diff(self.indices, prepend=np.uint64(self.start)).tolist()
         raw = {**self._identity(), "searched": self.searched, "found": len(gaps), "gaps": gaps}
-        atomic_write(Path(path), json.dumps(raw) + "\n")
+        write_json(Path(path), raw)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Found:
@@ -79,7 +79,7 @@ class Found:
             ValueError: the file is damaged, or tells of images that this version of reggan does not draw.
         """
         try:
-            raw = json.loads(Path(path).read_text())
+            raw = json.loads(Path(path).read_text(encoding="utf-8"))
             if raw["format"] != FORMAT:
                 raise ValueError(f"it has format {raw['format']!r}, and this version of reggan reads format {FORMAT}")
             source, start = Source.from_json(raw["source"]), raw["start"]

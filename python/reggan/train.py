@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,10 +18,11 @@ from .config import PRESETS, TrainConfig, config_to_json, lookup, preset
 from .data import Blobs, Files, Pairs, Points
 from .distributed import Ranks, start
 from .domains import Data
-from .files import atomic_write, check_folder, slug
+from .files import check_folder, slug, to_json, write_json
 from .progress import interrupted_by_sigterm
 from .recipes import RECIPES
 from .specs import RENDERERS
+from .tables import cell
 from .training import Stopped, create_run, fit, has_begun, open_run, resolve
 
 __all__ = ["main"]
@@ -144,7 +144,7 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
     else:
         config = resolve(options.config)
         if options.dry_run:
-            print(json.dumps(config_to_json(config), indent=2))
+            print(to_json(config_to_json(config), indent=2), end="")
             if warning := config.recipe.warn(config.steps):
                 print(warning, file=sys.stderr)
             return
@@ -174,7 +174,7 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
     if ranks.is_first:
         _print_table(summary)
         if options.json is not None:
-            atomic_write(options.json, json.dumps(summary, indent=2) + "\n")
+            write_json(options.json, summary, indent=2)
         print(run)
 
 
@@ -217,7 +217,7 @@ TABLE = {
 def _print_table(summary: dict[str, dict[str, float]]) -> None:
     print(f"{'':27}" + "".join(f"{name:>12}" for name in summary))
     for key in summary["data"]:
-        print(f"{TABLE.get(key, key):27}" + "".join(f"{column[key]:12.3f}" for column in summary.values()))
+        print(f"{TABLE.get(key, key):27}" + "".join(f" {cell(column[key], '.3f'):>11}" for column in summary.values()))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from .config import TrainConfig, config_from_json, config_to_json
 from .data import Item, SampleSet, load_batches
 from .distributed import Ranks
 from .domains import Domain, Opinion, Samples
-from .files import atomic_write
+from .files import atomic_write, to_json, write_json
 from .networks import evaluation_mode, sample
 from .progress import Progress, deferred_interrupt
 from .recipes import Batch, Phase, Stage
@@ -121,7 +121,7 @@ def create_run(run: Path, config: TrainConfig) -> None:
         "threads": torch.get_num_threads(),
     }
     described = {"format": FORMAT, "made_by": made_by, "config": config_to_json(config)}
-    atomic_write(run / "config.json", json.dumps(described, indent=2) + "\n")
+    write_json(run / "config.json", described, indent=2)
 
 
 def open_run(run: Path) -> TrainConfig:
@@ -132,7 +132,7 @@ def open_run(run: Path) -> TrainConfig:
     """
     path = config_path(run)
     try:
-        described = json.loads(path.read_text())
+        described = json.loads(path.read_text(encoding="utf-8"))
         found = described["format"]
         raw = described["config"]
     except OSError as error:
@@ -389,7 +389,7 @@ def _schedule(stages: tuple[Stage, ...], start: int) -> Iterator[tuple[int, Stag
 def _rewind(path: Path, step: int) -> None:
     """Drop the lines of a JSONL file after this step, and a last line that a crash cut short."""
     kept: list[str] = []
-    for line in path.read_text().splitlines(keepends=True) if path.exists() else []:
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []:
         try:
             if not line.endswith("\n") or json.loads(line)["step"] > step:
                 break
@@ -402,7 +402,7 @@ def _rewind(path: Path, step: int) -> None:
 def seconds_trained(run: Path) -> float:
     """Seconds that a run was trained for up to its last line of timings.jsonl, in all the sittings that it took."""
     path = run / "timings.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
 
 
@@ -420,8 +420,8 @@ def _last_good_named(run: Path) -> Iterator[None]:
 
 
 def _append(path: Path, figures: dict[str, Any]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(figures) + "\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(to_json(figures))
 
 
 def _first(domain: Domain, data: SampleSet, count: int) -> Samples:
@@ -471,6 +471,7 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
         return {}
     log = log and ranks.is_first
     data = config.data.open(config.size, trainer.rule, log=log)
+    trainer.domain = domain = domain.given(data)
     first = _first(domain, data, config.eval_images)
     reference = domain.summarize(first)
     if ranks.is_first:
@@ -565,5 +566,5 @@ def _summarize_run(run: Path, trainer: _Trainer, data: SampleSet) -> dict[str, d
     }
     summary = {name: domain.summarize(those) for name, those in samples.items()}
     scores = {name: [round(float(s), 6) for s in domain.scores(those)] for name, those in samples.items()}
-    atomic_write(run / "summary.json", json.dumps({"summary": summary, "scores": scores}, indent=1) + "\n")
+    write_json(run / "summary.json", {"summary": summary, "scores": scores}, indent=1)
     return summary

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import shutil
 from collections import deque
@@ -24,7 +23,7 @@ import numpy.typing as npt
 
 from .._arrays import integer
 from .._core import __version__
-from ..files import atomic_file, atomic_write
+from ..files import atomic_file, write_json
 from ..progress import Progress, deferred_interrupt
 from ..rendering import Size
 from ..source import Source, differences
@@ -144,7 +143,7 @@ def _check_room(directory: Path, plan: Plan, own: range, records: dict[int, Reco
 
 def _save(manifest: Path, plan: Plan, records: dict[int, Record]) -> None:
     told = {"reggan": __version__, **plan.to_json(), "shards": [records[shard] for shard in sorted(records)]}
-    atomic_write(manifest, json.dumps(told, indent=1) + "\n")
+    write_json(manifest, told, indent=1)
 
 
 def _chunks(plan: Plan, shard: int) -> list[range]:

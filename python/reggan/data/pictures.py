@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..drawing import sheet
-from ..files import atomic_write
+from ..files import write_json
 from ..progress import Progress, deferred_interrupt
 from ..rules import darkest
 from ..scoring import analyze
@@ -104,10 +104,10 @@ def _claim(path: Path, source: Source) -> None:
     if not path.exists():
         if found := next(path.parent.glob(f"{'[0-9]' * 8}.png"), None):
             raise ValueError(f"{found} is there, and no {path.name} that tells what it is; give another folder")
-        atomic_write(path, json.dumps(told, indent=1) + "\n")
+        write_json(path, told, indent=1)
         return
     try:
-        before = dict(json.loads(path.read_text()))
+        before = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}; remove it with the images beside it") from error
     if differs := differences(before, told):

@@ -142,7 +142,7 @@ def read_manifest(path: Path) -> tuple[Plan, dict[int, Record]]:
         ValueError: it is damaged, or tells of images that this version of reggan does not draw.
     """
     try:
-        raw = json.loads(path.read_text())
+        raw = json.loads(path.read_text(encoding="utf-8"))
         plan = Plan.from_json(raw)
         records = {record["first"] // plan.images_per_shard: record for record in raw["shards"]}
         for shard, record in records.items():

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..data import Blobs, Files, Pairs, Points, Traffic
+from ..data import Blobs, Files, Pairs, Points, SampleSet, Traffic
 from ..recipes.phases import Prior
 from ..rules import Rule
 from .images import ImageDomain, Images
@@ -38,6 +38,9 @@ class Domain(Protocol):
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one sample as networks see it."""
+
+    def given(self, data: SampleSet) -> Domain:
+        """The same domain, which takes what it needs of the data from these, and opens no files again."""
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..data import Blobs, Files, Traffic, arrays, normalize, quantize, tensor
+from ..data import Blobs, Files, SampleSet, Traffic, arrays, normalize, quantize, tensor
 from ..drawing import highlight, sheet
 from ..metrics import summarize
 from ..recipes.phases import Prior
@@ -47,6 +47,10 @@ class ImageDomain:
     def of(cls, data: Blobs | Files | Traffic, size: int, rule: Rule) -> ImageDomain:
         """The images that data have at this size."""
         return cls((data.channels, size, size), rule)
+
+    def given(self, data: SampleSet) -> ImageDomain:
+        """The same: it needs nothing of the data."""
+        return self
 
     def inputs(self, prior: Prior, count: int, generator: torch.Generator) -> Tensor:
         """Latents."""

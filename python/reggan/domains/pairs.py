@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..data import Blobs, Files, Pairs, PairSet, normalize, quantize
+from ..data import Blobs, FileSet, Pairs, PairSet, RenderedSet, SampleSet, normalize, quantize
 from ..drawing import panels
 from ..metrics import METRICS, Featured, fidelity
 from ..recipes.phases import Prior
@@ -42,6 +42,8 @@ class PairDomain:
     data: Pairs
     size: int
     rule: Rule
+    opened: PairSet | None = field(default=None, repr=False, compare=False)
+    """The data, where they are open already."""
 
     shown: ClassVar[tuple[str, ...]] = ("score", "to_first", "to_second")
     drawn: ClassVar[int] = 8
@@ -56,6 +58,10 @@ class PairDomain:
     def shape(self) -> tuple[int, ...]:
         """(2, channels, height, width)."""
         return (2, self.data.channels, self.size, self.size)
+
+    def given(self, data: SampleSet) -> PairDomain:
+        """The same, which looks into these data where it would open files."""
+        return replace(self, opened=cast(PairSet, data))
 
     def inputs(self, prior: Prior, count: int, generator: torch.Generator) -> Tensor:
         """Pairs (N, 2, C, H, W) in [-1, 1] to translate: rendered ones are not among the data."""
@@ -82,7 +88,7 @@ class PairDomain:
         return torch.from_numpy(samples[:, _MADE])
 
     def summarize(self, samples: Images) -> dict[str, float]:
-        """The mean score, and the Fréchet distance of translations to the data of each kind.
+        """The mean score, and the Fréchet distance of translations to the data of each kind, NaN of a single one.
 
         Of data: what doing nothing would keep, and how far the kinds are from each other.
         """
@@ -132,8 +138,16 @@ class PairDomain:
     @cached_property
     def _others(self) -> PairSet:
         """Pairs to translate: of rendered data others than are trained on."""
-        first, second = (_beyond(part) for part in (self.data.first, self.data.second))
-        return replace(self.data, first=first, second=second).open(self.size, self.rule)
+        return PairSet((self._open(0), self._open(1)), self.data.channels, self.data.seed)
+
+    def _open(self, kind: int) -> RenderedSet | FileSet:
+        """Rendered images of a kind by another seed, without an end; others as they are."""
+        data = (self.data.first, self.data.second)[kind]
+        if isinstance(data, Blobs):
+            data = replace(data, images=0, seed=(data.seed + 1) % 2**64)
+        elif self.opened is not None:
+            return self.opened.sets[kind]
+        return data.open(self.size, self.rule)
 
     @cached_property
     def _references(self) -> tuple[Featured, Featured]:
@@ -141,11 +155,6 @@ class PairDomain:
         pairs, _, _ = self._others.items(np.arange(_BEYOND, _BEYOND + _REFERENCES))
         images = pairs.numpy()
         return Featured(_plain(images[:, 0])), Featured(_plain(images[:, 1]))
-
-
-def _beyond(data: Blobs | Files) -> Blobs | Files:
-    """Rendered images by another seed, without an end; others as they are."""
-    return replace(data, images=0, seed=(data.seed + 1) % 2**64) if isinstance(data, Blobs) else data
 
 
 def _plain(images: Images) -> Images:

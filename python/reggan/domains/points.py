@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..data import MIXTURES, Mixture, Points
+from ..data import MIXTURES, Mixture, Points, SampleSet
 from ..metrics.modes import QUALITY, high_quality, modes, reverse_kl, wasserstein
 from ..recipes.phases import Prior
 from ..rules import Rule
@@ -59,6 +60,10 @@ class PointDomain:
         """Figures for the line of progress."""
         return ("score", "modes", *self._on_a_line)
 
+    def given(self, data: SampleSet) -> PointDomain:
+        """The same: it needs nothing of the data."""
+        return self
+
     def inputs(self, prior: Prior, count: int, generator: torch.Generator) -> Tensor:
         """Latents."""
         return prior(count, generator)
@@ -82,7 +87,10 @@ class PointDomain:
         return torch.from_numpy(samples)
 
     def summarize(self, samples: Rows) -> dict[str, float]:
-        """Share of high quality as "score", modes, reverse KL; on a line the distance in standard deviations, too."""
+        """Share of high quality as "score", modes, reverse KL; on a line the distance in standard deviations, too.
+
+        That is NaN of a single point, whose data have no deviation.
+        """
         figures = {
             "score": high_quality(samples, self.mixture),
             "modes": float(modes(samples, self.mixture)),
@@ -90,7 +98,8 @@ class PointDomain:
         }
         if self._on_a_line:
             data, _ = self.mixture.draw(np.random.default_rng(_OTHERS), len(samples))
-            figures["wasserstein"] = wasserstein(samples, data) / float(data.std())
+            spread = float(data.std())
+            figures["wasserstein"] = wasserstein(samples, data) / spread if spread else math.nan
         return figures
 
     def scores(self, samples: Rows) -> npt.NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +17,7 @@ from torch.nn import functional as F
 from ..config import TrainConfig, preset
 from ..data import Blobs, normalize
 from ..domains import Images
-from ..files import atomic_write
+from ..files import atomic_write, write_json
 from ..losses import expected_score
 from ..networks import ResidualClassifier, ScoreClassifier
 from ..progress import Progress
@@ -104,7 +103,7 @@ class ClassifierStudy:
         records = read_records(out, PUPILS)
         described = {name: {"label": PUPILS[name].label, **spread(found, COLUMNS)} for name, found in records.items()}
         results = {"reduced": reduced, "arms": described}
-        atomic_write(out / "results.json", json.dumps(results, indent=1) + "\n")
+        write_json(out / "results.json", results, indent=1)
         told = f"Mean ± standard deviation over seeds. {_TOLD}"
         if reduced:
             told += " The smallest form: the numbers mean nothing."
@@ -134,7 +133,7 @@ def _record(out: Path, name: str, seed: int, reduced: bool) -> None:
     seconds = time.monotonic() - began
     figures = {kind: _test(pupil, network, config, *images) for kind, images in tests.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, json.dumps({"config": asked, "seconds": round(seconds, 1), **figures}) + "\n")
+    write_json(path, {"config": asked, "seconds": round(seconds, 1), **figures})
 
 
 def _generator(seed: int, reduced: bool) -> TrainConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from ..config import TrainConfig, config_to_json
 from ..data import Blobs
-from ..files import atomic_file, atomic_write
+from ..files import atomic_file, atomic_write, write_json
 from ..report import write_report
 from ..training import create_run, fit, load_networks, open_run, resolve, seconds_trained
 from .measures import NEAR, Measure
@@ -24,6 +23,7 @@ from .records import (
     Record,
     check_arms,
     is_done,
+    read_lines,
     read_records,
     record_path,
     save_picture,
@@ -90,7 +90,7 @@ class PlainStudy:
         described = {
             name: {"label": arms[name].label, **spread(found, self.columns)} for name, found in records.items()
         }
-        atomic_write(out / "results.json", json.dumps({"reduced": reduced, "arms": described}, indent=1) + "\n")
+        write_json(out / "results.json", {"reduced": reduced, "arms": described}, indent=1)
         groups: dict[str, dict[str, str]] = {}
         for name in records:
             groups.setdefault(arms[name].group, {})[arms[name].label] = name
@@ -142,7 +142,7 @@ class PlainStudy:
             "curve": _curve(directory),
             "losses": _thinned(directory),
         }
-        atomic_write(path, json.dumps(told) + "\n")
+        write_json(path, told)
 
 
 def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
@@ -158,14 +158,13 @@ def _reduce(config: TrainConfig, seed: int, reduced: bool) -> TrainConfig:
 
 def _rate(directory: Path) -> float:
     """Images or points a second, the median over the lines of the training."""
-    lines = (json.loads(line) for line in (directory / "timings.jsonl").read_text().splitlines())
+    lines = read_lines(directory / "timings.jsonl")
     return round(float(statistics.median(line["images_per_second"] for line in lines)), 1)
 
 
 def _curve(directory: Path) -> dict[str, list[float]]:
     """The figures of the evaluations, and their steps."""
-    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    points = [line for line in lines if "samples/score" in line]
+    points = [line for line in read_lines(directory / "metrics.jsonl") if "samples/score" in line]
     keys = [key for key in points[0] if key.startswith("samples/")]
     curve = {key.removeprefix("samples/"): [round(point[key], 5) for point in points] for key in keys}
     return {"generator_step": [point["generator_step"] for point in points], **curve}
@@ -173,8 +172,7 @@ def _curve(directory: Path) -> dict[str, list[float]]:
 
 def _thinned(directory: Path) -> dict[str, list[float]]:
     """Losses and the discriminator's accuracy over the training, at some of its steps."""
-    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    lines = [line for line in lines if "generator/loss" in line]
+    lines = [line for line in read_lines(directory / "metrics.jsonl") if "generator/loss" in line]
     chosen = lines[:: max(1, len(lines) // _LINES)]
     keys = [key for key in chosen[0] if key.endswith("/loss") or key == _ACCURACY]
     return {"step": [line["step"] for line in chosen]} | {key: [round(line[key], 4) for line in chosen] for key in keys}

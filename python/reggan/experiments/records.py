@@ -21,6 +21,8 @@ __all__ = [
     "asks_the_same",
     "check_arms",
     "is_done",
+    "read_lines",
+    "read_record",
     "read_records",
     "record_path",
     "save_picture",
@@ -49,6 +51,16 @@ def record_path(out: Path, arm: str, seed: int) -> Path:
     return out / "records" / f"{arm}-seed{seed}.json"
 
 
+def read_record(path: Path) -> Record:
+    """The record in a file."""
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def read_lines(path: Path) -> list[Record]:
+    """The lines of a JSONL file of a run."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def asks_the_same(config: Record, other: Record) -> bool:
     """Whether two configurations are equal but for what "auto" stood for on the machine of each, and its folders."""
     return _anywhere(config) == _anywhere(other)
@@ -63,17 +75,14 @@ def _anywhere(config: Record) -> Record:
 
 def is_done(path: Path, asked: Record) -> bool:
     """Whether the record is there, of whatever machine; a ValueError if it is of another configuration."""
-    if path.exists() and not asks_the_same(json.loads(path.read_text())["config"], asked):
+    if path.exists() and not asks_the_same(read_record(path)["config"], asked):
         raise ValueError(f"{path} is of another configuration; remove it, or name another --out")
     return path.exists()
 
 
 def read_records(out: Path, arms: Iterable[str]) -> dict[str, list[Record]]:
     """Records of each arm that has any, one a seed; a ValueError if there is none at all."""
-    found = {
-        arm: [json.loads(path.read_text()) for path in sorted((out / "records").glob(f"{arm}-seed*.json"))]
-        for arm in arms
-    }
+    found = {arm: [read_record(path) for path in sorted((out / "records").glob(f"{arm}-seed*.json"))] for arm in arms}
     if not any(found.values()):
         raise ValueError(f"there are no records in {out / 'records'}; give a number of seeds to train")
     return {arm: records for arm, records in found.items() if records}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from ..data import Blobs
 from ..domains import Images
 from ..drawing import highlight, panels
 from ..evaluate import evaluate, held_out_images, histograms, reference_images, training_images
-from ..files import atomic_write
+from ..files import atomic_write, write_json
 from ..metrics import compare
 from ..recipes import Harvest, RegGAN
 from ..report import write_report
@@ -36,6 +37,8 @@ from .records import (
     asks_the_same,
     check_arms,
     is_done,
+    read_lines,
+    read_record,
     read_records,
     record_path,
     save_picture,
@@ -99,7 +102,7 @@ class Study:
         reference = next(iter(records.values()))[0]["reference"]
         described = {name: {"label": labels[name], **spread(found, COLUMNS)} for name, found in records.items()}
         results = {"reduced": reduced, "reference": reference, "arms": described}
-        atomic_write(out / "results.json", json.dumps(results, indent=1) + "\n")
+        write_json(out / "results.json", results, indent=1)
         atomic_write(out / "results.md", _tables(described, reference, reduced))
         save_picture(_curves(records, labels), out / "scores.png")
         save_picture(_frontier(described), out / "frontier.png")
@@ -161,7 +164,7 @@ def _record(
     measured, shown = _measure(directory, judge, count)
     save_picture(_tiles(shown), path.with_suffix(".png"))
     told = {"config": asked, "is_judge": config == judge, "seconds": round(seconds_trained(directory), 1)}
-    atomic_write(path, json.dumps({**told, **measured, **_history(directory, config)}) + "\n")
+    write_json(path, {**told, **measured, **_history(directory, config)})
 
 
 def _begin(directory: Path, config: TrainConfig) -> None:
@@ -188,8 +191,8 @@ def _begin(directory: Path, config: TrainConfig) -> None:
 
 def _found_beside(path: Path, asked: Record) -> bool:
     """Whether a study beside this one has a record of this configuration, as its judge; it is then copied here."""
-    for other in sorted(path.parents[2].glob(f"*/records/*-seed{asked['seed']}.json")):
-        record = json.loads(other.read_text())
+    for other in sorted(path.resolve().parents[2].glob(f"*/records/*-seed{asked['seed']}.json")):
+        record = read_record(other)
         # Records of other kinds of experiments have configurations of other kinds, and no judge.
         if record.get("is_judge") and asks_the_same(record["config"], asked):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +217,8 @@ def _measure(directory: Path, judge: TrainConfig, count: int) -> tuple[dict[str,
     held_out = held_out_images(judge) if isinstance(config.data, Blobs) else None
     training = training_images(data, 0 if held_out is None else len(held_out))
     figures = evaluate(images, reference, training, held_out, rule)
-    figures["ink_of_reference"] = figures["ink"] / float((darkest(reference) < 128).mean())
+    ink = float((darkest(reference) < 128).mean())
+    figures["ink_of_reference"] = figures["ink"] / ink if ink else math.nan
     kept = [images[rule(darkest(images)) >= 1]]
     for part in range(1, _TRIES):
         found = sum(map(len, kept))
@@ -235,7 +239,7 @@ def _history(directory: Path, config: TrainConfig) -> dict[str, Any]:
 
     The honesty gap is the mean over the last fifth of the evaluations.
     """
-    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    lines = read_lines(directory / "metrics.jsonl")
     points = [line for line in lines if "samples/score" in line]
     keys = ("score", "one_piece", "ink", "expected_score")
     curve = {key: [round(p[f"samples/{key}"], 5) for p in points] for key in keys if f"samples/{key}" in points[-1]}

@@ -18,6 +18,7 @@ from .memory import copies, memorizes
 from .pieces import components, one_piece
 
 __all__ = [
+    "FEWEST",
     "METRICS",
     "REFERENCE_METRICS",
     "Featured",
@@ -30,6 +31,9 @@ __all__ = [
     "one_piece",
     "summarize",
 ]
+
+FEWEST = 10
+"""So many images, and as many references, are the least that are compared."""
 
 METRICS: dict[str, Callable[[npt.NDArray[Any]], float]] = {
     "components": components,
@@ -62,13 +66,17 @@ def compare(images: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -> 
     """Every metric of images (N, H, W) against reference images (M, H, W), both at least 16 pixels on a side.
 
     Of RGB images (N, 3, H, W) the features know all channels, and the shapes of blobs are those of the darkest one.
+    What is undefined is NaN: distances of blobs where only one side has any, and diversity where all references are
+    alike.
 
     Raises:
         ValueError: there are fewer than 10 images of one of them, or their sides differ.
     """
     if images.shape[1:] != reference.shape[1:]:
         raise ValueError(f"images are {images.shape[1:]} and reference images {reference.shape[1:]} pixels")
-    if min(len(images), len(reference)) < 10:
-        raise ValueError(f"there are {len(images)} images and {len(reference)} references; 10 of each are the least")
+    if min(len(images), len(reference)) < FEWEST:
+        raise ValueError(
+            f"there are {len(images)} images and {len(reference)} references; {FEWEST} of each are the least"
+        )
     first, second = Featured(images), Featured(reference)
     return {name: metric(first, second) for name, metric in REFERENCE_METRICS.items()}

@@ -15,13 +15,16 @@ from torch.nn import functional as F
 from ..data import tensor
 from ..rules import darkest
 
-__all__ = ["Featured", "RandomFeatures", "standardize"]
+__all__ = ["Featured", "RandomFeatures", "standardize", "varies"]
 
 _SEED = 2102_04593
 _BATCH = 256
 _LEAST_SCALE = 0.5
 """Of the median scale. Without it what hardly varies among the references, as corners do, would outweigh the rest; with
 the features as they are, the amount of ink would outweigh specks and haze."""
+_LEAST_SPREAD = 1e-4
+"""Features that vary less among the references do not vary: rounding makes 1e-7, and images of traffic, which are
+nearly all the same, 4e-3. Without it references that are all alike would have distances in units of 0."""
 
 
 class RandomFeatures(nn.Module):
@@ -72,15 +75,34 @@ class Featured:
     def features(self) -> Tensor:
         """Float64 (N, channels * num_features)."""
         network = RandomFeatures()
-        ink = tensor(self.images).float().div(-255).add(1)
-        channels = [
-            torch.cat([network(part) for part in torch.split(each, _BATCH)]) for each in torch.split(ink, 1, dim=1)
-        ]
-        return torch.cat(channels, dim=1).double()
+
+        def features_of(part: Tensor) -> Tensor:
+            channels = torch.split(part.float().div(-255).add(1), 1, dim=1)
+            return torch.cat([network(channel) for channel in channels], dim=1)
+
+        # Parts of about equal size: one image alone has other features in the last digit than among others.
+        parts = torch.tensor_split(tensor(self.images), -(-len(self.images) // _BATCH))
+        return torch.cat([features_of(part) for part in parts]).double()
 
 
 def standardize(images: Featured, reference: Featured) -> tuple[Tensor, Tensor]:
-    """Features of both, less the references' mean and over their standard deviation."""
+    """Features of both, less the references' mean and over their standard deviation, where they have any.
+
+    Raises:
+        ArithmeticError: a feature is not finite, or there is one reference, whose deviation is not defined. What
+            follows is linear algebra, which can end the process on such numbers.
+    """
     mean, scale = reference.features.mean(dim=0), reference.features.std(dim=0)
-    scale = scale.clamp_min(_LEAST_SCALE * float(scale.median()))
-    return (images.features - mean) / scale, (reference.features - mean) / scale
+    scale = scale.clamp_min(max(_LEAST_SCALE * float(scale.median()), _LEAST_SPREAD))
+    found, wanted = (images.features - mean) / scale, (reference.features - mean) / scale
+    if not (found.isfinite().all() and wanted.isfinite().all()):
+        raise ArithmeticError(
+            f"features of {len(found)} images and {len(wanted)} references are not finite numbers; "
+            "give images of finite gray, and at least 2 references"
+        )
+    return found, wanted
+
+
+def varies(reference: Featured) -> bool:
+    """Whether any feature of the references does: not so if they are all alike."""
+    return float(reference.features.std(dim=0).max()) >= _LEAST_SPREAD

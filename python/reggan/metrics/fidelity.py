@@ -1,14 +1,20 @@
-"""How near images are to reference images, in the features of `features.py`: each a function of both sets."""
+"""How near images are to reference images, in the features of `features.py`: each a function of both sets.
+
+Where all references are alike, distances are in units of the least spread that features may have; what is undefined
+then is NaN.
+"""
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .features import Featured, standardize
+from .features import Featured, standardize, varies
 
 __all__ = ["NEIGHBOURS", "coverage", "density", "frechet", "kernel", "precision", "recall", "vendi"]
 
@@ -18,6 +24,12 @@ _ALONE: dict[str, Any] = {"sync_on_compute": False}
 """One rank measures: torchmetrics would wait for the others."""
 _KERNEL_SUBSETS = 100
 _KERNEL_SUBSET = 500
+_DISTANCES = 2**24
+"""At most so many at once (128 MB), whatever the number of images."""
+_ROUNDING = 1e-5
+"""Up to this distance images are the same: different ones are 1 and more apart."""
+_TIES = 1 + 1e-9
+"""Distances to copies of one image differ by less."""
 
 
 class _Given(nn.Identity):
@@ -29,7 +41,12 @@ class _Given(nn.Identity):
 
 
 def frechet(images: Featured, reference: Featured) -> float:
-    """Frechet distance between the Gaussians of both sets (Heusel et al., arXiv 1706.08500), at least 0."""
+    """Frechet distance between the Gaussians of both sets (Heusel et al., arXiv 1706.08500), at least 0.
+
+    NaN of a single image, which has no covariance.
+    """
+    if len(images.images) < 2:
+        return math.nan
     # Imported where it is used: torchmetrics takes as long to import as torch, and no training needs it.
     from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -41,7 +58,12 @@ def frechet(images: Featured, reference: Featured) -> float:
 
 
 def kernel(images: Featured, reference: Featured) -> float:
-    """Squared maximum mean discrepancy under a cubic kernel (Binkowski et al., arXiv 1801.01401); about 0 at best."""
+    """Squared maximum mean discrepancy under a cubic kernel (Binkowski et al., arXiv 1801.01401); about 0 at best.
+
+    NaN of a single image.
+    """
+    if len(images.images) < 2:
+        return math.nan
     from torchmetrics.image.kid import KernelInceptionDistance
 
     found, wanted = standardize(images, reference)
@@ -57,39 +79,53 @@ def kernel(images: Featured, reference: Featured) -> float:
         return float(metric.compute()[0])
 
 
+def _distances(first: Tensor, second: Tensor) -> Iterator[Tensor]:
+    """Distances (rows, M) of features (N, D) to others (M, D), some rows after another, as memory has room for."""
+    for rows in torch.split(first, max(1, _DISTANCES // len(second))):
+        yield nn.functional.threshold(torch.cdist(rows, second), _ROUNDING, 0.0)
+
+
 def _radii(features: Tensor) -> Tensor:
-    """Distance of each to its k-th nearest neighbour, itself not counted."""
-    return torch.cdist(features, features).kthvalue(NEIGHBOURS + 1, dim=1).values
+    """Distance of each to its k-th nearest neighbour, itself not counted, which equal distances are within."""
+    nearest = (rows.topk(NEIGHBOURS + 1, dim=1, largest=False) for rows in _distances(features, features))
+    return torch.cat([values[:, -1] for values, _ in nearest]) * _TIES
+
+
+def _within(first: Tensor, second: Tensor) -> Tensor:
+    """How many of the second each of the first is as near to as their k-th neighbours are: (N,)."""
+    radii = _radii(second)
+    return torch.cat([(rows <= radii).sum(dim=1) for rows in _distances(first, second)])
 
 
 def precision(images: Featured, reference: Featured) -> float:
     """Share of images within the k-th neighbour's distance of a reference (Kynkaanniemi et al., arXiv 1904.06991)."""
     found, wanted = standardize(images, reference)
-    return float((torch.cdist(found, wanted) <= _radii(wanted)).any(dim=1).double().mean())
+    return float((_within(found, wanted) > 0).double().mean())
 
 
 def recall(images: Featured, reference: Featured) -> float:
     """Share of references within the k-th neighbour's distance of an image (arXiv 1904.06991)."""
     found, wanted = standardize(images, reference)
-    return float((torch.cdist(wanted, found) <= _radii(found)).any(dim=1).double().mean())
+    return float((_within(wanted, found) > 0).double().mean())
 
 
 def density(images: Featured, reference: Featured) -> float:
     """References that an image is near to, over k (Naeem et al., arXiv 2002.09797); about 1 for equal distributions."""
     found, wanted = standardize(images, reference)
-    return float((torch.cdist(found, wanted) <= _radii(wanted)).sum(dim=1).double().mean() / NEIGHBOURS)
+    return float(_within(found, wanted).double().mean() / NEIGHBOURS)
 
 
 def coverage(images: Featured, reference: Featured) -> float:
     """Share of references with an image within the distance of their k-th neighbour (arXiv 2002.09797)."""
     found, wanted = standardize(images, reference)
-    return float((torch.cdist(wanted, found).min(dim=1).values <= _radii(wanted)).double().mean())
+    nearest = torch.cat([rows.min(dim=1).values for rows in _distances(wanted, found)])
+    return float((nearest <= _radii(wanted)).double().mean())
 
 
 def vendi(images: Featured, reference: Featured) -> float:
     """Effective number of different images (Friedman and Dieng, arXiv 2210.02410), 1 to N, over the reference's.
 
-    The similarity is the cosine between features.
+    The similarity is the cosine between features, around the references' mean: NaN where these are all alike.
     """
 
     def effective(features: Tensor) -> Tensor:
@@ -98,4 +134,4 @@ def vendi(images: Featured, reference: Featured) -> float:
         return torch.exp(-(shares * shares.log()).sum())
 
     found, wanted = standardize(images, reference)
-    return float(effective(found) / effective(wanted))
+    return float(effective(found) / effective(wanted)) if varies(reference) else math.nan

@@ -39,7 +39,7 @@ class Run:
     metrics: list[Row]
     timings: list[Row]
     summary: dict[str, dict[str, float]]
-    """Figures of "data" and "generator" by name; empty while there is no summary.json."""
+    """Figures of "data" and "generator" by name, those that are defined; empty while there is no summary.json."""
     scores: dict[str, list[float]]
     """Exact scores of "data" and "generator" images; empty while there is no summary.json."""
     sheets: dict[str, Sheet]
@@ -149,6 +149,7 @@ def _read_lines(path: Path, needed: tuple[str, ...], notes: list[str]) -> list[R
             raise ValueError(f"{where}: {error}") from error
         if not isinstance(row, dict):
             raise ValueError(f"{where}: it holds {type(row).__name__}, must be an object")
+        row = _defined(row)
         if absent := [name for name in needed if name not in row]:
             raise ValueError(f"{where}: it lacks {', '.join(absent)}")
         _check_numbers({key: value for key, value in row.items() if key != "stage"}, where)
@@ -156,6 +157,11 @@ def _read_lines(path: Path, needed: tuple[str, ...], notes: list[str]) -> list[R
     if not rows:
         notes.append(f"{path.name} has no lines yet.")
     return rows
+
+
+def _defined(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures that are defined: the others are null."""
+    return {key: value for key, value in figures.items() if value is not None}
 
 
 def _check_numbers(figures: dict[str, Any], where: str) -> None:
@@ -175,7 +181,8 @@ def _read_summary(path: Path) -> tuple[dict[str, dict[str, float]], dict[str, li
     for name, figures in content["summary"].items():
         if not isinstance(figures, dict):
             raise ValueError(f"{where}: summary.{name} must be an object")
-        _check_numbers(figures, f"{where}: summary.{name}")
+        content["summary"][name] = _defined(figures)
+        _check_numbers(content["summary"][name], f"{where}: summary.{name}")
     for name, scores in content["scores"].items():
         if not isinstance(scores, list) or not scores:
             raise ValueError(f"{where}: scores.{name} must be a list of at least one score")
