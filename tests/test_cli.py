@@ -315,7 +315,7 @@ def test_a_file_that_lies_anywhere_is_not_taken_for_a_run(tmp_path, capsys):
 
 
 def test_a_configuration_that_cannot_be_read_is_not_called_damaged(run, capsys, monkeypatch):
-    def refuse(path):
+    def refuse(path, encoding):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     monkeypatch.setattr(Path, "read_text", refuse)
