@@ -1,6 +1,7 @@
 """Two ranks under torchrun arrive where one process with the joined batch does."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from test_training import tiny
 from reggan import training
 from reggan.checkpoint import list_checkpoints, load_checkpoint
 from reggan.distributed import Ranks
+from reggan.runs import train_alone
 
 RECIPES = ("harvest", "penalty", "reggan", "reggan-wgan-gp", "wdcgan", "wgan")
 
@@ -124,6 +126,17 @@ def test_torchrun_trains_by_the_command(tmp_path):
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(set(steps))
     assert steps[-1] == 3
+
+
+def test_all_ranks_say_that_a_run_is_in_use(tmp_path):
+    run = tmp_path / "run"
+    training.create_run(run, config("dcgan"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+    with train_alone(run, Ranks()):
+        done = subprocess.run([*command, "reggan.train", "--resume", run], capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert 1 <= done.stderr.count(f"error: {run} is being trained by process {os.getpid()}") <= 2
+    assert not (run / "metrics.jsonl").exists()
 
 
 def test_a_batch_that_ranks_cannot_share_is_an_error(monkeypatch):

@@ -25,7 +25,7 @@ from .rules import Rule, darkest, resolve_rule
 from .scoring import analyze
 from .search import find, oracle, oracles
 from .specs import Circles
-from .training import generate, load_networks, private_inputs
+from .training import find_device, generate, load_networks, private_inputs
 
 __all__ = ["evaluate", "held_out_images", "histograms", "main", "reference_images", "training_images"]
 
@@ -53,6 +53,8 @@ class EvaluateOptions:
     """Seed of the latents."""
     checkpoint: Literal["best", "last"] = "last"
     """Which checkpoint's generator."""
+    device: str = "cpu"
+    """Where the networks run, whatever they were trained on; auto takes an accelerator where there is one."""
 
     def __post_init__(self) -> None:
         if not _FEWEST <= self.n <= 100_000:
@@ -147,7 +149,7 @@ def histograms(images: Images, rule: Rule) -> dict[str, list[float]]:
 
 def honesty(config: TrainConfig, networks: Networks, images: Images, rule: Rule) -> dict[str, float]:
     """What the recipe's own classifier expects of images (N, H, W), and by how much that is above their exact score."""
-    seen = normalize(tensor(images))
+    seen = normalize(tensor(images).to(next(networks["averaged"].parameters()).device))
     with torch.no_grad():
         told = {key: float(value) for key, value in config.recipe.monitor(networks, seen, rule).items()}
     if "expected_score" in told:
@@ -163,8 +165,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _evaluate(arguments: list[str]) -> None:
     options = tyro.cli(EvaluateOptions, args=arguments, prog="python -m reggan.evaluate")
-    config, networks = load_networks(options.run, options.checkpoint)
-    latents = private_inputs(config, options.seed, "evaluate", options.n)
+    device = find_device(options.device)
+    config, networks = load_networks(options.run, options.checkpoint, device)
+    latents = private_inputs(config, options.seed, "evaluate", options.n).to(device)
     samples = generate(networks["averaged"], latents, config.domain)
     if isinstance(config.domain, ImageDomain):
         columns, about = _compare(config, networks, samples)

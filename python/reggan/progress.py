@@ -12,9 +12,15 @@ from types import FrameType
 
 from tqdm import tqdm
 
-__all__ = ["Progress", "deferred_interrupt"]
+__all__ = ["Progress", "deferred_interrupt", "note"]
 
 _SECONDS_BETWEEN_LINES = 10.0
+
+
+def note(line: str) -> None:
+    """Print a line on standard error, above any bar."""
+    if sys.stderr is not None:
+        tqdm.write(line, file=sys.stderr)
 
 
 class Progress:
@@ -63,8 +69,8 @@ class Progress:
 
     def note(self, line: str) -> None:
         """Print a line on standard error, above the bar."""
-        if self.enabled and sys.stderr is not None:
-            tqdm.write(line, file=sys.stderr)
+        if self.enabled:
+            note(line)
 
     def close(self) -> None:
         """End the bar."""
