@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -455,6 +457,48 @@ assert not any(name.startswith("reggan.") and "train" in name for name in sys.mo
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+POSIX_ONLY = ("fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty")
+
+ELSEWHERE = """
+import sys, pathlib, numpy, os
+work = pathlib.Path(sys.argv[1])
+for name in sys.argv[2].split(","):
+    sys.modules[name] = None
+for name in "O_DIRECTORY O_NOFOLLOW fork register_at_fork sysconf sched_getaffinity getloadavg uname".split():
+    if hasattr(os, name):
+        delattr(os, name)
+opened = os.open
+def refuse_folders(path, *flags):
+    if os.path.isdir(path):
+        raise PermissionError(13, "Permission denied", path)
+    return opened(path, *flags)
+os.open = refuse_folders
+
+import reggan
+images, scores = reggan.render(reggan.Circles(), 3, with_scores=True)
+assert (scores == reggan.score(images)).all() and reggan.label(images).shape == images.shape
+found = reggan.find(reggan.Circles(), reggan.Ink(0.0, 0.9), 2, state=work / "state.json")
+assert (reggan.Found.load(work / "state.json").indices == found.indices).all()
+assert [path.name for path in work.iterdir()] == ["state.json"]
+import reggan.cli, reggan.data.shards
+"""
+
+
+def test_the_array_api_needs_nothing_that_one_system_lacks(tmp_path: Path) -> None:
+    blocked = ",".join(name for name in POSIX_ONLY if name != "posix")  # The standard library itself needs that here.
+    command = [sys.executable, "-c", ELSEWHERE, str(tmp_path), blocked]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_module_imports_what_one_system_lacks() -> None:
+    for path in Path(reggan.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            assert not set(names) & set(POSIX_ONLY), path
 
 
 def test_the_public_names() -> None:

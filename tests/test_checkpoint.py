@@ -1,6 +1,5 @@
 """Checkpoints: what is saved comes back, and damage is said and loses nothing."""
 
-import errno
 import json
 import math
 import os
@@ -98,6 +97,19 @@ def test_damage_is_said(saved, kind):
     damage(saved)
     with pytest.raises(ValueError, match=message):
         checkpoint.load_checkpoint(saved)
+
+
+def test_weights_are_restored_where_names_and_shapes_are_the_same():
+    kept, _ = network_and_optimizer(0)
+    tensors = checkpoint.flatten_state(kept | {"memory": nn.BatchNorm1d(3, affine=False), "wide": nn.Linear(3, 9)}, {})
+    other, _ = network_and_optimizer(1)
+    memory, narrow, new = nn.BatchNorm1d(3, affine=False), nn.Linear(3, 8), nn.Linear(1, 1)
+    memory.running_mean.fill_(5)
+    networks = {**other, "memory": memory, "wide": narrow, "new": new}
+    untouched = {key: tensor.clone() for key, tensor in checkpoint.flatten_state(networks, {}).items()}
+    assert checkpoint.restore_matching(tensors, networks) == (["net"], ["wide", "new"])
+    for key, tensor in checkpoint.flatten_state(networks, {}).items():
+        assert torch.equal(tensor, (tensors if key.startswith("network/net/") else untouched)[key])
 
 
 def test_tensors_of_other_networks_are_said():
@@ -207,7 +219,7 @@ for k in range(40):
 """
 
 
-def test_processes_that_write_one_file_wait_for_each_other(tmp_path):
+def test_of_processes_that_write_one_file_the_last_one_wins_whole(tmp_path):
     path = tmp_path / "file"
     writers = [subprocess.Popen([sys.executable, "-c", WRITE, path, letter]) for letter in "abc"]
     assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
@@ -215,13 +227,31 @@ def test_processes_that_write_one_file_wait_for_each_other(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+def test_a_writer_waits_for_no_other_one(tmp_path):
+    path = tmp_path / "file"
+    with files.atomic_file(path) as slow:
+        slow.write(b"slow")
+        files.atomic_write(path, "quick")
+        assert path.read_text() == "quick"
+    assert path.read_text() == "slow"
+    assert list(tmp_path.iterdir()) == [path]
 
-    monkeypatch.setattr(files.fcntl, "flock", refuse)
-    files.atomic_write(tmp_path / "file", "whole")
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from reggan.files import atomic_file
+with atomic_file(Path(sys.argv[1])) as file:
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_process_was_writing_goes_with_the_next_checkpoint(saved):
+    killed = subprocess.run([sys.executable, "-c", KILLED, saved.parent / "step-00000002.safetensors"])
+    assert killed.returncode == 9
+    assert len(list(saved.parent.iterdir())) == 3
+    checkpoint.prune_checkpoints(saved.parent, "step", 2)
+    assert sorted(path.suffix for path in saved.parent.iterdir()) == [".json", ".safetensors"]
 
 
 def test_checkpoints_of_more_than_eight_digits_are_the_last_ones(tmp_path):

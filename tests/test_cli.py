@@ -135,8 +135,8 @@ USAGE = {
     "--renderer circles goes with rendered images alone": ["--renderer", "circles", "--data", "."],
     "--rule goes with images alone, and recipe cyclegan makes pairs": ["--recipe", "cyclegan", "--rule", "solid"],
     "--size goes with images and pairs alone": ["--recipe", "toy-1d", "--size", "64"],
-    "it goes with --json alone": ["--resume", "somewhere", "--steps", "7"],
-    "it goes with --json": ["--resume", "somewhere", "--recipe", "harvest"],
+    "it goes with --data, --device, --json, --resume, --steps alone": ["--resume", "somewhere", "--recipe", "harvest"],
+    "--init starts a new run from its weights": ["--resume", "somewhere", "--init", "elsewhere"],
 }
 
 
@@ -352,10 +352,10 @@ def test_steps_that_are_all_warmup_are_said(tmp_path, capsys):
 
 
 def test_a_second_ctrl_c_leaves_out_the_report_and_says_how_to_go_on(run, capsys, monkeypatch):
-    def stopped(run):
+    def stopped(run, **options):
         raise Stopped("stopped at step 3 of 6")
 
-    def interrupted(run):
+    def interrupted(run, config):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train_command, "fit", stopped)

@@ -28,6 +28,14 @@ def test_the_paper_preset_is_the_papers():
     assert recipe.classifier_steps == 15_000
 
 
+def test_only_a_run_that_starts_from_another_says_so():
+    config = preset()
+    assert "init" not in config_to_json(config)
+    config = replace(config, init="/runs/other")
+    assert config_to_json(config)["init"] == "/runs/other"
+    assert config_from_json(config_to_json(config)) == config
+
+
 def test_a_change_survives_json():
     config = preset()
     changed = replace(config, seed=7, data=replace(config.data, below=0.5, classes=(1, 2)))

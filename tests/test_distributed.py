@@ -1,6 +1,7 @@
 """Two ranks under torchrun arrive where one process with the joined batch does."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from test_training import tiny
 from reggan import training
 from reggan.checkpoint import list_checkpoints, load_checkpoint
 from reggan.distributed import Ranks
+from reggan.runs import train_alone
 
 RECIPES = ("harvest", "penalty", "reggan", "reggan-wgan-gp", "wdcgan", "wgan")
 
@@ -150,6 +152,17 @@ def test_a_rank_that_fails_before_the_first_step_leaves_no_run(tmp_path):
     assert ended.returncode != 0
     assert "error: the pictures are gone" in ended.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_all_ranks_say_that_a_run_is_in_use(tmp_path):
+    run = tmp_path / "run"
+    training.create_run(run, config("dcgan"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+    with train_alone(run, Ranks()):
+        done = subprocess.run([*command, "reggan.train", "--resume", run], capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert 1 <= done.stderr.count(f"error: {run} is being trained by process {os.getpid()}") <= 2
+    assert not (run / "metrics.jsonl").exists()
 
 
 def test_a_batch_that_ranks_cannot_share_is_an_error(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -23,7 +24,19 @@ from torch.utils.data import DataLoader
 
 from reggan import Circles, Connected, analyze, render, score
 from reggan.config import config_from_json, config_to_json, preset
-from reggan.data import Files, ImageDataset, Pairs, UnreadableImages, load_batches, make_shards, read_idx
+from reggan.data import (
+    Blobs,
+    Files,
+    Fingerprint,
+    ImageDataset,
+    Pairs,
+    Points,
+    Traffic,
+    UnreadableImages,
+    load_batches,
+    make_shards,
+    read_idx,
+)
 from reggan.data.folders import endings
 from reggan.domains import ImageDomain, PairDomain
 from reggan.train import main
@@ -421,6 +434,27 @@ def test_a_set_that_memory_has_no_room_for_is_read_again(tmp_path, monkeypatch):
 
 
 # What cannot be read
+
+
+def test_equal_pictures_have_equal_fingerprints_wherever_they_are(tmp_path, monkeypatch):
+    images = write_folder(tmp_path / "a", 5)
+    (expected,) = Files(str(tmp_path / "a")).open(32, RULE).fingerprints
+    digest = hashlib.sha256(b"".join(b"(1, 32, 32)" + image.tobytes() for image in images)).hexdigest()
+    assert expected == Fingerprint(5, digest)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    np.save(tmp_path / "c.npy", images)
+    with monkeypatch.context() as small:
+        small.setattr("reggan.data.images.MEMORY_SHARE", 0)
+        assert Files(str(tmp_path / "b")).open(32, RULE).fingerprints == (expected,)
+    assert Files(str(tmp_path / "c.npy")).open(32, RULE).fingerprints == (expected,)
+    others = [Files(str(tmp_path / "a"), invert=True), Files(str(tmp_path / "a"), color=True)]
+    np.save(tmp_path / "d.npy", images[::-1])
+    others.append(Files(str(tmp_path / "d.npy")))
+    assert all(files.open(32, RULE).fingerprints != (expected,) for files in others)
+    pairs = Pairs(Files(str(tmp_path / "a")), Files(str(tmp_path / "d.npy"))).open(32, RULE)
+    assert pairs.fingerprints == (expected, *others[-1].open(32, RULE).fingerprints)
+    for made in (Blobs(images=5), Pairs(), Points(), Traffic()):
+        assert made.open(32, RULE).fingerprints == ()
 
 
 def test_unreadable_files_are_listed_and_skipped_only_on_request(tmp_path, capsys):

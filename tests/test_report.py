@@ -17,8 +17,9 @@ from PIL import Image
 
 from reggan import training
 from reggan.config import preset
+from reggan.options import flatten
 from reggan.report import figures, write_report
-from reggan.report.run import flatten, read_run
+from reggan.report.run import read_run
 
 CONFIG = {
     "recipe": {"name": "reggan", "width": 24},
@@ -450,6 +451,11 @@ def test_a_sheet_that_was_cut_short_is_left_out(run, length):
         ("config.json", None, "is not a run directory: there is no .*config.json"),
         ("config.json", "{", "config.json is damaged"),
         ("config.json", "[]", "config.json is damaged: it holds list"),
+        (
+            "config.json",
+            json.dumps({"format": 1, "made_by": {}, "config": CONFIG, "resumed": [1]}),
+            "no list of changes",
+        ),
         ("config.json", '{"format": 2}', "has format 2, .* reads format 1"),
         ("config.json", '{"format": 1, "made_by": {}}', "needs the objects config and made_by"),
         (

@@ -538,6 +538,7 @@ def test_run_directories_are_not_overwritten(finished):
 
 def test_a_log_that_was_changed_by_hand_is_said(finished, tmp_path):
     run = shutil.copytree(finished, tmp_path / "run")
+    (run / "summary.json").unlink()
     (run / "metrics.jsonl").write_text("no json\n" + (run / "metrics.jsonl").read_text())
     with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged in line 1"):
         training.fit(run, log=False)

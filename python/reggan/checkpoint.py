@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .files import atomic_write, write_json
+from .files import atomic_write, remove_unfinished, write_json
 
 __all__ = [
     "FORMAT",
@@ -30,6 +30,7 @@ __all__ = [
     "list_checkpoints",
     "load_checkpoint",
     "prune_checkpoints",
+    "restore_matching",
     "restore_state",
     "save_checkpoint",
 ]
@@ -107,6 +108,7 @@ def prune_checkpoints(directory: Path, kind: str, keep: int) -> None:
     """Remove all checkpoints of a kind but the last `keep`, and what an interrupted write left behind."""
     for path in list_checkpoints(directory, kind)[:-keep]:
         path.unlink()
+    remove_unfinished(directory)
     named = {path.stem for path in directory.glob("*.json")}
     for path in directory.glob("*.safetensors"):
         if path.stem not in named:
@@ -142,6 +144,27 @@ def restore_state(tensors: Tensors, networks: dict[str, nn.Module], optimizers: 
                 index, _, field = key.partition("/")
                 state.setdefault(int(index), {})[field] = _like(parameters[int(index)], tensor)
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def restore_matching(tensors: Tensors, networks: dict[str, nn.Module]) -> tuple[list[str], list[str]]:
+    """Put the weights of `flatten_state` into the networks that have the same names and shapes.
+
+    What has no parameters, as what a recipe remembers, stays as it is.
+
+    Returns:
+        Names of the networks that have these weights now, and of those that would need others.
+    """
+    taken: list[str] = []
+    left: list[str] = []
+    for name, network in networks.items():
+        if not list(network.parameters()):
+            continue
+        kept = _below(tensors, f"network/{name}/")
+        matches = {key: t.shape for key, t in kept.items()} == {k: t.shape for k, t in network.state_dict().items()}
+        if matches:
+            network.load_state_dict(kept)
+        (taken if matches else left).append(name)
+    return taken, left
 
 
 def _like(parameter: Tensor, kept: Tensor) -> Tensor:

@@ -41,6 +41,8 @@ class TrainConfig:
     """Samples in a batch."""
     seed: int = 0
     """Seed of weights, latents and order; the data have their own."""
+    init: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
+    """Run whose trained weights this one starts from, of all networks that have the same shapes in both."""
     device: str = "auto"
     """cpu, cuda, cuda:1, mps, ...; auto takes an accelerator where there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -200,6 +202,8 @@ def config_to_json(config: TrainConfig) -> dict[str, Any]:
     """Return the configuration as JSON data; the recipe's name stands beside its options."""
     raw = dataclasses.asdict(config)
     raw["recipe"] = {"name": config.recipe.name, **raw["recipe"]}
+    if config.init is None:  # Only runs that start from another one say so.
+        del raw["init"]
     return json.loads(json.dumps(raw))  # type: ignore[no-any-return]
 
 

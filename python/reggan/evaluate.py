@@ -25,7 +25,7 @@ from .scoring import analyze
 from .search import find, oracle, oracles
 from .specs import Circles
 from .tables import cell
-from .training import generate, load_networks, private_generator
+from .training import find_device, generate, load_networks, private_generator
 
 __all__ = ["by_themselves", "evaluate", "held_out_images", "histograms", "main", "reference_images", "training_images"]
 
@@ -63,6 +63,8 @@ class EvaluateOptions:
     """Seed of the latents."""
     checkpoint: Literal["best", "last"] = "last"
     """Which checkpoint's generator."""
+    device: str = "cpu"
+    """Where the networks run, whatever they were trained on; auto takes an accelerator where there is one."""
 
     def __post_init__(self) -> None:
         if not _FEWEST <= self.n <= 100_000:
@@ -161,10 +163,11 @@ def histograms(images: Images, rule: Rule) -> dict[str, list[float]]:
 
 def honesty(config: TrainConfig, networks: Networks, images: Images, rule: Rule) -> dict[str, float]:
     """What the recipe's own classifier expects of images (N, H, W), and by how much that is above their exact score."""
+    device = next(networks["averaged"].parameters()).device
     told: dict[str, float] = {}
     for part in torch.split(tensor(images), _BATCH):
         with torch.no_grad():
-            means = config.recipe.monitor(networks, normalize(part), rule)
+            means = config.recipe.monitor(networks, normalize(part.to(device)), rule)
         for key, mean in means.items():
             told[key] = told.get(key, 0.0) + float(mean) * (len(part) / len(images))
     if "expected_score" in told:
@@ -180,11 +183,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _evaluate(arguments: list[str]) -> None:
     options = tyro.cli(EvaluateOptions, args=arguments, prog="python -m reggan.evaluate")
-    config, networks = load_networks(options.run, options.checkpoint)
+    device = find_device(options.device)
+    config, networks = load_networks(options.run, options.checkpoint, device)
     data = config.data.open(config.size, resolve_rule(config.rule))
     domain = config.domain.given(data)
     inputs = domain.inputs(config.recipe.prior, options.n, private_generator(options.seed, "evaluate"))
-    samples = generate(networks["averaged"], inputs, domain)
+    samples = generate(networks["averaged"], inputs.to(device), domain)
     if isinstance(domain, ImageDomain):
         stages = _compare(config, networks, data, samples)
     else:

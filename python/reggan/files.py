@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import math
 import os
 import re
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_file", "atomic_write", "check_folder", "slug", "to_json", "write_json"]
-
-_WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-"""What a file system without locks answers."""
+__all__ = ["atomic_file", "atomic_write", "check_folder", "remove_unfinished", "slug", "to_json", "write_json"]
 
 
 def slug(text: str) -> str:
@@ -25,11 +22,16 @@ def slug(text: str) -> str:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     """Give a new file to write to, which takes the place of `path` at the end, and is removed if the writing fails.
 
-    Who writes the same file in another process waits. What a symbolic link leads to is replaced, and not the link; a
-    device or a pipe is written to as it is.
+    Of processes that write the same file at once, the last one to end wins. What a symbolic link leads to is replaced,
+    and not the link; a device or a pipe is written to as it is. A process that is killed leaves a hidden file that
+    nothing reads: see `remove_unfinished`.
+
+    Args:
+        path: the file.
+        sync: make sure that it is on the disk before it takes its place; without, a crash of the system can lose it.
 
     Raises:
         OSError: the file cannot be written, for instance since the disk is full; the old one is untouched.
@@ -41,44 +43,23 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with path.open("wb") as file:
             yield file
         return
-    temporary = path.with_name(f".{path.name}.tmp")
-    with _locked(temporary) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    directory = os.open(path.parent, os.O_RDONLY)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _locked(path: Path) -> BinaryIO:
-    """Open an empty file that nobody else has open by this name. Who is killed leaves a file, but no lock.
-
-    Where the file system has no locks, as some of clusters, two who write one file must be kept apart by hand.
-    """
-    while True:
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "wb")
+        with temporary.open("xb") as file:
+            yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if sync and hasattr(os, "O_DIRECTORY"):  # Windows opens no folders, and keeps the order of what is done in them.
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            except OSError as error:
-                if error.errno not in _WITHOUT_LOCKS:
-                    raise
-            with suppress(FileNotFoundError):  # Who had it first has renamed it.
-                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                    file.truncate(0)
-                    return file
-        except BaseException:
-            file.close()
-            raise
-        file.close()
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -111,6 +92,12 @@ def _without_nan(content: object) -> object:
     if isinstance(content, list | tuple):
         return [_without_nan(value) for value in content]
     return None if isinstance(content, float) and math.isnan(content) else content
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes left of files that they were writing, in a folder where no other process writes."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def check_folder(path: Path, option: str) -> None:

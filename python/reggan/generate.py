@@ -18,7 +18,7 @@ from .config import TrainConfig
 from .domains import Samples
 from .files import check_folder, write_json
 from .tables import cell
-from .training import generate, load_generator, private_generator
+from .training import find_device, generate, load_generator, private_generator
 
 __all__ = ["main"]
 
@@ -43,6 +43,8 @@ class GenerateOptions:
     """Seed of the latents: the same samples for the same seed."""
     checkpoint: Literal["best", "last"] = "last"
     """Which checkpoint's generator."""
+    device: str = "cpu"
+    """Where samples are made, whatever the run was trained on; auto takes an accelerator where there is one."""
     json: Path | None = None
     """File for the scores and the figures, as JSON."""
 
@@ -67,7 +69,8 @@ def _generate(arguments: list[str]) -> None:
     options = tyro.cli(GenerateOptions, args=arguments, prog="python -m reggan.generate")
     if options.json is not None:
         check_folder(options.json, "--json")
-    config, module = load_generator(options.run, options.checkpoint)
+    device = find_device(options.device)
+    config, module = load_generator(options.run, options.checkpoint, device)
     domain = config.domain
     out = options.out or options.run / f"generated-seed{options.seed}"
     others = _others(out, options.n)
@@ -77,7 +80,7 @@ def _generate(arguments: list[str]) -> None:
     kept: list[Samples] = []
     scores: list[np.ndarray] = []
     found = tried = 0
-    for samples in _batches(config, module, options.seed):
+    for samples in _batches(config, module, options.seed, device):
         exact = domain.scores(samples)
         good = exact >= np.float32(options.require)
         kept.append(samples[good])
@@ -117,10 +120,10 @@ def _others(folder: Path, count: int) -> list[Path]:
     return sorted(path for path in numbered if int(path.stem) >= count)
 
 
-def _batches(config: TrainConfig, module: torch.nn.Module, seed: int) -> Iterator[Samples]:
+def _batches(config: TrainConfig, module: torch.nn.Module, seed: int, device: str) -> Iterator[Samples]:
     domain, random = config.domain, private_generator(seed, "generate")
     while True:
-        yield generate(module, domain.inputs(config.recipe.prior, _BATCH, random), domain)
+        yield generate(module, domain.inputs(config.recipe.prior, _BATCH, random).to(device), domain)
 
 
 if __name__ == "__main__":

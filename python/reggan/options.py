@@ -1,8 +1,10 @@
-"""Options, checked as they are made."""
+"""Options, checked as they are made, and by their names."""
 
 from __future__ import annotations
 
-__all__ = ["check_ranges"]
+from typing import Any
+
+__all__ = ["check_ranges", "flatten"]
 
 
 def check_ranges(options: object, **ranges: tuple[float, float]) -> None:
@@ -11,3 +13,12 @@ def check_ranges(options: object, **ranges: tuple[float, float]) -> None:
         value = getattr(options, name)
         if not low <= value <= high:
             raise ValueError(f"{name} is {value}, must be from {low} to {high}")
+
+
+def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name the leaves of nested dicts by their path: {"recipe": {"width": 24}} is {"recipe.width": 24}."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        deeper = isinstance(value, dict) and value
+        flat |= flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
+    return flat

@@ -14,9 +14,15 @@ from tqdm import tqdm
 
 from .tables import cell
 
-__all__ = ["Progress", "deferred_interrupt", "interrupted_by_sigterm"]
+__all__ = ["Progress", "deferred_interrupt", "interrupted_by_sigterm", "note"]
 
 _SECONDS_BETWEEN_LINES = 10.0
+
+
+def note(line: str) -> None:
+    """Print a line on standard error, above any bar."""
+    if sys.stderr is not None:
+        tqdm.write(line, file=sys.stderr)
 
 
 class Progress:
@@ -65,8 +71,8 @@ class Progress:
 
     def note(self, line: str) -> None:
         """Print a line on standard error, above the bar."""
-        if self.enabled and sys.stderr is not None:
-            tqdm.write(line, file=sys.stderr)
+        if self.enabled:
+            note(line)
 
     def close(self) -> None:
         """End the bar."""

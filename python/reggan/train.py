@@ -21,6 +21,7 @@ from .domains import Data
 from .files import check_folder, slug, to_json, write_json
 from .progress import interrupted_by_sigterm
 from .recipes import RECIPES
+from .runs import RunInUse, train_alone
 from .specs import RENDERERS
 from .tables import cell
 from .training import Stopped, create_run, fit, has_begun, open_run, resolve
@@ -31,6 +32,8 @@ _PLANE = {name: spec for name, spec in RENDERERS.items() if spec.axes == 2}
 
 _MEANT_FOR = {"--rule": ("images",), "--size": ("images", "pairs")}
 """Kinds of samples that options of all recipes have a meaning for."""
+
+_WITH_RESUME = {"--data", "--device", "--json", "--resume", "--steps"}
 
 if TYPE_CHECKING:
     RecipeName = str
@@ -63,7 +66,8 @@ class TrainOptions:
     run: Path | None = None
     """Run directory to make; by default the next free one under runs/."""
     resume: Path | None = None
-    """Continue this run from its last checkpoint, with the numbers of an unbroken run. Goes with --json alone."""
+    """Continue this run from its last checkpoint, with the numbers of an unbroken run. Of the options only --steps,
+    --device and --data (the same images in another place) can differ; it says where the numbers do, too."""
     dry_run: bool = False
     """Print the resolved configuration as JSON, and do nothing."""
     json: Path | None = None
@@ -83,6 +87,7 @@ def _parse(arguments: list[str]) -> TrainOptions:
     first.add_argument("--preset")
     first.add_argument("--renderer")
     first.add_argument("--data", type=Path, nargs="+", default=[])
+    first.add_argument("--resume", type=Path)
     try:
         chosen, _ = first.parse_known_args(arguments)
         chosen.preset = chosen.preset or _usual_preset(chosen.recipe)
@@ -99,13 +104,38 @@ def _parse(arguments: list[str]) -> TrainOptions:
     except ValueError as error:
         raise UsageError(str(error)) from error
     given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
-    if found.resume is not None and not given <= {"--resume", "--json"}:
-        raise UsageError("--resume continues a run as it was configured; it goes with --json alone")
+    if found.resume is not None:
+        if not given <= _WITH_RESUME:
+            raise UsageError(
+                f"--resume continues a run as it was configured; it goes with {', '.join(sorted(_WITH_RESUME))} alone;"
+                " --init starts a new run from its weights"
+            )
+        return replace(found, config=_continued(open_run(found.resume), found, given))
+    if found.config.init is not None:
+        found = replace(found, config=replace(found.config, init=str(Path(found.config.init).absolute())))
     kind = found.config.data.kind
     for option, kinds in _MEANT_FOR.items():
         if option in given and kind not in kinds:
             raise UsageError(f"{option} goes with {' and '.join(kinds)} alone, and recipe {found.recipe} makes {kind}")
     return found
+
+
+def _continued(config: TrainConfig, options: TrainOptions, given: set[str]) -> TrainConfig:
+    """The configuration of a run with what of it is to be changed."""
+    if "--data" in given:
+        config = replace(config, data=_moved(config.data, options.data))
+    changed = {name: getattr(options.config, name) for name in ("steps", "device") if f"--{name}" in given}
+    return replace(config, **changed)
+
+
+def _moved(data: Data, paths: Sequence[Path]) -> Data:
+    """The same data in another place."""
+    files = [str(path.absolute()) for path in paths]
+    if isinstance(data, Files) and len(files) == 1:
+        return replace(data, path=files[0])
+    if isinstance(data, Pairs) and isinstance(data.first, Files) and isinstance(data.second, Files) and len(files) == 2:
+        return replace(data, first=replace(data.first, path=files[0]), second=replace(data.second, path=files[1]))
+    raise UsageError("with --resume, --data says where the images of the run are now: as many paths as it began with")
 
 
 def _usual_preset(recipe: str) -> str:
@@ -138,39 +168,29 @@ def _train(arguments: list[str]) -> None:
 def _run(options: TrainOptions, ranks: Ranks) -> None:
     if options.json is not None:
         check_folder(options.json, "--json")
-    if options.resume is not None:
-        run = options.resume
-        open_run(run)
-    else:
-        config = resolve(options.config)
-        if options.dry_run:
-            print(to_json(config_to_json(config), indent=2), end="")
-            if warning := config.recipe.warn(config.steps):
-                print(warning, file=sys.stderr)
-            return
-        for path in options.data:
-            if not path.exists():
-                raise FileNotFoundError(f"{path} does not exist; give a folder of pictures or a file of images")
-        run = options.run or _next_free(Path("runs"), config)
-        if ranks.is_first:
-            create_run(run, config)
+    config = resolve(options.config)
+    if options.dry_run:
+        print(to_json(config_to_json(config), indent=2), end="")
+        if warning := config.recipe.warn(config.steps):
+            print(warning, file=sys.stderr)
+        return
+    for path in options.data:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist; give a folder of pictures or a file of images")
+    made = _create(options.run, config) if options.resume is None and ranks.is_first else None
     try:
-        run = ranks.first(run)
-        summary = fit(run)
-    except Stopped as stopped:
-        with suppress(KeyboardInterrupt):  # A second Ctrl-C is of the report: how to go on is said all the same.
-            _report(run, ranks)
-        raise KeyboardInterrupt(f"{stopped}; {_go_on(run)}") from stopped
-    except BaseException as error:
-        # What was wrong with the data or the networks can be mended, and the same --run given again.
-        unused = options.resume is None and ranks.is_first and not has_begun(run)
-        if unused:
-            shutil.rmtree(run)
-        if isinstance(error, KeyboardInterrupt):
-            left = f"before anything was saved; {run} is removed" if unused else f"interrupted; {_go_on(run)}"
-            raise KeyboardInterrupt(left) from error
+        run: Path = ranks.first(options.resume or made)
+        with train_alone(run, ranks):
+            summary = _train_and_report(run, config, ranks)
+    except RunInUse:
         raise
-    _report(run, ranks)
+    except BaseException as error:
+        if made is not None and not has_begun(made):
+            # What was wrong with the data or the networks can be mended, and the same --run given again.
+            shutil.rmtree(made)
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(f"before anything was saved; {made} is removed") from error
+        raise
     if ranks.is_first:
         _print_table(summary)
         if options.json is not None:
@@ -178,8 +198,31 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
         print(run)
 
 
-def _go_on(run: Path) -> str:
-    return f"continue with: python -m reggan.train --resume {run}"
+def _create(run: Path | None, config: TrainConfig) -> Path:
+    """Make the run directory of this name, or the next free one under runs/."""
+    if run is not None:
+        create_run(run, config)
+        return run
+    while True:
+        run = _next_free(Path("runs"), config)
+        with suppress(FileExistsError):  # Another training that began just now has taken the name.
+            create_run(run, config)
+            return run
+
+
+def _train_and_report(run: Path, config: TrainConfig, ranks: Ranks) -> dict[str, dict[str, float]]:
+    """Train, and write the report; what stops it with the run begun says how to go on."""
+    go_on = f"continue with: python -m reggan.train --resume {run}"
+    try:
+        summary = fit(run, config=config)
+        _report(run, ranks)
+    except Stopped as stopped:
+        with suppress(KeyboardInterrupt):  # A second Ctrl-C is of the report: how to go on is said all the same.
+            _report(run, ranks)
+        raise KeyboardInterrupt(f"{stopped}; {go_on}") from stopped
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"interrupted; {go_on}") from error
+    return summary
 
 
 def _report(run: Path, ranks: Ranks) -> None:

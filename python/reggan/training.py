@@ -14,7 +14,7 @@ import math
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -33,6 +33,7 @@ from .checkpoint import (
     list_checkpoints,
     load_checkpoint,
     prune_checkpoints,
+    restore_matching,
     restore_state,
     save_checkpoint,
 )
@@ -42,13 +43,15 @@ from .distributed import Ranks
 from .domains import Domain, Opinion, Samples
 from .files import atomic_write, to_json, write_json
 from .networks import evaluation_mode, sample
-from .progress import Progress, deferred_interrupt
+from .progress import Progress, deferred_interrupt, note
 from .recipes import Batch, Phase, Stage
 from .rules import Rule, check_rule, resolve_rule
+from .runs import Changes, changes, check_data, record_changes, train_alone
 
 __all__ = [
     "Stopped",
     "create_run",
+    "find_device",
     "fit",
     "generate",
     "has_begun",
@@ -74,20 +77,31 @@ def resolve(config: TrainConfig) -> TrainConfig:
     if config.data.kind not in config.recipe.makes:
         can = " or ".join(config.recipe.makes)
         raise ValueError(f"recipe {config.recipe.name} makes {can}, and the data are {config.data.kind}")
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    name = config.device if config.device != "auto" else str(accelerator or "cpu")
+    name = find_device(config.device)
     if config.data.kind == "images":
         check_rule(resolve_rule(config.rule), config.size)
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device is {config.device!r}, which cannot be used here: {str(error).splitlines()[0]}"
-        ) from error
     precision = config.precision
     if precision == "auto":
         precision = "bfloat16" if _has_fast_bfloat16(torch.device(name)) else "float32"
     return replace(config, device=name, precision=precision)
+
+
+def find_device(name: str) -> str:
+    """The device of this name; of "auto" the accelerator, or where there is none, the CPU.
+
+    Raises:
+        ValueError: it is unknown, or not there.
+    """
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    found = name if name != "auto" else str(accelerator or "cpu")
+    try:
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device is {name!r}, which cannot be used here: {reason}; choose another with --device"
+        ) from error
+    return found
 
 
 def _has_fast_bfloat16(device: torch.device) -> bool:
@@ -109,10 +123,14 @@ def create_run(run: Path, config: TrainConfig) -> None:
         FileExistsError: the directory exists and is not empty.
         OSError: it cannot be made.
     """
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise FileExistsError(f"{run} exists already and is not an empty directory; name another with --run")
-    for part in ("samples", "checkpoints"):
-        (run / part).mkdir(parents=True, exist_ok=True)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        if any(run.iterdir()):
+            raise FileExistsError
+        for part in ("samples", "checkpoints"):
+            (run / part).mkdir()  # Of two processes that make one run at once, the other one fails here.
+    except FileExistsError:
+        raise FileExistsError(f"{run} exists already and is not an empty directory; name another with --run") from None
     made_by = {
         "reggan": __version__,
         "torch": torch.__version__,
@@ -375,15 +393,19 @@ def _find_checkpoint(run: Path, kind: str = "step") -> Path | None:
     return found[-1] if found else None
 
 
-def _schedule(stages: tuple[Stage, ...], start: int) -> Iterator[tuple[int, Stage, bool, int]]:
-    """The steps after `start`: number, stage, whether it begins there, steps that trained the generator up to it."""
+def _schedule(stages: tuple[Stage, ...], start: int, anew: bool) -> Iterator[tuple[int, Stage, bool, int]]:
+    """The steps after `start`: number, stage, whether it begins there, steps that trained the generator up to it.
+
+    With `anew` the first of them does what its stage does once: under another schedule that may not have been done.
+    """
     step = generator_step = 0
     for stage in stages:
         for k in range(stage.steps):
             step += 1
             generator_step += stage.makes_samples
             if step > start:
-                yield step, stage, k == 0, generator_step
+                again = anew and step == start + 1 and stage.begin is not None
+                yield step, stage, k == 0 or again, generator_step
 
 
 def _rewind(path: Path, step: int) -> None:
@@ -436,13 +458,17 @@ def _draw(run: Path, name: str, domain: Domain, samples: Samples, opinion: Opini
         atomic_write(run / "samples" / f"{name}{suffix}.png", content.getvalue())
 
 
-def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, dict[str, float]]:
+def fit(
+    run: Path, *, config: TrainConfig | None = None, until: int | None = None, log: bool = True
+) -> dict[str, dict[str, float]]:
     """Train what a run directory's configuration says, from its last checkpoint if there is one.
 
-    If torch.distributed is initialised, all ranks call this; the first one writes.
+    If torch.distributed is initialised, all ranks call this; the first one writes. A finished run stays as it is.
 
     Args:
         run: directory made by `create_run`; its configuration is resolved.
+        config: what to go on with, resolved: the run's own configuration with another number of steps, another device,
+            or the same data in another place. config.json then says so.
         until: leave off after this step, with a checkpoint.
         log: show progress on standard error.
 
@@ -451,32 +477,59 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
 
     Raises:
         Stopped: Ctrl-C or SIGTERM came, and a checkpoint was saved.
-        ValueError: the run directory or its last checkpoint cannot be used, or the ranks cannot share the batch.
+        RunInUse: another process trains this run.
+        ValueError: the run directory, its last checkpoint or the run that it starts from cannot be used; its data are
+            not those that it began with; `config` changes something else; or the ranks cannot share the batch.
         ArithmeticError: a loss, or anything that would be saved, is not finite; names the last good checkpoint.
         OSError: something cannot be written; the checkpoints before are still there.
     """
-    config = resolve(open_run(run))
+    open_run(run)  # What is not a run gets no lock.
+    ranks = Ranks.current()
+    with train_alone(run, ranks):
+        return _fit(run, ranks, config, until, log and ranks.is_first)
+
+
+def _fit(
+    run: Path, ranks: Ranks, config: TrainConfig | None, until: int | None, log: bool
+) -> dict[str, dict[str, float]]:
+    kept = ranks.first(open_run(run))  # To others it may already be changed.
+    changed = changes(kept, config or kept)
+    config = resolve(config or kept)
     trainer = _Trainer.create(config)
-    ranks = trainer.ranks
     checkpoints, metrics, timings = run / "checkpoints", run / "metrics.jsonl", run / "timings.jsonl"
-    done, best = 0, -math.inf
+    done, best, planned, known = 0, -math.inf, config.steps, None
     if (last := _find_checkpoint(run)) is not None:
         tensors, info = load_checkpoint(last)
         restore_state(tensors, trainer.everything(), trainer.optimizers)
         done, best = info["step"], -math.inf if info["best"] is None else info["best"]
+        planned, known = info.get("steps", kept.steps), info.get("data")
+    elif config.init is not None:
+        _start_from(Path(config.init), trainer, log)
     domain, stages = trainer.domain, trainer.stages
     total = sum(stage.steps for stage in stages)
     end = total if until is None else min(until, total)
+    if "steps" in changed and total <= done:
+        raise ValueError(f"{run} is at step {done}, and with steps {config.steps} it would end at {total}; give more")
     if done >= end < total:
         return {}
-    log = log and ranks.is_first
+    finished = ranks.first(done == total and (run / "summary.json").exists())
+    if finished and changed.keys() <= {"device"}:
+        return _finish(run, done, log)
     data = config.data.open(config.size, trainer.rule, log=log)
+    if known is not None:
+        check_data(run, known, data.fingerprints)
+    if ranks.is_first and changed:
+        record_changes(run, config, changed, done)
+        _say(changed, done, log)
+    if finished:
+        return _finish(run, done, log)
     trainer.domain = domain = domain.given(data)
     first = _first(domain, data, config.eval_images)
     reference = domain.summarize(first)
     if ranks.is_first:
         for path in (metrics, timings):
             _rewind(path, done)
+        (run / "summary.json").unlink(missing_ok=True)  # There is one of fewer steps, if it goes on with more.
         _draw(run, "data", domain, _first(domain, data, domain.drawn))
     before = seconds_trained(run) if ranks.is_first else 0.0  # To others a last line may still be cut short.
     batches = load_batches(
@@ -489,11 +542,19 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
     )
 
     def save(kind: str, step: int, keep: int) -> None:
-        info = {"step": step, "best": best if math.isfinite(best) else None}
+        info = {
+            "step": step,
+            "best": best if math.isfinite(best) else None,
+            "steps": config.steps,
+            "data": [asdict(fingerprint) for fingerprint in data.fingerprints],
+        }
         save_checkpoint(
             checkpoints, f"{kind}-{step:08d}", flatten_state(trainer.everything(), trainer.optimizers), info
         )
         prune_checkpoints(checkpoints, kind, keep)
+
+    if ranks.is_first and config.init is not None and not done:
+        save("step", 0, keep=2)  # What the run starts from is not needed after this.
 
     with (
         deferred_interrupt() as stop,
@@ -505,7 +566,7 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
             progress.note(warning)
         for told in domain.describe(first, reference, data.length) if log else ():
             progress.note(told)
-        for step, stage, begins, generator_step in _schedule(stages, done):
+        for step, stage, begins, generator_step in _schedule(stages, done, planned != config.steps):
             batch = trainer.batch(next(batches), step)
             trainer.seed_layers(step)
             if begins:
@@ -554,6 +615,41 @@ def fit(run: Path, *, until: int | None = None, log: bool = True) -> dict[str, d
     if end < total:
         return {}
     summary = ranks.first(_summarize_run(run, trainer, data) if ranks.is_first else {})
+    return cast(dict[str, dict[str, float]], summary)
+
+
+def _start_from(source: Path, trainer: _Trainer, log: bool) -> None:
+    """Give the networks the weights of another run's last checkpoint, where their shapes are the same."""
+    open_run(source)
+    path = _find_checkpoint(source)
+    if path is None:
+        raise ValueError(f"{source}, which --init names, has no checkpoint yet")
+    tensors, info = load_checkpoint(path)
+    taken, left = restore_matching(tensors, trainer.everything())
+    if "generator" not in taken:
+        raise ValueError(
+            f"{source}, which --init names, has a generator of another shape; give the same recipe, size and width"
+        )
+    if log:
+        others = f"; these are of other shapes and start anew: {', '.join(left)}" if left else ""
+        note(f"starts from step {info['step']:,} of {source}: {', '.join(taken)}{others}")
+
+
+def _say(changed: Changes, step: int, log: bool) -> None:
+    for name, values in changed.items() if log else ():
+        holds = "these are the same data" if name.startswith("data") else "the numbers are not those of an unbroken run"
+        note(f"{name} is {values['to']} after step {step:,}, and was {values['from']}: {holds}")
+
+
+def _finish(run: Path, step: int, log: bool) -> dict[str, dict[str, float]]:
+    """The summary that a finished run has."""
+    path = run / "summary.json"
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))["summary"]
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}; remove it to have it made again") from error
+    if log:
+        note(f"{run} is already finished at step {step:,}; --steps with a higher number trains on")
     return cast(dict[str, dict[str, float]], summary)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .images import Files, FileSet, UnreadableImages, read_idx
-    from .loading import DevicePool, ImageDataset, ImageStream, Item, SampleSet, load_batches
+    from .loading import DevicePool, Fingerprint, ImageDataset, ImageStream, Item, SampleSet, load_batches
     from .making import make_shards, verify_shards
     from .pairs import Pairs, PairSet
     from .pixels import arrays, normalize, quantize, tensor
@@ -28,6 +28,7 @@ __all__ = [
     "DevicePool",
     "FileSet",
     "Files",
+    "Fingerprint",
     "ImageDataset",
     "ImageStream",
     "Item",
@@ -57,7 +58,7 @@ __all__ = [
 
 _MODULES = {
     "images": ("FileSet", "Files", "UnreadableImages", "read_idx"),
-    "loading": ("DevicePool", "ImageDataset", "ImageStream", "Item", "SampleSet", "load_batches"),
+    "loading": ("DevicePool", "Fingerprint", "ImageDataset", "ImageStream", "Item", "SampleSet", "load_batches"),
     "making": ("make_shards", "verify_shards"),
     "points": ("MIXTURES", "Mixture", "PointSet", "Points"),
     "pairs": ("PairSet", "Pairs"),

@@ -7,6 +7,7 @@ position) alone, so that they are the same for any number of workers.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import math
 import os
 import zlib
@@ -28,7 +29,7 @@ from ..progress import Progress
 from ..rules import Rule, darkest
 from ..scoring import analyze
 from .folders import decode, find_pictures, is_run
-from .loading import Item
+from .loading import Fingerprint, Item
 from .shards import manifests, open_shards
 
 __all__ = ["FileSet", "Files", "UnreadableImages", "read_idx"]
@@ -118,7 +119,7 @@ class FileSet:
     def __init__(self, files: Files, size: int, rule: Rule, *, log: bool = False) -> None:
         self.files, self.size, self.rule = files, size, rule
         self._source = _open(Path(files.path))
-        kept, chosen, reasons = _scan(self, int(MEMORY_SHARE * machine_memory()), log)
+        kept, chosen, reasons, sha256 = _scan(self, int(MEMORY_SHARE * machine_memory()), log)
         if reasons and not files.skip_unreadable:
             raise UnreadableImages(reasons, len(self._source))
         if not chosen:
@@ -128,6 +129,8 @@ class FileSet:
         """Why files were left out, by their paths."""
         self._chosen = np.array(chosen, np.int64)
         self._kept = kept
+        self.fingerprints = (Fingerprint(len(chosen), sha256),)
+        """Number and pixels of the images."""
 
     @property
     def length(self) -> int:
@@ -177,13 +180,18 @@ class FileSet:
         return picture if self.files.crop == "random" else _square(picture, self.size, 0.5).copy()
 
 
-def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, list[int], dict[str, str]]:
-    """Read all images once: those that are kept, if memory has room for them; their numbers; and why others are not."""
+def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, list[int], dict[str, str], str]:
+    """Read all images once.
+
+    Returns:
+        Those that are data, if memory has room for them; their numbers; why others cannot be read; the data's SHA-256.
+    """
     files, source = images.files, images._source
     kept: list[Picture] | None = []
     chosen: list[int] = []
     reasons: dict[str, str] = {}
     losses: Counter[str] = Counter()
+    digest = hashlib.sha256()
     used = 0
 
     def read(number: int) -> tuple[Picture, list[str]] | str:
@@ -211,6 +219,8 @@ def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, 
                         continue
                 chosen.append(number)
                 losses.update(lost)
+                digest.update(f"{picture.shape}".encode())
+                digest.update(picture.data)
                 used += picture.nbytes
                 if kept is not None and used <= room:
                     kept.append(picture)
@@ -225,7 +235,7 @@ def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, 
                 f"{files.path}: {losses['ink']:,} of {len(chosen):,} pictures have ink outside their middle square, "
                 f"and {losses['pieces']:,} are in another number of pieces there; --data.crop pad keeps all of it"
             )
-    return kept, chosen, reasons
+    return kept, chosen, reasons, digest.hexdigest()
 
 
 def _losses(picture: Picture, size: int) -> list[str]:
@@ -393,7 +403,10 @@ def _open(path: Path) -> _Source:
         except ValueError as error:
             raise ValueError(f"{error}; for the pictures in {path}, move away what is no manifest of a set") from error
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; give a folder of pictures, an IDX, .npy or .npz file")
+        raise FileNotFoundError(
+            f"{path} does not exist; give a folder of pictures, an IDX, .npy or .npz file. If the images of a run were"
+            " moved, say where they are: python -m reggan.train --resume RUN --data PATH"
+        )
     if path.suffix.lower() not in (".npy", ".npz"):
         return _Array(path, read_idx(path))
     try:

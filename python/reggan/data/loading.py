@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_
 __all__ = [
     "DevicePool",
     "Endless",
+    "Fingerprint",
     "ImageDataset",
     "ImageStream",
     "Item",
@@ -23,6 +25,17 @@ __all__ = [
     "by_block",
     "load_batches",
 ]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What was read of files: two sets of images with equal ones are the same, wherever they are."""
+
+    count: int
+    """Number of images."""
+    sha256: str
+    """Of their pixels, as they are trained on, one image after the other."""
+
 
 Item = tuple[Tensor, Tensor, Tensor]
 """Sample, exact score float32, class int64; or a batch of them. Images are (C, H, W) uint8 with white paper 255."""
@@ -45,6 +58,10 @@ class SampleSet(Protocol):
     def is_augmented(self) -> bool:
         """Whether a sample looks different in another epoch."""
 
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """One of each set of files that was read; none where samples are a function of the configuration alone."""
+
     def items(self, positions: npt.NDArray[np.int64]) -> Item:
         """Samples (N, ...), scores (N,), classes (N,); position length * e + k is sample k in epoch e."""
 
@@ -54,6 +71,11 @@ class Endless:
 
     length: ClassVar[int] = 0
     is_augmented: ClassVar[bool] = False
+
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """None, unless a set says otherwise."""
+        return ()
 
 
 def by_block(positions: npt.NDArray[np.int64], size: int, draw: Callable[[int], npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..rules import Rule
 from ..specs import Polygons
 from .images import Files, FileSet
-from .loading import Endless, Item, by_block
+from .loading import Endless, Fingerprint, Item, by_block
 from .rendered import Blobs, RenderedSet
 
 __all__ = ["PairSet", "Pairs"]
@@ -58,6 +58,11 @@ class PairSet(Endless):
     sets: tuple[RenderedSet | FileSet, RenderedSet | FileSet]
     channels: int
     seed: int = 0
+
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """Those of both sets."""
+        return self.sets[0].fingerprints + self.sets[1].fingerprints
 
     def items(self, positions: npt.NDArray[np.int64]) -> Item:
         """Images (N, 2, C, size, size) uint8; mean scores (N,) of both; zeros (N,) for classes."""

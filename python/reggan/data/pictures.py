@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..drawing import sheet
-from ..files import write_json
+from ..files import atomic_file, write_json
 from ..progress import Progress, deferred_interrupt
 from ..rules import darkest
 from ..scoring import analyze
@@ -123,10 +123,9 @@ def _is_written(path: Path) -> bool:
 
 
 def _write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
-    """Write a file by another name first; it is not synced, as a file may be written again at any time."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    Image.fromarray(picture).save(temporary, "PNG")
-    temporary.replace(path)
+    """Write a whole file; it is not synced, as a file may be written again at any time."""
+    with atomic_file(path, sync=False) as file:
+        Image.fromarray(picture).save(file, "PNG")
 
 
 def _pictures(images: npt.NDArray[Any], source: Source) -> npt.NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from torch.utils.data import get_worker_info
 from ..progress import Progress
 from ..rules import Rule, darkest
 from ..specs import BinaryBlobs, Circles, Polygons
-from .loading import Item
+from .loading import Fingerprint, Item
 from .selection import BalancedSelection, CountSelection, RangeSelection, Selection
 
 __all__ = ["Blobs", "RenderedSet"]
@@ -66,6 +66,11 @@ class RenderedSet:
                 for block in blocks:
                     self.selection.indices(block * size)
                     shown.advance(min((block + 1) * size, start + count) - max(block * size, start))
+
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """None: rendered images are a function of the configuration."""
+        return ()
 
     @property
     def is_augmented(self) -> bool:

@@ -12,8 +12,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..files import atomic_write
+from ..options import flatten
 from . import figures
-from .run import Run, Sheet, flatten, read_run
+from .run import Run, Sheet, read_run
 
 __all__ = ["write_report"]
 

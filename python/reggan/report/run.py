@@ -13,8 +13,9 @@ from typing import Any
 from PIL import Image
 
 from ..checkpoint import FORMAT, config_path
+from ..options import flatten
 
-__all__ = ["Row", "Run", "Sheet", "flatten", "read_run"]
+__all__ = ["Row", "Run", "Sheet", "read_run"]
 
 Row = dict[str, Any]
 """One line of a JSONL file: "step", "stage", ... and numbers by their name."""
@@ -84,8 +85,7 @@ def read_run(path: Path) -> Run:
             version; says which, and what is wrong. A last line or a sheet that was cut short is not damage,
             but a note.
     """
-    config, made_by = _read_config(path)
-    notes: list[str] = []
+    config, made_by, notes = _read_config(path)
     metrics = _read_lines(path / "metrics.jsonl", ("step", "stage", "generator_step"), notes)
     timings = _read_lines(path / "timings.jsonl", ("step", "seconds", "images_per_second"), notes)
     summary, scores = _read_summary(path / "summary.json")
@@ -98,16 +98,8 @@ def read_run(path: Path) -> Run:
     return Run(path.resolve().name, config, made_by, metrics, timings, summary, scores, sheets, notes)
 
 
-def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Name the leaves of nested dicts by their path: {"recipe": {"width": 24}} is {"recipe.width": 24}."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        deeper = isinstance(value, dict) and value
-        flat |= flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
-    return flat
-
-
-def _read_config(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_config(run: Path) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The configuration, what made the run, and notes of what changed in the configuration meanwhile."""
     path = config_path(run)
     described = _read_json(path)
     if described.get("format") != FORMAT:
@@ -120,7 +112,18 @@ def _read_config(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     options = flatten(config)
     if absent := [name for name in ("recipe.name", "rule", "size", "steps", "seed") if name not in options]:
         raise ValueError(f"{path} is damaged: its config lacks {', '.join(absent)}")
-    return config, made_by
+    return config, made_by, _read_changes(path, described.get("resumed", []))
+
+
+def _read_changes(path: Path, resumed: Any) -> list[str]:
+    try:
+        return [
+            f"After step {entry['step']:,} it went on with {name} {values['to']}, which was {values['from']} before."
+            for entry in resumed
+            for name, values in entry["changed"].items()
+        ]
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: resumed is no list of changes: {error!r}") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
