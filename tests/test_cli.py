@@ -280,7 +280,7 @@ def test_a_run_that_is_stopped_while_data_are_read_leaves_nothing(number, tmp_pa
 
 
 def test_a_run_that_began_stays_and_says_how_to_go_on_after_a_second_ctrl_c(run, tmp_path, capsys, monkeypatch):
-    def interrupted(given):
+    def interrupted(given, config):
         shutil.copytree(run, given, dirs_exist_ok=True)
         raise KeyboardInterrupt
 
@@ -355,7 +355,7 @@ def test_a_second_ctrl_c_leaves_out_the_report_and_says_how_to_go_on(run, capsys
     def stopped(run, **options):
         raise Stopped("stopped at step 3 of 6")
 
-    def interrupted(run, config):
+    def interrupted(run):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train_command, "fit", stopped)
