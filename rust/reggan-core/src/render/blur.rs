@@ -42,7 +42,7 @@ impl InkBlur {
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let Self { gaussian, bits, lines, .. } = self;
-        gaussian.set(sigma);
+        gaussian.set(sigma, ink.width().max(ink.height()));
         for columns in gaussian.tiles(ink.width()) {
             bits.along_rows(simd, ink, columns.clone(), gaussian, border, lines, watch)?;
             let target = Grays { pixels: &mut *image, width: ink.width(), columns };
@@ -65,12 +65,12 @@ impl InkBlur {
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let Self { gaussian, gray, lines, .. } = self;
-        gaussian.set(sigma);
+        gaussian.set(sigma, width.max(ink.len() / width));
         for columns in gaussian.tiles(width) {
             let read = |y: usize, columns: Range<usize>, floats: &mut [f32]| {
                 floats.copy_from_slice(&ink[y * width..][columns]);
             };
-            lines.start(ink.len() / width, columns.len(), gaussian);
+            lines.start(ink.len() / width, columns.len(), gaussian, border);
             gray.along_rows(simd, width, columns.clone(), gaussian, (border, 0.0), read, lines, watch)?;
             let target = Grays { pixels: &mut *image, width, columns };
             lines.filter(simd, gaussian, (border, 0.0), watch, target)?;
@@ -93,7 +93,7 @@ impl InkBlur {
         let width = slices.len() / depth;
         for start in (0..width).step_by(PART_OF_SLICE) {
             let columns = start..width.min(start + PART_OF_SLICE);
-            lines.start(depth, columns.len(), gaussian);
+            lines.start(depth, columns.len(), gaussian, border);
             for (z, slice) in slices.chunks_exact(width).enumerate() {
                 for (float, ink) in lines.row_mut(z).iter_mut().zip(&slice[columns.clone()]) {
                     *float = ink.0;
@@ -209,7 +209,7 @@ impl BitBlur {
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let width = bits.width();
-        lines.start(bits.height(), columns.len(), gaussian);
+        lines.start(bits.height(), columns.len(), gaussian, border);
         if let Weights::Series(_) = gaussian.weights() {
             let read = |y: usize, columns, floats: &mut [f32]| expand(bits.row(y), columns, floats);
             return self.gray.along_rows(simd, width, columns, gaussian, (border, 0.0), read, lines, watch);
@@ -349,7 +349,7 @@ impl GrayBlur {
                 }
             }
             Weights::Series(_) => {
-                turned.start(count, LANES, gaussian);
+                turned.start(count, LANES, gaussian, border);
                 let window = Window::of(&columns, 0, width);
                 let stride = count.next_multiple_of(LANES);
                 rows.resize(LANES * stride, 0.0);
@@ -411,7 +411,7 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
         buffer.resize(padded + 2 * radius, 0.0);
         for top in rows.clone().step_by(most) {
             let count = most.min(rows.end - top);
-            lines.start(count, columns.len(), gaussian);
+            lines.start(count, columns.len(), gaussian, border);
             let mut known = 0;
             if top > rows.start {
                 // What is around the end of the last band is in this one as well.

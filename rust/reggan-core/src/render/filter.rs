@@ -145,13 +145,13 @@ impl<T: Value> Kernel for Task<'_, '_, '_, T> {
                 *float = value.to_float();
             }
         };
-        gaussian.set(sigma);
+        gaussian.set(sigma, height.max(width));
         if let Weights::Each(weights) = gaussian.weights() {
             let bands = Bands { height, width, columns: columns.clone(), border, read: &read };
             return bands.filter(simd, gaussian, weights, rows.clone(), lines, row, watch, &mut target);
         }
         let read = |y: usize, columns, floats: &mut [f32]| read(rows.start + y, columns, floats);
-        lines.start(rows.len(), columns.len(), gaussian);
+        lines.start(rows.len(), columns.len(), gaussian, border.0);
         gray.along_rows(simd, width, columns.clone(), gaussian, border, read, lines, watch)?;
         lines.filter(simd, gaussian, border, watch, target)
     }

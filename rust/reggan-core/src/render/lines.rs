@@ -44,22 +44,44 @@ pub(super) struct Lines {
     pub(super) margin: usize,
     /// The rows that have been filtered last.
     filtered: Vec<f32>,
+    /// Where the sums of a series start at the first row: what each row adds to those of the row before it, and to those
+    /// of the row before that.
+    starts: Vec<[[f64; TERMS]; 2]>,
 }
 
 impl Lines {
     /// Lines to be written, for a filter with this Gaussian.
     #[inline(always)]
-    pub(super) fn start(&mut self, height: usize, width: usize, gaussian: &Gaussian) {
+    pub(super) fn start(&mut self, height: usize, width: usize, gaussian: &Gaussian, border: Border) {
         self.height = height;
         self.width = width.next_multiple_of(LANES);
         // Rows whose distance is a power of two would be in each other's way in the cache.
         self.stride = ((self.width / LANES) | 1) * LANES;
+        self.starts.clear();
         // A series finds what is outside by itself.
         self.margin = match gaussian.weights() {
-            Weights::Each(_) => gaussian.radius(),
-            Weights::None | Weights::Series(_) => 0,
+            Weights::None => 0,
+            Weights::Each(weights) => weights.len() - 1,
+            Weights::Series(series) => {
+                self.set_starts(series, border);
+                0
+            }
         };
         self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS);
+    }
+
+    fn set_starts(&mut self, series: &Series, border: Border) {
+        if !series.starts_at_line(self.height) {
+            return;
+        }
+        self.starts.extend((0..self.height).map(|y| {
+            let (period, mirrored) = border.copies(y, self.height);
+            [-1, -2].map(|centre| {
+                let own = series.terms_at(y as isize - centre, period);
+                let mirror = mirrored.map(|y| series.terms_at(y - centre, period)).unwrap_or_default();
+                std::array::from_fn(|term| own[term] + mirror[term])
+            })
+        }));
     }
 
     /// Room for so many rows, which is not given back.
@@ -170,7 +192,7 @@ impl Lines {
         self.filtered.resize(height * stride, 0.0);
         for x in (0..width).step_by(LANES) {
             self.slide_down_columns(series, (border, outside), x);
-            watch.worked((height + 4 * series.radius) * LANES * 4)?;
+            watch.worked(self.steps(series) * LANES * 4)?;
         }
         for (y, row) in self.filtered[..height * stride].chunks_exact(stride).enumerate() {
             target.write(y, row);
@@ -178,14 +200,23 @@ impl Lines {
         Ok(())
     }
 
+    /// About how many rows the sums of a series go through.
+    fn steps(&self, series: &Series) -> usize {
+        if self.starts.is_empty() { self.height + 4 * series.radius } else { 2 * self.height }
+    }
+
     /// [`LANES`] columns at once.
     #[inline(always)]
     fn slide_down_columns(&mut self, series: &Series, (border, outside): (Border, f64), x: usize) {
-        let Self { floats, filtered, height, stride, .. } = self;
+        let Self { floats, filtered, starts, height, stride, .. } = self;
         let (height, stride) = (*height, *stride);
         let radius = series.radius as isize;
-        // Nothing but `outside` comes before this row, so before it all sums are those of zeros.
-        let first = if border == Border::Paper { 0 } else { -radius };
+        // Rows before this one count for nothing: they are `outside`, or the first sums do without them.
+        let first = match border {
+            Border::Paper => 0,
+            _ if starts.is_empty() => -radius,
+            _ => isize::MIN,
+        };
         let row = |y: isize| -> [f64; LANES] {
             let inside = if y < first { None } else { border.inside(y, height) };
             match inside {
@@ -202,7 +233,17 @@ impl Lines {
         };
         let mut sums = [[0.0; LANES]; TERMS];
         let mut earlier = sums;
-        for y in first - radius - 1..height as isize - 1 {
+        for (y, weights) in starts.iter().enumerate() {
+            let values = row(y as isize);
+            for term in 0..TERMS {
+                for lane in 0..LANES {
+                    sums[term][lane] = weights[0][term].mul_add(values[lane], sums[term][lane]);
+                    earlier[term][lane] = weights[1][term].mul_add(values[lane], earlier[term][lane]);
+                }
+            }
+        }
+        let start = if starts.is_empty() { first - radius - 1 } else { -1 };
+        for y in start..height as isize - 1 {
             let (entering, leaving) = (step(y + radius + 1), step(y - radius));
             let mut total = [0.0; LANES];
             for term in 0..TERMS {
