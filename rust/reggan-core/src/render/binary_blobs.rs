@@ -76,7 +76,9 @@ impl BinaryBlobs {
 
 /// How many pixels are drawn.
 fn draws(count: u32, size: Size) -> usize {
-    let squares = size.pixels() as f64 / (size.shorter_side() * size.shorter_side());
+    // Of an image that is reduced, before it is checked, there may be more pixels than a `usize` holds.
+    let pixels = size.height as f64 * size.width as f64;
+    let squares = pixels / (size.shorter_side() * size.shorter_side());
     (f64::from(count * count) * squares).round() as usize
 }
 
@@ -156,6 +158,7 @@ impl Paint for BinaryBlobs {
         {
             let band = &mut band[..rows.min(height - top) * width];
             band.fill(0.0);
+            watch.worked(band.len() + seeds.len())?;
             add_blurred(seeds, weights, self.border, Band { top, height, width, values: band }, watch)?;
             let lines = band.chunks_exact(self.reduced * width);
             for (pixels, lines) in pixels.chunks_exact_mut(image.size.width).zip(lines) {

@@ -70,7 +70,7 @@ impl InkBlur {
             let read = |y: usize, columns: Range<usize>, floats: &mut [f32]| {
                 floats.copy_from_slice(&ink[y * width..][columns]);
             };
-            lines.start(ink.len() / width, columns.len(), gaussian, border);
+            lines.start(ink.len() / width, columns.len(), gaussian, border, watch)?;
             gray.along_rows(simd, width, columns.clone(), gaussian, (border, 0.0), read, lines, watch)?;
             let target = Grays { pixels: &mut *image, width, columns };
             lines.filter(simd, gaussian, (border, 0.0), watch, target)?;
@@ -93,7 +93,7 @@ impl InkBlur {
         let width = slices.len() / depth;
         for start in (0..width).step_by(PART_OF_SLICE) {
             let columns = start..width.min(start + PART_OF_SLICE);
-            lines.start(depth, columns.len(), gaussian, border);
+            lines.start(depth, columns.len(), gaussian, border, watch)?;
             for (z, slice) in slices.chunks_exact(width).enumerate() {
                 for (float, ink) in lines.row_mut(z).iter_mut().zip(&slice[columns.clone()]) {
                     *float = ink.0;
@@ -209,7 +209,7 @@ impl BitBlur {
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let width = bits.width();
-        lines.start(bits.height(), columns.len(), gaussian, border);
+        lines.start(bits.height(), columns.len(), gaussian, border, watch)?;
         if let Weights::Series(_) = gaussian.weights() {
             let read = |y: usize, columns, floats: &mut [f32]| expand(bits.row(y), columns, floats);
             return self.gray.along_rows(simd, width, columns, gaussian, (border, 0.0), read, lines, watch);
@@ -349,7 +349,7 @@ impl GrayBlur {
                 }
             }
             Weights::Series(_) => {
-                turned.start(count, LANES, gaussian, border);
+                turned.start(count, LANES, gaussian, border, watch)?;
                 let window = Window::of(&columns, 0, width);
                 let stride = count.next_multiple_of(LANES);
                 rows.resize(LANES * stride, 0.0);
@@ -401,7 +401,7 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
         lines: &mut Lines,
         buffer: &mut Vec<f32>,
         watch: &mut Watch<'_>,
-        target: &mut impl Target,
+        mut target: impl Target,
     ) -> Result<(), Error> {
         let &Self { height, width, ref columns, border: (border, outside), read } = self;
         let radius = weights.len() - 1;
@@ -411,7 +411,7 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
         buffer.resize(padded + 2 * radius, 0.0);
         for top in rows.clone().step_by(most) {
             let count = most.min(rows.end - top);
-            lines.start(count, columns.len(), gaussian, border);
+            lines.start(count, columns.len(), gaussian, border, watch)?;
             let mut known = 0;
             if top > rows.start {
                 // What is around the end of the last band is in this one as well.
@@ -429,7 +429,7 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
                     }
                 }
             }
-            let below = Below { above: top - rows.start, target };
+            let below = Below { above: top - rows.start, target: &mut target };
             lines.filter_with_margins(simd, gaussian, (border, outside), watch, below)?;
         }
         Ok(())
@@ -437,12 +437,12 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
 }
 
 /// A target whose first rows have been written.
-struct Below<'a, T> {
+struct Below<T> {
     above: usize,
-    target: &'a mut T,
+    target: T,
 }
 
-impl<T: Target> Target for Below<'_, T> {
+impl<T: Target> Target for Below<T> {
     #[inline(always)]
     fn write(&mut self, y: usize, values: &[f32]) {
         self.target.write(self.above + y, values);

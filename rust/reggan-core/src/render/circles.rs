@@ -19,7 +19,7 @@ use std::f64::consts::TAU;
 use super::blur::{Gray, InkBlur};
 use super::border::Border;
 use super::discs::{Disc, around};
-use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range};
+use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range, resize};
 use crate::components::BitRows;
 use crate::parallel::Watch;
 use crate::rng::fraction;
@@ -113,7 +113,7 @@ impl Paint for Circles {
         let sigma = self.place(image, discs, watch)?;
         if self.antialias {
             soft_ink.clear();
-            soft_ink.resize(height * width, 0.0);
+            resize(soft_ink, height * width, 0.0, watch)?;
             for disc in discs {
                 disc.soften(soft_ink, width, self.border, watch)?;
             }

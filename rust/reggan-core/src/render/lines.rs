@@ -2,6 +2,7 @@
 
 use super::border::Border;
 use super::gaussian::{Gaussian, Series, TERMS, Weights};
+use super::resize;
 use crate::Error;
 use crate::parallel::Watch;
 use crate::simd::{Kernel, Simd};
@@ -52,7 +53,14 @@ pub(super) struct Lines {
 impl Lines {
     /// Lines to be written, for a filter with this Gaussian.
     #[inline(always)]
-    pub(super) fn start(&mut self, height: usize, width: usize, gaussian: &Gaussian, border: Border) {
+    pub(super) fn start(
+        &mut self,
+        height: usize,
+        width: usize,
+        gaussian: &Gaussian,
+        border: Border,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
         self.height = height;
         self.width = width.next_multiple_of(LANES);
         // Rows whose distance is a power of two would be in each other's way in the cache.
@@ -67,7 +75,7 @@ impl Lines {
                 0
             }
         };
-        self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS);
+        self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS, watch)
     }
 
     fn set_starts(&mut self, series: &Series, border: Border) {
@@ -85,10 +93,9 @@ impl Lines {
     }
 
     /// Room for so many rows, which is not given back.
-    fn make_room(&mut self, rows: usize) {
-        if self.floats.len() < rows * self.stride {
-            self.floats.resize(rows * self.stride, 0.0);
-        }
+    fn make_room(&mut self, rows: usize, watch: &mut Watch<'_>) -> Result<(), Error> {
+        let floats = self.floats.len().max(rows * self.stride);
+        resize(&mut self.floats, floats, 0.0, watch)
     }
 
     #[inline(always)]
@@ -145,8 +152,9 @@ impl Lines {
             Weights::None => {
                 for y in 0..height {
                     target.write(y, &self.floats[y * stride..][..stride]);
+                    watch.worked(stride)?;
                 }
-                watch.worked(height * stride)
+                Ok(())
             }
             Weights::Each(weights) => self.sum_rows(simd, weights, watch, target),
             Weights::Series(series) => self.slide_down(series, (border, outside), watch, target),
@@ -189,13 +197,14 @@ impl Lines {
         let (height, width, stride) = (self.height, self.width, self.stride);
         // Sums are of differences from what is outside, where there is anything.
         let outside = if border == Border::Paper { f64::from(outside) } else { 0.0 };
-        self.filtered.resize(height * stride, 0.0);
+        resize(&mut self.filtered, height * stride, 0.0, watch)?;
         for x in (0..width).step_by(LANES) {
             self.slide_down_columns(series, (border, outside), x);
             watch.worked(self.steps(series) * LANES * 4)?;
         }
         for (y, row) in self.filtered[..height * stride].chunks_exact(stride).enumerate() {
             target.write(y, row);
+            watch.worked(stride)?;
         }
         Ok(())
     }
@@ -369,4 +378,11 @@ impl WeightedRows<'_> {
 pub(super) trait Target {
     /// Takes row `y`, and more values than the row is wide.
     fn write(&mut self, y: usize, values: &[f32]);
+}
+
+impl<T: Target> Target for &mut T {
+    #[inline(always)]
+    fn write(&mut self, y: usize, values: &[f32]) {
+        T::write(self, y, values);
+    }
 }

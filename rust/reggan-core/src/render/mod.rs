@@ -207,6 +207,19 @@ fn flat(size: Size) -> Result<(), Error> {
     Err(Error::invalid(format!("the depth is {}, but images have the depth 1", size.depth)))
 }
 
+/// Makes a vector as long as [`Vec::resize`] does, piece by piece: memory that is new is slow.
+#[inline(always)]
+fn resize<T: Copy>(values: &mut Vec<T>, len: usize, value: T, watch: &mut Watch<'_>) -> Result<(), Error> {
+    values.reserve(len.saturating_sub(values.len()));
+    while values.len() < len {
+        let piece = PIECE.min(len - values.len());
+        values.resize(values.len() + piece, value);
+        watch.worked(piece)?;
+    }
+    values.truncate(len);
+    Ok(())
+}
+
 /// Checks the range of an option.
 fn check_range(name: &str, (low, high): (f64, f64), allowed: (f64, f64)) -> Result<(), Error> {
     if low >= allowed.0 && low <= high && high <= allowed.1 {
@@ -228,6 +241,13 @@ const UNITS_PER_PIXEL: usize = 8;
 /// The cost of an image beyond its pixels.
 const UNITS_PER_IMAGE: usize = 4096;
 const SCENES_PER_TASK: usize = 64;
+/// Elements of a long vector that are gone through between two looks at whether to stop.
+const PIECE: usize = 1 << 16;
+
+/// The cost of an image; where a `usize` has 32 bits it may be more than that holds.
+fn units_of(pixels: usize) -> usize {
+    pixels.saturating_mul(UNITS_PER_PIXEL).saturating_add(UNITS_PER_IMAGE)
+}
 
 /// Which images are wanted.
 struct Order<'a> {
@@ -271,7 +291,7 @@ impl Order<'_> {
         if let Some(scores) = &scores {
             check_length("scores", scores.len(), indices.len())?;
         }
-        let per_task = images_per_task(per_image * UNITS_PER_PIXEL + UNITS_PER_IMAGE);
+        let per_task = images_per_task(units_of(per_image));
         let mut pixel_chunks = pixels.map(|pixels| pixels.chunks_mut(per_task * per_image));
         let mut score_chunks = scores.map(|scores| scores.chunks_mut(per_task));
         let tasks: Vec<_> = indices
@@ -327,7 +347,7 @@ impl<P: Paint, T: Gray> Kernel for Task<'_, '_, P, T> {
             let image = match &mut pixels {
                 Some(pixels) => &mut pixels[position * per_image..][..per_image],
                 None => {
-                    canvas.image.resize(per_image, T::default());
+                    resize(&mut canvas.image, per_image, T::default(), watch)?;
                     &mut canvas.image[..]
                 }
             };
@@ -372,15 +392,19 @@ impl<T: Gray> Scorer<T> {
             let volume = volumes.get_or_insert_with(|| VolumeScratch::new(depth, height, width));
             for (row, words) in image.chunks_exact(width).zip(volume.bits.rows_mut()) {
                 packing.pack(simd, row, width, |position, bits| words[position] = bits);
+                watch.worked(width)?;
             }
             volume.tally(Connectivity::Six, watch)?
         } else if image.len() > size.pixels() {
             let (first, others) = image.split_at(size.pixels());
-            gray.clear();
-            gray.extend_from_slice(first);
+            resize(gray, first.len(), T::default(), watch)?;
+            gray.copy_from_slice(first);
             for plane in others.chunks_exact(first.len()) {
-                for (darkest, &value) in gray.iter_mut().zip(plane) {
-                    *darkest = if value < *darkest { value } else { *darkest };
+                for (gray, plane) in gray.chunks_mut(PIECE).zip(plane.chunks(PIECE)) {
+                    for (darkest, &value) in gray.iter_mut().zip(plane) {
+                        *darkest = if value < *darkest { value } else { *darkest };
+                    }
+                    watch.worked(plane.len())?;
                 }
             }
             images.tally(level, gray, width, packing, watch)?
@@ -388,5 +412,105 @@ impl<T: Gray> Scorer<T> {
             images.tally(level, image, width, packing, watch)?
         };
         Ok(ratio(tally.largest_area, tally.area))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::ops::RangeInclusive;
+
+    use super::*;
+    use crate::foreground::{Pixel, Predicate};
+    use crate::packing::Gray as Thresholded;
+    use blur::FromInk;
+
+    thread_local! {
+        /// Pixels that were read and written since the last look at whether to stop.
+        static PIXELS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A gray value whose uses are counted.
+    #[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
+    pub(super) struct Counted(pub(super) f32);
+
+    impl Counted {
+        pub(super) fn new(value: f32) -> Self {
+            PIXELS.set(PIXELS.get() + 1);
+            Self(value)
+        }
+    }
+
+    impl Pixel for Counted {
+        const KEYS: RangeInclusive<i64> = f32::KEYS;
+        fn from_key(key: i64) -> Self {
+            Self(f32::from_key(key))
+        }
+    }
+
+    impl Thresholded for Counted {
+        fn at_most<S: Simd>(simd: S, pixels: &[Self; 64], limit: Self) -> (u64, u64) {
+            f32::at_most(simd, &pixels.map(|pixel| pixel.0), limit.0)
+        }
+    }
+
+    impl FromInk for Counted {
+        fn from_ink(ink: f32) -> Self {
+            Self::new(f32::from_ink(ink))
+        }
+    }
+
+    impl Gray for Counted {}
+
+    /// The most pixels that are used between two looks at whether to stop.
+    pub(super) fn most_between_looks(work: impl FnOnce(&mut Watch<'_>) -> Result<(), Error>) -> usize {
+        let mut most = 0;
+        let mut look = || {
+            most = most.max(PIXELS.replace(0));
+            false
+        };
+        PIXELS.set(0);
+        work(&mut Watch::new(&mut look)).unwrap();
+        look();
+        most
+    }
+
+    #[test]
+    fn renderers_often_look_whether_to_stop() {
+        let circles = |blur, antialias| {
+            let circles = Circles::new((4, 4), (2.0, 7.0), blur, (0.0, 0.0), antialias, Border::Paper);
+            Renderer::Circles(circles.unwrap())
+        };
+        let polygons = |color| Polygons::new((3, 3), 0.5, 200, 3.0, 7.0, 1.0, 1.0, color).unwrap();
+        let renderers = [
+            circles((0.0, 0.0), false),
+            circles((0.1, 0.1), true),
+            circles((3.0, 3.0), false),
+            Renderer::BinaryBlobs(BinaryBlobs::new((200, 200), 0.6, true, 1, Border::Reflect).unwrap()),
+            Renderer::Polygons(polygons(false)),
+            Renderer::Polygons(polygons(true)),
+            Renderer::Spheres(Spheres::new((3, 3), (6.0, 14.0), (0.5, 0.5), Border::Paper).unwrap()),
+        ];
+        for renderer in renderers {
+            let depth = if matches!(renderer, Renderer::Spheres(_)) { 64 } else { 1 };
+            let size = Size { depth, height: 2048 / depth, width: 1024 };
+            let mut pixels = vec![Counted::default(); renderer.planes() * size.pixels()];
+            let most = with_painter!(&renderer, painter => most_between_looks(|watch| {
+                let indices = &[1];
+                Level::chosen()?.run(Task {
+                    painter,
+                    seed: 0,
+                    indices,
+                    size,
+                    level: Level::chosen()?,
+                    packing: Threshold(Predicate { at_most: Counted(0.5), negate: false }),
+                    pixels: Some(&mut pixels),
+                    scores: None,
+                    canvas: &mut Canvas::default(),
+                    watch,
+                })
+            }));
+            assert!(most <= 1 << 19, "{most} pixels of {renderer:?}");
+        }
     }
 }

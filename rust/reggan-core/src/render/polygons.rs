@@ -19,7 +19,7 @@ use std::f64::consts::TAU;
 
 use super::blur::{Gray, whole};
 use super::gaussian::Gaussian;
-use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range};
+use super::{BLACK, Image, PIECE, Paint, Scene, Shape, Size, check_counts, check_range, resize};
 use crate::parallel::Watch;
 use crate::rng::normal;
 use crate::simd::Simd;
@@ -183,24 +183,26 @@ impl Paint for Polygons {
         let Scratch { blobs, words, distances, rough, x, y, area, ink } = scratch;
         self.place(image, blobs, watch)?;
         ink.clear();
-        ink.resize(pixels.len(), 0.0);
+        resize(ink, pixels.len(), 0.0, watch)?;
         words.resize(self.vertices, 0);
         for (object, blob) in (1..).zip(&*blobs) {
             Stream::words(image.seed, image.index, object, words);
             self.draw_distances(words, distances);
             self.smooth(distances, &self.cosines, rough, x);
             self.smooth(distances, &self.sines, rough, y);
-            area.begin(blob);
+            area.begin(blob, watch)?;
             stretch(x, blob.centre[2] - area.left, blob.radius);
             stretch(y, blob.centre[1] - area.top, blob.radius);
             self.close(x);
             self.close(y);
-            area.add_outline(x, y);
-            area.blend(blob, image.size, &mut ink[..]);
-            watch.worked(area.changes.len() + 4 * self.vertices)?;
+            area.add_outline(x, y, watch)?;
+            area.blend(blob, image.size, &mut ink[..], watch)?;
         }
-        for (pixel, &ink) in pixels.iter_mut().zip(&*ink) {
-            *pixel = T::from_ink(ink);
+        for (pixels, ink) in pixels.chunks_mut(PIECE).zip(ink.chunks(PIECE)) {
+            for (pixel, &ink) in pixels.iter_mut().zip(ink) {
+                *pixel = T::from_ink(ink);
+            }
+            watch.worked(ink.len())?;
         }
         Ok(())
     }
@@ -304,18 +306,18 @@ struct Area {
 impl Area {
     /// Becomes the empty box of a blob.
     #[inline(always)]
-    fn begin(&mut self, blob: &Shape) {
+    fn begin(&mut self, blob: &Shape, watch: &mut Watch<'_>) -> Result<(), Error> {
         let Shape { centre: [_, y, x], radius, .. } = *blob;
         (self.top, self.left) = ((y - radius).floor(), (x - radius).floor());
         self.rows = (y + radius - self.top).ceil() as usize + 1;
         self.stride = ((x + radius - self.left).ceil() as usize + 1).next_multiple_of(LANES);
         self.changes.clear();
-        self.changes.resize((self.rows + 2) * self.stride, 0.0);
+        resize(&mut self.changes, (self.rows + 2) * self.stride, 0.0, watch)
     }
 
     /// Adds the edges from each corner to the next; there are one more corners than a multiple of twice [`LANES`].
     #[inline(always)]
-    fn add_outline(&mut self, x: &[f32], y: &[f32]) {
+    fn add_outline(&mut self, x: &[f32], y: &[f32], watch: &mut Watch<'_>) -> Result<(), Error> {
         let half = (x.len() - 1) / 2;
         let (mut one, mut other) = (Edges::default(), Edges::default());
         let (mut parts, mut other_parts) = (Parts::default(), Parts::default());
@@ -329,7 +331,10 @@ impl Area {
                 self.add_edge(&one, &parts, lane);
                 self.add_edge(&other, &other_parts, lane);
             }
+            // An edge may go through as many pixels as the box has rows and columns.
+            watch.worked(2 * LANES * (self.rows + self.stride))?;
         }
+        Ok(())
     }
 
     #[inline(always)]
@@ -393,13 +398,19 @@ impl Area {
 
     /// Lays the blob over the ink.
     #[inline(always)]
-    fn blend(&mut self, blob: &Shape, size: Size, ink: &mut [f32]) {
+    fn blend(
+        &mut self,
+        blob: &Shape,
+        size: Size,
+        ink: &mut [f32],
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
         let Self { top, left, rows, stride, ref mut changes } = *self;
         for first in (0..stride).step_by(LANES) {
             let mut sums = [0.0; LANES];
             for row in 0..rows {
                 let Some(changes) = changes[row * stride + first..].first_chunk_mut::<LANES>() else {
-                    return;
+                    return Ok(());
                 };
                 for lane in 0..LANES {
                     sums[lane] += changes[lane];
@@ -408,12 +419,13 @@ impl Area {
                     changes[lane] = if covered < ROUNDING { 0.0 } else { covered };
                 }
             }
+            watch.worked(rows * LANES)?;
         }
         let (top, left) = (top as isize, left as isize);
         let inside_rows = (-top).max(0)..(size.height as isize - top).min(rows as isize);
         let inside = (-left).max(0)..(size.width as isize - left).min(stride as isize);
         if inside.is_empty() {
-            return;
+            return Ok(());
         }
         for (plane, color) in ink.chunks_exact_mut(size.pixels()).zip(blob.color) {
             if color == 1.0 {
@@ -425,8 +437,10 @@ impl Area {
                 for (ink, &covered) in plane[start..].iter_mut().zip(covered) {
                     *ink += covered * (1.0 - color) * (1.0 - *ink);
                 }
+                watch.worked(inside.len())?;
             }
         }
+        Ok(())
     }
 }
 
@@ -534,11 +548,12 @@ mod tests {
         let mut outline = outline.to_vec();
         outline.resize(outline.len().next_multiple_of(2 * LANES) + 1, outline[0]);
         let (x, y): (Vec<_>, Vec<_>) = outline.into_iter().unzip();
-        let mut area = Area::default();
-        area.begin(&blob);
-        area.add_outline(&x, &y);
-        let mut ink = vec![0.0; side * side];
-        area.blend(&blob, Size { depth: 1, height: side, width: side }, &mut ink);
+        let (mut area, mut ink) = (Area::default(), vec![0.0; side * side]);
+        let (mut stop, size) = (|| false, Size { depth: 1, height: side, width: side });
+        let watch = &mut Watch::new(&mut stop);
+        area.begin(&blob, watch).unwrap();
+        area.add_outline(&x, &y, watch).unwrap();
+        area.blend(&blob, size, &mut ink, watch).unwrap();
         ink
     }
 

@@ -9,7 +9,7 @@
 use super::blur::{Gray, Ink, InkBlur};
 use super::border::Border;
 use super::discs::{Disc, copies};
-use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range};
+use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range, resize};
 use crate::components::BitRows;
 use crate::parallel::Watch;
 use crate::simd::Simd;
@@ -93,7 +93,7 @@ impl Paint for Spheres {
         let Size { depth, height, width } = image.size;
         let sigma = self.place(image, balls);
         ink.resize(1, height, width);
-        slices.resize(image.size.pixels(), Ink::default());
+        resize(slices, image.size.pixels(), Ink::default(), watch)?;
         for (z, slice) in slices.chunks_exact_mut(height * width).enumerate() {
             ink.clear();
             for ball in &*balls {
