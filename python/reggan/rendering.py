@@ -38,6 +38,7 @@ Indices: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
 Size: TypeAlias = int | tuple[int, ...]
 """Side in pixels, or (height, width); of volumes (depth, height, width). 1 to 32,768 each."""
 
+_BORDERS = get_args(Border)
 _FARTHEST = 1e30
 """The largest value beyond the sides of an image: sums in float32 stay finite, of uint8 too."""
 
@@ -262,7 +263,7 @@ def gaussian_blur(
     sigmas = np.ascontiguousarray(np.broadcast_to(sigmas, len(stack)))
     if not np.all((sigmas >= 0) & (sigmas <= _core.MAX_SIDE)):
         raise ValueError(f"sigma is {sigma}, but must be from 0 to {_core.MAX_SIDE}")
-    choice("border", border, get_args(Border))
+    choice("border", border, _BORDERS)
     beyond = number("outside", outside, -_FARTHEST, _FARTHEST)
     result = allocate(given.shape, given.dtype) if out is None else writable(out, given.shape, given.dtype)
     check_apart(result, images=stack, sigma=sigmas)
