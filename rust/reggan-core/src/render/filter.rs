@@ -11,6 +11,7 @@ use super::lines::{Lines, Target};
 use super::{UNITS_PER_IMAGE, UNITS_PER_PIXEL};
 use crate::Error;
 use crate::batch::{MAX_SIDE, check_length, check_sides};
+use crate::memory::TryGrow;
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::simd::{Kernel, Level, Simd};
 
@@ -73,7 +74,7 @@ impl Work<'_> {
         check_length("blurred", blurred.len(), images.len())?;
         let blurred = ArrayViewMut3::from_shape((sigmas.len(), height, width), blurred);
         let mut blurred = blurred.map_err(|error| Error::invalid(error.to_string()))?;
-        let mut parts = Vec::with_capacity(sigmas.len());
+        let mut parts = Vec::new();
         for ((image, &sigma), blurred) in
             images.chunks_exact(per_image).zip(sigmas).zip(blurred.outer_iter_mut())
         {
@@ -87,7 +88,15 @@ impl Work<'_> {
                     let columns = left..width.min(left + columns);
                     let (blurred, others) = these.split_at(Axis(1), columns.len());
                     these = others;
-                    parts.push(Part { image, height, width, sigma, rows: rows.clone(), columns, blurred });
+                    parts.try_push(Part {
+                        image,
+                        height,
+                        width,
+                        sigma,
+                        rows: rows.clone(),
+                        columns,
+                        blurred,
+                    })?;
                 }
             }
         }
@@ -145,13 +154,13 @@ impl<T: Value> Kernel for Task<'_, '_, '_, T> {
                 *float = value.to_float();
             }
         };
-        gaussian.set(sigma);
+        gaussian.set(sigma)?;
         if let Weights::Each(weights) = gaussian.weights() {
             let bands = Bands { height, width, columns: columns.clone(), border, read: &read };
             return bands.filter(simd, gaussian, weights, rows.clone(), lines, row, watch, &mut target);
         }
         let read = |y: usize, columns, floats: &mut [f32]| read(rows.start + y, columns, floats);
-        lines.start(rows.len(), columns.len(), gaussian);
+        lines.start(rows.len(), columns.len(), gaussian)?;
         gray.along_rows(simd, width, columns.clone(), gaussian, border, read, lines, watch)?;
         lines.filter(simd, gaussian, border, watch, target)
     }

@@ -4,6 +4,9 @@
 use std::f64::consts::TAU;
 use std::ops::Range;
 
+use crate::Error;
+use crate::memory::TryGrow;
+
 /// Where the Gaussian is cut off, in standard deviations.
 const TRUNCATE: f64 = 4.0;
 /// Up to this radius the weights are summed one by one; beyond it the cosine series is the faster.
@@ -35,32 +38,34 @@ pub(super) struct Gaussian {
 }
 
 impl Gaussian {
-    pub(super) fn set(&mut self, sigma: f64) {
+    pub(super) fn set(&mut self, sigma: f64) -> Result<(), Error> {
         if self.sigma == sigma && !self.exact.is_empty() {
-            return;
+            return Ok(());
         }
-        self.set_exact(sigma);
+        self.set_exact(sigma)?;
         self.weights.clear();
         self.tables.clear();
         self.series = None;
         if is_series(sigma) {
             self.series = Some(Series::of(&self.exact));
         } else {
-            self.weights.extend(self.exact.iter().map(|&weight| weight as f32));
-            self.set_tables();
+            self.weights.try_extend(self.exact.iter().map(|&weight| weight as f32))?;
+            self.set_tables()?;
         }
+        Ok(())
     }
 
     /// Sets nothing but what [`Gaussian::exact`] gives.
-    pub(super) fn set_exact(&mut self, sigma: f64) {
+    pub(super) fn set_exact(&mut self, sigma: f64) -> Result<(), Error> {
         self.sigma = sigma;
         let radius = radius(sigma);
         self.exact.clear();
-        self.exact.push(1.0);
+        self.exact.try_push(1.0)?;
         let factor = -0.5 / (sigma * sigma);
-        self.exact.extend((1..=radius).map(|offset| libm::exp(factor * (offset * offset) as f64)));
+        self.exact.try_extend((1..radius + 1).map(|offset| libm::exp(factor * (offset * offset) as f64)))?;
         let sum = 1.0 + 2.0 * self.exact[1..].iter().rev().sum::<f64>();
         self.exact.iter_mut().for_each(|weight| *weight /= sum);
+        Ok(())
     }
 
     pub(super) fn radius(&self) -> usize {
@@ -93,16 +98,17 @@ impl Gaussian {
         &self.tables
     }
 
-    fn set_tables(&mut self) {
+    fn set_tables(&mut self) -> Result<(), Error> {
         let radius = self.radius();
         for first in (0..=2 * radius).step_by(4) {
             let weights: [f64; 4] = std::array::from_fn(|bit| {
                 self.exact.get(radius.abs_diff(first + bit)).copied().unwrap_or_default()
             });
-            self.tables.push(std::array::from_fn(|bits| {
+            self.tables.try_push(std::array::from_fn(|bits| {
                 (0..4).filter(|bit| bits >> bit & 1 == 1).map(|bit| weights[bit]).sum::<f64>() as f32
-            }));
+            }))?;
         }
+        Ok(())
     }
 }
 
@@ -160,7 +166,7 @@ mod tests {
     fn weights_and_tables_are_those_of_a_gaussian() {
         let mut gaussian = Gaussian::default();
         for sigma in [0.0, 0.1, 0.3, 1.3, 2.5, 16.0] {
-            gaussian.set(sigma);
+            gaussian.set(sigma).unwrap();
             let radius = (4.0 * sigma + 0.5_f64).floor() as usize;
             assert_eq!(gaussian.weights.len(), radius + 1);
             let sum: f64 = (0..=2 * radius).map(|place| weight(sigma, radius.abs_diff(place))).sum();
@@ -182,7 +188,7 @@ mod tests {
     fn a_series_keeps_to_its_bound() {
         for sigma in [16.2, 17.0, 24.0, 40.3, 64.0, 1000.0] {
             let mut gaussian = Gaussian::default();
-            gaussian.set(sigma);
+            gaussian.set(sigma).unwrap();
             let series = gaussian.series.as_ref().expect("a radius that is too large for weights");
             let angle = |k: usize| TAU * k as f64 / (2 * series.radius + 1) as f64;
             let sum_of_cosines = |n: usize| {

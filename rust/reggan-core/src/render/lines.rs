@@ -3,6 +3,7 @@
 use super::border::Border;
 use super::gaussian::{Gaussian, Series, TERMS, Weights};
 use crate::Error;
+use crate::memory::TryGrow;
 use crate::parallel::Watch;
 use crate::simd::{Kernel, Simd};
 
@@ -49,7 +50,7 @@ pub(super) struct Lines {
 impl Lines {
     /// Lines to be written, for a filter with this Gaussian.
     #[inline(always)]
-    pub(super) fn start(&mut self, height: usize, width: usize, gaussian: &Gaussian) {
+    pub(super) fn start(&mut self, height: usize, width: usize, gaussian: &Gaussian) -> Result<(), Error> {
         self.height = height;
         self.width = width.next_multiple_of(LANES);
         // Rows whose distance is a power of two would be in each other's way in the cache.
@@ -59,14 +60,15 @@ impl Lines {
             Weights::Each(_) => gaussian.radius(),
             Weights::None | Weights::Series(_) => 0,
         };
-        self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS);
+        self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS)
     }
 
     /// Room for so many rows, which is not given back.
-    fn make_room(&mut self, rows: usize) {
+    fn make_room(&mut self, rows: usize) -> Result<(), Error> {
         if self.floats.len() < rows * self.stride {
-            self.floats.resize(rows * self.stride, 0.0);
+            self.floats.try_resize(rows * self.stride, 0.0)?;
         }
+        Ok(())
     }
 
     #[inline(always)]
@@ -142,7 +144,7 @@ impl Lines {
     ) -> Result<(), Error> {
         let Self { floats, filtered, height, width, stride, .. } = self;
         let (height, width, stride) = (*height, *width, *stride);
-        filtered.resize(ROWS_AT_ONCE * stride, 0.0);
+        filtered.try_resize(ROWS_AT_ONCE * stride, 0.0)?;
         for top in (0..height).step_by(ROWS_AT_ONCE) {
             let rows = top..height.min(top + ROWS_AT_ONCE);
             let floats = &floats[top * stride..];
@@ -167,7 +169,7 @@ impl Lines {
         let (height, width, stride) = (self.height, self.width, self.stride);
         // Sums are of differences from what is outside, where there is anything.
         let outside = if border == Border::Paper { f64::from(outside) } else { 0.0 };
-        self.filtered.resize(height * stride, 0.0);
+        self.filtered.try_resize(height * stride, 0.0)?;
         for x in (0..width).step_by(LANES) {
             self.slide_down_columns(series, (border, outside), x);
             watch.worked((height + 4 * series.radius) * LANES * 4)?;
