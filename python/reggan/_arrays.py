@@ -256,18 +256,20 @@ def check_threads(threads: int | None) -> int | None:
     return min(threads, sys.maxsize)
 
 
-def allocate(shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any]) -> NDArray[Any]:
-    """An uninitialised array, or a MemoryError before any memory is touched if the machine cannot hold it."""
-    check_memory(shape, np.dtype(dtype))
+def allocate(shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any], scratch: int = 0) -> NDArray[Any]:
+    """An uninitialised array, or a MemoryError before any memory is touched if `check_memory` raises it."""
+    check_memory(shape, np.dtype(dtype), scratch)
     return np.empty(shape, dtype)
 
 
-def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raise a MemoryError if an array is larger than the machine's memory."""
-    asked, memory = prod(shape) * dtype.itemsize, machine_memory()
+def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any], scratch: int = 0) -> None:
+    """Raise a MemoryError if an array is larger than the machine's memory, with `scratch`: the bytes that making it
+    needs besides, whatever the input and the number of threads."""
+    asked, memory = prod(shape) * dtype.itemsize + scratch, machine_memory()
     if asked > memory:
+        work = f", with {scratch / 2**30:.1f} GiB to work on," if scratch else ""
         raise MemoryError(
-            f"an array of shape {shape} and dtype {dtype} needs {asked / 2**30:.1f} GiB, "
+            f"an array of shape {shape} and dtype {dtype}{work} needs {asked / 2**30:.1f} GiB, "
             f"but this machine has {memory / 2**30:.1f} GiB; work in smaller batches"
         )
 

@@ -2,6 +2,9 @@
 
 An image is a pure function of (spec, seed, index) and its size: the same bytes for any number of threads, in
 any batch and on any machine. `STREAM_VERSION` changes when that function does.
+
+A process may fork at any time, and both go on. But an array that a call in another thread used at that moment stays in
+use in the child: there, use a copy of it.
 """
 
 from __future__ import annotations
@@ -123,7 +126,8 @@ def render(
     threads = check_threads(threads)
     sides = _sides(spec, size)
     shape = (_count(n_or_indices), *_shape(spec, renderer, sides))
-    images = allocate(shape, pixel) if out is None else writable(out, shape, pixel)
+    scratch = renderer.scratch(sides) if shape[0] else 0
+    images = allocate(shape, pixel, scratch) if out is None else writable(out, shape, pixel)
     indices = _indices(n_or_indices)
     check_apart(images, indices=indices)
     scores = np.empty(len(indices), np.float32) if with_scores else None
@@ -156,11 +160,15 @@ def render_scores(
     Raises:
         TypeError: A dtype, a spec or a kind of index that is not served.
         ValueError: A number that is out of range.
+        MemoryError: More than the machine's memory.
     """
     renderer, seed, pixel = _renderer_of(spec), _seed(seed), _pixel_type(dtype)
     threads, sides = check_threads(threads), _sides(spec, size)
+    if (images := _count(n_or_indices)) > 0:
+        # Of all images one at a time is kept.
+        check_memory((1, *_shape(spec, renderer, sides)), pixel, renderer.scratch(sides))
     indices = _indices(n_or_indices)
-    scores = np.empty(len(indices), np.float32)
+    scores = allocate((images,), np.float32)
     renderer.scores(seed, indices, sides, pixel == np.float32, scores, threads)
     return scores
 
@@ -190,7 +198,8 @@ def ground_truth(
     renderer, seed, threads = _renderer_of(spec), _seed(seed), check_threads(threads)
     sides, images = _sides(spec, size), _count(n_or_indices)
     shapes = renderer.most_shapes(sides)
-    centers = allocate((images, shapes, 3), np.float64)
+    radii_and_colors = images * shapes * (8 + 3 * 4)
+    centers = allocate((images, shapes, 3), np.float64, radii_and_colors)
     truth = GroundTruth(
         count=np.zeros(images, np.int64),
         sigma=np.full(images, np.nan),

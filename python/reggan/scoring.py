@@ -20,7 +20,10 @@ Paper is white (1.0, 255, True) and ink is dark. Every function takes
 those that give one array take `out`, an array of the result's shape and dtype, C-contiguous, to write to and return;
 and they raise TypeError for arrays and dtypes that are not served, masked arrays among them, and for options of another
 kind; ValueError for shapes and options that are not served, for an `out` that shares memory with the images, and for
-NaN in an image, naming the first such image; MemoryError for results larger than the memory.
+NaN in an image, naming the first such image; MemoryError where the result or the working memory cannot be had.
+
+A process may fork at any time, and both go on. But an array that a call in another thread used at that moment stays in
+use in the child: there, use a copy of it.
 """
 
 from __future__ import annotations

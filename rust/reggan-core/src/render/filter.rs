@@ -11,6 +11,7 @@ use super::lines::{Lines, Target};
 use super::units_of;
 use crate::Error;
 use crate::batch::{MAX_SIDE, check_length, check_sides};
+use crate::memory::TryGrow;
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::simd::{Kernel, Level, Simd};
 
@@ -73,7 +74,7 @@ impl Work<'_> {
         check_length("blurred", blurred.len(), images.len())?;
         let blurred = ArrayViewMut3::from_shape((sigmas.len(), height, width), blurred);
         let mut blurred = blurred.map_err(|error| Error::invalid(error.to_string()))?;
-        let mut parts = Vec::with_capacity(sigmas.len());
+        let mut parts = Vec::new();
         for ((image, &sigma), blurred) in
             images.chunks_exact(per_image).zip(sigmas).zip(blurred.outer_iter_mut())
         {
@@ -87,7 +88,15 @@ impl Work<'_> {
                     let columns = left..width.min(left + columns);
                     let (blurred, others) = these.split_at(Axis(1), columns.len());
                     these = others;
-                    parts.push(Part { image, height, width, sigma, rows: rows.clone(), columns, blurred });
+                    parts.try_push(Part {
+                        image,
+                        height,
+                        width,
+                        sigma,
+                        rows: rows.clone(),
+                        columns,
+                        blurred,
+                    })?;
                 }
             }
         }
@@ -138,7 +147,7 @@ impl<T: Value> Kernel for Task<'_, '_, '_, T> {
         let Self { part, border: (border, outside), scratch, watch } = self;
         let Scratch { gaussian, gray, lines, row } = scratch;
         let &mut Part { image, height, width, sigma, ref rows, ref columns, ref mut blurred } = part;
-        gaussian.set(sigma, height.max(width));
+        gaussian.set(sigma, height.max(width))?;
         for scale in SCALES {
             let border = (border, outside * T::WHITE * scale);
             let mut target = Columns { pixels: blurred.view_mut(), finite: true };

@@ -4,6 +4,9 @@
 use std::f64::consts::TAU;
 use std::ops::Range;
 
+use crate::Error;
+use crate::memory::TryGrow;
+
 /// Where the Gaussian is cut off, in standard deviations.
 const TRUNCATE: f64 = 4.0;
 /// Up to this radius the weights are summed one by one; beyond it the cosine series is the faster.
@@ -39,39 +42,41 @@ pub(super) struct Gaussian {
 
 impl Gaussian {
     /// Sets the Gaussian for images whose longest side is `longest`.
-    pub(super) fn set(&mut self, sigma: f64, longest: usize) {
+    pub(super) fn set(&mut self, sigma: f64, longest: usize) -> Result<(), Error> {
         let radius = radius(sigma);
         let samples = if is_wider(radius, longest) { radius.min(MOST_SAMPLES) } else { radius };
         if self.sigma == sigma && self.exact.len() == samples + 1 {
-            return;
+            return Ok(());
         }
-        self.set_samples(sigma, samples, radius);
+        self.set_samples(sigma, samples, radius)?;
         self.weights.clear();
         self.tables.clear();
         self.series = None;
         if is_series(sigma) {
             self.series = Some(Series::of(&self.exact, radius));
         } else {
-            self.weights.extend(self.exact.iter().map(|&weight| weight as f32));
-            self.set_tables();
+            self.weights.try_extend(self.exact.iter().map(|&weight| weight as f32))?;
+            self.set_tables()?;
         }
+        Ok(())
     }
 
     /// Sets nothing but what [`Gaussian::exact`] gives.
-    pub(super) fn set_exact(&mut self, sigma: f64) {
-        self.set_samples(sigma, radius(sigma), radius(sigma));
+    pub(super) fn set_exact(&mut self, sigma: f64) -> Result<(), Error> {
+        self.set_samples(sigma, radius(sigma), radius(sigma))
     }
 
     /// Sets as many weights as there are samples, of a Gaussian that is as much narrower.
-    fn set_samples(&mut self, sigma: f64, samples: usize, radius: usize) {
+    fn set_samples(&mut self, sigma: f64, samples: usize, radius: usize) -> Result<(), Error> {
         self.sigma = sigma;
         let sigma = sigma * (window(samples) / window(radius));
         self.exact.clear();
-        self.exact.push(1.0);
+        self.exact.try_push(1.0)?;
         let factor = -0.5 / (sigma * sigma);
-        self.exact.extend((1..=samples).map(|offset| libm::exp(factor * (offset * offset) as f64)));
+        self.exact.try_extend((1..samples + 1).map(|offset| libm::exp(factor * (offset * offset) as f64)))?;
         let sum = 1.0 + 2.0 * self.exact[1..].iter().rev().sum::<f64>();
         self.exact.iter_mut().for_each(|weight| *weight /= sum);
+        Ok(())
     }
 
     pub(super) fn radius(&self) -> usize {
@@ -104,16 +109,17 @@ impl Gaussian {
         &self.tables
     }
 
-    fn set_tables(&mut self) {
+    fn set_tables(&mut self) -> Result<(), Error> {
         let radius = self.radius();
         for first in (0..=2 * radius).step_by(4) {
             let weights: [f64; 4] = std::array::from_fn(|bit| {
                 self.exact.get(radius.abs_diff(first + bit)).copied().unwrap_or_default()
             });
-            self.tables.push(std::array::from_fn(|bits| {
+            self.tables.try_push(std::array::from_fn(|bits| {
                 (0..4).filter(|bit| bits >> bit & 1 == 1).map(|bit| weights[bit]).sum::<f64>() as f32
-            }));
+            }))?;
         }
+        Ok(())
     }
 }
 
@@ -221,7 +227,7 @@ mod tests {
     fn weights_and_tables_are_those_of_a_gaussian() {
         let mut gaussian = Gaussian::default();
         for sigma in [0.0, 0.1, 0.3, 1.3, 2.5, 16.0] {
-            gaussian.set(sigma, 64);
+            gaussian.set(sigma, 64).unwrap();
             let radius = (4.0 * sigma + 0.5_f64).floor() as usize;
             assert_eq!(gaussian.weights.len(), radius + 1);
             let sum: f64 = (0..=2 * radius).map(|place| weight(sigma, radius.abs_diff(place))).sum();
@@ -242,8 +248,8 @@ mod tests {
     /// How much the weights of a series differ from a Gaussian's in all.
     fn error(sigma: f64, longest: usize) -> f64 {
         let (mut gaussian, mut exact) = (Gaussian::default(), Gaussian::default());
-        gaussian.set(sigma, longest);
-        exact.set_exact(sigma);
+        gaussian.set(sigma, longest).unwrap();
+        exact.set_exact(sigma).unwrap();
         let series = gaussian.series.as_ref().expect("a radius that is too large for weights");
         assert_eq!(series.radius, exact.radius());
         let error = |n: usize| {
@@ -275,7 +281,7 @@ mod tests {
             (1000.0, 1000, 4000),
             (32_768.0, 1000, MOST_SAMPLES),
         ] {
-            gaussian.set(sigma, longest);
+            gaussian.set(sigma, longest).unwrap();
             assert_eq!(gaussian.exact.len(), samples + 1, "sigma {sigma}, side {longest}");
         }
     }
@@ -283,7 +289,7 @@ mod tests {
     #[test]
     fn copies_are_summed_as_a_series_has_it() {
         let mut gaussian = Gaussian::default();
-        gaussian.set(40.0, 1);
+        gaussian.set(40.0, 1).unwrap();
         let series = gaussian.series.as_ref().expect("a radius that is too large for weights");
         let radius = series.radius as isize;
         for period in [1, 2, 3, 31, 39, 64] {

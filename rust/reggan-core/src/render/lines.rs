@@ -4,6 +4,7 @@ use super::border::Border;
 use super::gaussian::{Gaussian, Series, TERMS, Weights};
 use super::resize;
 use crate::Error;
+use crate::memory::TryGrow;
 use crate::parallel::Watch;
 use crate::simd::{Kernel, Simd};
 
@@ -71,25 +72,25 @@ impl Lines {
             Weights::None => 0,
             Weights::Each(weights) => weights.len() - 1,
             Weights::Series(series) => {
-                self.set_starts(series, border);
+                self.set_starts(series, border)?;
                 0
             }
         };
         self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS, watch)
     }
 
-    fn set_starts(&mut self, series: &Series, border: Border) {
+    fn set_starts(&mut self, series: &Series, border: Border) -> Result<(), Error> {
         if !series.starts_at_line(self.height) {
-            return;
+            return Ok(());
         }
-        self.starts.extend((0..self.height).map(|y| {
+        self.starts.try_extend((0..self.height).map(|y| {
             let (period, mirrored) = border.copies(y, self.height);
             [-1, -2].map(|centre| {
                 let own = series.terms_at(y as isize - centre, period);
                 let mirror = mirrored.map(|y| series.terms_at(y - centre, period)).unwrap_or_default();
                 std::array::from_fn(|term| own[term] + mirror[term])
             })
-        }));
+        }))
     }
 
     /// Room for so many rows, which is not given back.
@@ -172,7 +173,7 @@ impl Lines {
     ) -> Result<(), Error> {
         let Self { floats, filtered, height, width, stride, .. } = self;
         let (height, width, stride) = (*height, *width, *stride);
-        filtered.resize(ROWS_AT_ONCE * stride, 0.0);
+        filtered.try_resize(ROWS_AT_ONCE * stride, 0.0)?;
         for top in (0..height).step_by(ROWS_AT_ONCE) {
             let rows = top..height.min(top + ROWS_AT_ONCE);
             let floats = &floats[top * stride..];

@@ -22,6 +22,7 @@ use crate::Error;
 use crate::batch::{check_length, check_sides};
 use crate::components::{Connectivity, Scratch as VolumeScratch, TallyScratch};
 use crate::foreground::Foreground;
+use crate::memory::{TryGrow, try_filled};
 use crate::packing::{Packing, Threshold};
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::score::ratio;
@@ -84,6 +85,11 @@ impl Renderer {
     pub fn most_shapes(&self, size: Size) -> usize {
         with_painter!(self, painter => painter.most_shapes(size))
     }
+
+    /// Bytes of working memory that a thread needs at least to draw an image of this size.
+    pub fn scratch(&self, size: Size) -> usize {
+        with_painter!(self, painter => painter.scratch(size))
+    }
 }
 
 /// Where images are written, one after the other without gaps, each plane after plane.
@@ -135,28 +141,18 @@ pub struct Shape {
 
 const BLACK: [f32; 3] = [0.0; 3];
 
-/// Writes what the images `indices` of a seed are drawn from.
+/// Gives what the images `indices` of a seed are drawn from to `write`, block after block, with the position of the
+/// first scene of the block.
 pub fn scenes(
     renderer: &Renderer,
     seed: u64,
     indices: &[u64],
     size: Size,
-    scenes: &mut [Scene],
     runner: &Runner<'_>,
+    write: impl FnMut(usize, &[Scene]),
 ) -> Result<(), Error> {
-    check_sides(size.depth, size.height, size.width)?;
-    check_length("scenes", scenes.len(), indices.len())?;
-    with_painter!(renderer, painter => {
-        painter.check(size)?;
-        let tasks = indices.chunks(SCENES_PER_TASK).zip(scenes.chunks_mut(SCENES_PER_TASK));
-        runner.run(tasks, || (), |(), (indices, scenes), watch| {
-            for (&index, scene) in indices.iter().zip(scenes) {
-                painter.scene(Image { seed, index, size }, scene, watch)?;
-                watch.worked(UNITS_PER_IMAGE)?;
-            }
-            Ok(())
-        })
-    })
+    let order = Order { seed, indices, size, runner };
+    with_painter!(renderer, painter => order.scenes(painter, write))
 }
 
 /// One image of a seed.
@@ -185,6 +181,9 @@ pub(crate) trait Paint: Sync {
     /// The most shapes that a scene of this size has.
     fn most_shapes(&self, size: Size) -> usize;
 
+    /// Bytes of [`Paint::Scratch`] that grow with the pixels of an image, at least.
+    fn scratch(&self, size: Size) -> usize;
+
     /// What an image is drawn from.
     fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error>;
 
@@ -207,13 +206,13 @@ fn flat(size: Size) -> Result<(), Error> {
     Err(Error::invalid(format!("the depth is {}, but images have the depth 1", size.depth)))
 }
 
-/// Makes a vector as long as [`Vec::resize`] does, piece by piece: memory that is new is slow.
+/// Makes a vector as long as [`TryGrow::try_resize`] does, piece by piece: memory that is new is slow.
 #[inline(always)]
 fn resize<T: Copy>(values: &mut Vec<T>, len: usize, value: T, watch: &mut Watch<'_>) -> Result<(), Error> {
-    values.reserve(len.saturating_sub(values.len()));
+    values.try_reserve_room(len.saturating_sub(values.len()))?;
     while values.len() < len {
         let piece = PIECE.min(len - values.len());
-        values.resize(values.len() + piece, value);
+        values.try_resize(values.len() + piece, value)?;
         watch.worked(piece)?;
     }
     values.truncate(len);
@@ -241,6 +240,8 @@ const UNITS_PER_PIXEL: usize = 8;
 /// The cost of an image beyond its pixels.
 const UNITS_PER_IMAGE: usize = 4096;
 const SCENES_PER_TASK: usize = 64;
+/// Scenes that are kept at once.
+const SCENES_PER_BLOCK: usize = 1 << 12;
 /// Elements of a long vector that are gone through between two looks at whether to stop.
 const PIECE: usize = 1 << 16;
 
@@ -294,16 +295,37 @@ impl Order<'_> {
         let per_task = images_per_task(units_of(per_image));
         let mut pixel_chunks = pixels.map(|pixels| pixels.chunks_mut(per_task * per_image));
         let mut score_chunks = scores.map(|scores| scores.chunks_mut(per_task));
-        let tasks: Vec<_> = indices
-            .chunks(per_task)
-            .map(|indices| {
-                let pixels = pixel_chunks.as_mut().and_then(Iterator::next);
-                (indices, pixels, score_chunks.as_mut().and_then(Iterator::next))
-            })
-            .collect();
-        runner.run(tasks.into_iter(), Canvas::default, |canvas, (indices, pixels, scores), watch| {
+        let tasks = indices.chunks(per_task).map(move |indices| {
+            let pixels = pixel_chunks.as_mut().and_then(Iterator::next);
+            (indices, pixels, score_chunks.as_mut().and_then(Iterator::next))
+        });
+        runner.run(tasks, Canvas::default, |canvas, (indices, pixels, scores), watch| {
             level.run(Task { painter, seed, indices, size, level, packing, pixels, scores, canvas, watch })
         })
+    }
+
+    fn scenes(&self, painter: &impl Paint, mut write: impl FnMut(usize, &[Scene])) -> Result<(), Error> {
+        let &Self { seed, indices, size, runner } = self;
+        check_sides(size.depth, size.height, size.width)?;
+        painter.check(size)?;
+        let mut scenes = try_filled(SCENES_PER_BLOCK.min(indices.len()), Scene::default())?;
+        for (block, indices) in indices.chunks(SCENES_PER_BLOCK).enumerate() {
+            if block > 0 {
+                runner.check()?;
+            }
+            let scenes = &mut scenes[..indices.len()];
+            let tasks = indices.chunks(SCENES_PER_TASK).zip(scenes.chunks_mut(SCENES_PER_TASK));
+            let make = |(): &mut (), (indices, scenes): (&[u64], &mut [Scene]), watch: &mut Watch<'_>| {
+                for (&index, scene) in indices.iter().zip(scenes) {
+                    painter.scene(Image { seed, index, size }, scene, watch)?;
+                    watch.worked(UNITS_PER_IMAGE)?;
+                }
+                Ok(())
+            };
+            runner.run(tasks, || (), make)?;
+            write(block * SCENES_PER_BLOCK, scenes);
+        }
+        Ok(())
     }
 }
 
@@ -364,14 +386,14 @@ impl<P: Paint, T: Gray> Kernel for Task<'_, '_, P, T> {
 /// Scores images that are in the cache.
 struct Scorer<T> {
     images: TallyScratch,
-    volumes: Option<VolumeScratch>,
+    volumes: VolumeScratch,
     /// The darkest plane of each pixel.
     gray: Vec<T>,
 }
 
 impl<T> Default for Scorer<T> {
     fn default() -> Self {
-        Self { images: TallyScratch::default(), volumes: None, gray: Vec::new() }
+        Self { images: TallyScratch::default(), volumes: VolumeScratch::default(), gray: Vec::new() }
     }
 }
 
@@ -389,12 +411,12 @@ impl<T: Gray> Scorer<T> {
         let Self { images, volumes, gray } = self;
         let Size { depth, height, width } = size;
         let tally = if depth > 1 {
-            let volume = volumes.get_or_insert_with(|| VolumeScratch::new(depth, height, width));
-            for (row, words) in image.chunks_exact(width).zip(volume.bits.rows_mut()) {
+            volumes.bits.resize(depth, height, width)?;
+            for (row, words) in image.chunks_exact(width).zip(volumes.bits.rows_mut()) {
                 packing.pack(simd, row, width, |position, bits| words[position] = bits);
                 watch.worked(width)?;
             }
-            volume.tally(Connectivity::Six, watch)?
+            volumes.tally(Connectivity::Six, watch)?
         } else if image.len() > size.pixels() {
             let (first, others) = image.split_at(size.pixels());
             resize(gray, first.len(), T::default(), watch)?;

@@ -20,6 +20,7 @@ use std::f64::consts::TAU;
 use super::blur::{Gray, whole};
 use super::gaussian::Gaussian;
 use super::{BLACK, Image, PIECE, Paint, Scene, Shape, Size, check_counts, check_range, resize};
+use crate::memory::{TryGrow, try_collect};
 use crate::parallel::Watch;
 use crate::rng::normal;
 use crate::simd::Simd;
@@ -81,8 +82,8 @@ impl Polygons {
         check("distance", distance, boxes)?;
         check("margin", margin, boxes / 2.0)?;
         let mut gaussian = Gaussian::default();
-        gaussian.set_exact(smoothing);
-        let weights: Vec<_> = gaussian.exact().iter().map(|&weight| weight as f32).collect();
+        gaussian.set_exact(smoothing)?;
+        let weights = try_collect(gaussian.exact().iter().map(|&weight| weight as f32))?;
         let (vertices, radius) = (vertices as usize, weights.len() - 1);
         let places = vertices.next_multiple_of(LANES) + 2 * radius;
         let corner = |place: usize| (place + vertices * radius - radius) % vertices;
@@ -95,8 +96,8 @@ impl Polygons {
             boxes,
             color,
             vertices,
-            cosines: angles.clone().map(|angle| libm::cos(angle) as f32).collect(),
-            sines: angles.map(|angle| libm::sin(angle) as f32).collect(),
+            cosines: try_collect(angles.clone().map(|angle| libm::cos(angle) as f32))?,
+            sines: try_collect(angles.map(|angle| libm::sin(angle) as f32))?,
             weights,
         })
     }
@@ -133,7 +134,7 @@ impl Polygons {
             let color = COLORS[stream.integer((0, 6)) as usize];
             let [y, x] = centre;
             let color = if self.color { color } else { BLACK };
-            blobs.push(Shape { centre: [0.5, y, x], radius: side / 2.0, color });
+            blobs.try_push(Shape { centre: [0.5, y, x], radius: side / 2.0, color })?;
         }
         Ok(())
     }
@@ -166,6 +167,10 @@ impl Paint for Polygons {
         self.count.1 as usize
     }
 
+    fn scratch(&self, size: Size) -> usize {
+        size.pixels().saturating_mul(self.planes() * size_of::<f32>())
+    }
+
     fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error> {
         scene.sigma = f64::NAN;
         self.place(image, &mut scene.shapes, watch)
@@ -184,17 +189,17 @@ impl Paint for Polygons {
         self.place(image, blobs, watch)?;
         ink.clear();
         resize(ink, pixels.len(), 0.0, watch)?;
-        words.resize(self.vertices, 0);
+        words.try_resize(self.vertices, 0)?;
         for (object, blob) in (1..).zip(&*blobs) {
             Stream::words(image.seed, image.index, object, words);
-            self.draw_distances(words, distances);
-            self.smooth(distances, &self.cosines, rough, x);
-            self.smooth(distances, &self.sines, rough, y);
+            self.draw_distances(words, distances)?;
+            self.smooth(distances, &self.cosines, rough, x)?;
+            self.smooth(distances, &self.sines, rough, y)?;
             area.begin(blob, watch)?;
             stretch(x, blob.centre[2] - area.left, blob.radius);
             stretch(y, blob.centre[1] - area.top, blob.radius);
-            self.close(x);
-            self.close(y);
+            self.close(x)?;
+            self.close(y)?;
             area.add_outline(x, y, watch)?;
             area.blend(blob, image.size, &mut ink[..], watch)?;
         }
@@ -211,9 +216,9 @@ impl Paint for Polygons {
 impl Polygons {
     /// The distances of the corners, with those that come again before and after them.
     #[inline(always)]
-    fn draw_distances(&self, words: &[u32], distances: &mut Vec<f32>) {
+    fn draw_distances(&self, words: &[u32], distances: &mut Vec<f32>) -> Result<(), Error> {
         let radius = self.weights.len() - 1;
-        distances.resize(self.cosines.len(), 0.0);
+        distances.try_resize(self.cosines.len(), 0.0)?;
         let own = &mut distances[radius..][..words.len()];
         for (distance, &word) in own.iter_mut().zip(words) {
             *distance = 1.0 + self.irregularity * normal(word);
@@ -225,17 +230,24 @@ impl Polygons {
         for place in radius + self.vertices..distances.len() {
             distances[place] = distances[place - self.vertices];
         }
+        Ok(())
     }
 
     /// One coordinate of the corners, smoothed, and some that come again after them.
     #[inline(always)]
-    fn smooth(&self, distances: &[f32], directions: &[f32], rough: &mut Vec<f32>, smooth: &mut Vec<f32>) {
+    fn smooth(
+        &self,
+        distances: &[f32],
+        directions: &[f32],
+        rough: &mut Vec<f32>,
+        smooth: &mut Vec<f32>,
+    ) -> Result<(), Error> {
         let radius = self.weights.len() - 1;
-        rough.resize(distances.len(), 0.0);
+        rough.try_resize(distances.len(), 0.0)?;
         for (rough, (&distance, &direction)) in rough.iter_mut().zip(distances.iter().zip(directions)) {
             *rough = distance * direction;
         }
-        smooth.resize(distances.len() - 2 * radius, 0.0);
+        smooth.try_resize(distances.len() - 2 * radius, 0.0)?;
         for (start, smooth) in (0..).step_by(LANES).zip(smooth.as_chunks_mut::<LANES>().0) {
             let window = &rough[start..][..LANES + 2 * radius];
             let mut sums = [0.0; LANES];
@@ -256,14 +268,15 @@ impl Polygons {
             }
             *smooth = sums;
         }
+        Ok(())
     }
 
     /// The last corners are the first one: the outline is closed, and edges between them have no length.
     #[inline(always)]
-    fn close(&self, places: &mut Vec<f32>) {
+    fn close(&self, places: &mut Vec<f32>) -> Result<(), Error> {
         let first = places[0];
         places.truncate(self.vertices);
-        places.resize(self.vertices.next_multiple_of(2 * LANES) + 1, first);
+        places.try_resize(self.vertices.next_multiple_of(2 * LANES) + 1, first)
     }
 }
 
