@@ -153,7 +153,7 @@ fn measure(
 /// Bounding box and centroid of the largest component.
 fn locate_largest(scratch: &mut Scratch, watch: &mut Watch<'_>) -> Result<([u32; 6], [f64; 3]), Error> {
     let Scratch { bits, components } = scratch;
-    let components = components.number();
+    let components = components.number(watch)?;
     let Some(largest) = largest_number(components.areas) else {
         return Ok(([0; 6], [f64::NAN; 3]));
     };
@@ -194,7 +194,7 @@ fn count_cavities(
     let Scratch { bits, components } = scratch;
     bits.invert();
     components.find(bits, connectivity.dual(), watch)?;
-    let components = components.number();
+    let components = components.number(watch)?;
     let mut open = try_filled(components.areas.len(), false)?;
     let (depth, height, width) = (bits.depth(), bits.height(), bits.width());
     for (row, runs) in components.rows().enumerate() {

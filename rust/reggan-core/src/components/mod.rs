@@ -123,9 +123,9 @@ impl Components {
     }
 
     /// Numbers the components from 1 in raster order of their first pixels.
-    fn number(&mut self) -> Numbered<'_> {
-        let (numbers, areas) = self.sets.number();
-        Numbered { runs: &self.runs, row_starts: &self.rows, numbers, areas }
+    fn number(&mut self, watch: &mut Watch<'_>) -> Result<Numbered<'_>, Error> {
+        let (numbers, areas) = self.sets.number(watch)?;
+        Ok(Numbered { runs: &self.runs, row_starts: &self.rows, numbers, areas })
     }
 }
 

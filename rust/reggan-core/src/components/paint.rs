@@ -91,7 +91,7 @@ fn paint<O: Copy + Default + Send, P>(
     let pixels = depth * height * width;
     for_each_image(images, options, out, pixels, runner, |scratch, out, watch| {
         scratch.find(options.connectivity, watch)?;
-        let components = scratch.components.number();
+        let components = scratch.components.number(watch)?;
         let prepared = prepare(components.areas)?;
         for (row, runs) in out.chunks_exact_mut(width).zip(components.rows()) {
             row.fill(O::default());

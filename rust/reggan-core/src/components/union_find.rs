@@ -3,6 +3,10 @@
 
 use crate::Error;
 use crate::memory::TryGrow;
+use crate::parallel::Watch;
+
+/// Runs that are numbered between two looks at whether to stop.
+const RUNS_PER_LOOK: usize = 1 << 16;
 
 /// Sets of runs, numbered from 0 in the order in which they are added.
 #[derive(Default)]
@@ -46,21 +50,25 @@ impl Sets {
     /// Numbers the sets from 1 in the order of their first runs. Returns the number of each run's set, and the areas
     /// of the sets by their numbers. Both are written over what they come from, as there may be as many runs as half
     /// the pixels: nothing can be joined until the sets are cleared.
-    pub(crate) fn number(&mut self) -> (&[u32], &[u32]) {
+    pub(crate) fn number(&mut self, watch: &mut Watch<'_>) -> Result<(&[u32], &[u32]), Error> {
         let mut count = 0;
-        for run in 0..self.parent.len() {
-            let parent = self.parent[run] as usize;
-            debug_assert!(parent <= run);
-            if parent == run {
-                self.area[count] = self.area[run];
-                count += 1;
-                self.parent[run] = count as u32;
-            } else {
-                // A parent comes before its children, so it has its number.
-                self.parent[run] = self.parent[parent];
+        for first in (0..self.parent.len()).step_by(RUNS_PER_LOOK) {
+            let end = self.parent.len().min(first + RUNS_PER_LOOK);
+            for run in first..end {
+                let parent = self.parent[run] as usize;
+                debug_assert!(parent <= run);
+                if parent == run {
+                    self.area[count] = self.area[run];
+                    count += 1;
+                    self.parent[run] = count as u32;
+                } else {
+                    // A parent comes before its children, so it has its number.
+                    self.parent[run] = self.parent[parent];
+                }
             }
+            watch.worked(end - first)?;
         }
-        (&self.parent, &self.area[..count])
+        Ok((&self.parent, &self.area[..count]))
     }
 }
 
@@ -90,4 +98,25 @@ pub(super) fn join(parent: &mut [u32], area: &mut [u32], a: u32, b: u32) -> bool
         parent[node as usize] = first;
     }
     differ
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbering_often_looks_whether_to_stop() {
+        let mut sets = Sets::default();
+        for _ in 0..1 << 20 {
+            sets.add(1).unwrap();
+        }
+        let mut looks = 0;
+        let mut look = || {
+            looks += 1;
+            false
+        };
+        let (numbers, areas) = sets.number(&mut Watch::new(&mut look)).unwrap();
+        assert!(numbers.iter().copied().eq(1..=1 << 20) && areas.iter().all(|&area| area == 1));
+        assert!(looks >= 4, "{looks} looks");
+    }
 }
