@@ -116,9 +116,9 @@ struct Grays<'a, T> {
 
 impl<T: FromInk> Target for Grays<'_, T> {
     #[inline(always)]
-    fn write(&mut self, y: usize, ink: &[f32]) {
+    fn write(&mut self, y: usize, x: usize, ink: &[f32]) {
         let row = &mut self.pixels[y * self.width..][self.columns.clone()];
-        for (pixel, &ink) in row.iter_mut().zip(ink) {
+        for (pixel, &ink) in row[x..].iter_mut().zip(ink) {
             *pixel = T::from_ink(ink);
         }
     }
@@ -129,8 +129,8 @@ struct Blurred<'a>(&'a mut [f32]);
 
 impl Target for Blurred<'_> {
     #[inline(always)]
-    fn write(&mut self, y: usize, values: &[f32]) {
-        self.0[y * LANES..][..LANES].copy_from_slice(&values[..LANES]);
+    fn write(&mut self, y: usize, x: usize, values: &[f32]) {
+        self.0[y * LANES..][x..LANES].copy_from_slice(&values[..LANES - x]);
     }
 }
 
@@ -446,8 +446,8 @@ struct Below<T> {
 
 impl<T: Target> Target for Below<T> {
     #[inline(always)]
-    fn write(&mut self, y: usize, values: &[f32]) {
-        self.target.write(self.above + y, values);
+    fn write(&mut self, y: usize, x: usize, values: &[f32]) {
+        self.target.write(self.above + y, x, values);
     }
 }
 

@@ -187,10 +187,10 @@ struct Columns<'a, T> {
 
 impl<T: Value> Target for Columns<'_, T> {
     #[inline(always)]
-    fn write(&mut self, y: usize, values: &[f32]) {
+    fn write(&mut self, y: usize, x: usize, values: &[f32]) {
         if let Some(row) = self.pixels.row_mut(y).into_slice() {
             let mut finite = true;
-            for (pixel, &value) in row.iter_mut().zip(values) {
+            for (pixel, &value) in row[x..].iter_mut().zip(values) {
                 *pixel = T::from_float(value);
                 finite &= pixel.is_finite();
             }

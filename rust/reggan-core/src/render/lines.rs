@@ -14,6 +14,8 @@ pub(super) const LANES: usize = 16;
 pub(super) const SPARE_ROWS: usize = 4;
 /// Rows that are filtered before they are given to the target.
 const ROWS_AT_ONCE: usize = 16;
+/// Columns that a series filters before they are given to the target.
+const COLUMNS_AT_ONCE: usize = 256;
 
 /// The body once for each constant below the limit: what it indexes stays in registers.
 macro_rules! unroll {
@@ -64,8 +66,7 @@ impl Lines {
     ) -> Result<(), Error> {
         self.height = height;
         self.width = width.next_multiple_of(LANES);
-        // Rows whose distance is a power of two would be in each other's way in the cache.
-        self.stride = ((self.width / LANES) | 1) * LANES;
+        self.stride = stride_of(self.width);
         self.starts.clear();
         // A series finds what is outside by itself.
         self.margin = match gaussian.weights() {
@@ -152,7 +153,7 @@ impl Lines {
         match gaussian.weights() {
             Weights::None => {
                 for y in 0..height {
-                    target.write(y, &self.floats[y * stride..][..stride]);
+                    target.write(y, 0, &self.floats[y * stride..][..stride]);
                     watch.worked(stride)?;
                 }
                 Ok(())
@@ -179,7 +180,7 @@ impl Lines {
             let floats = &floats[top * stride..];
             simd.vectorize(WeightedRows { floats, weights, rows: rows.len(), width, stride, sums: filtered });
             for (y, row) in rows.clone().zip(filtered.chunks_exact(stride)) {
-                target.write(y, row);
+                target.write(y, 0, row);
             }
             watch.worked(rows.len() * stride * (4 + weights.len()) / 8)?;
         }
@@ -195,17 +196,21 @@ impl Lines {
         watch: &mut Watch<'_>,
         mut target: impl Target,
     ) -> Result<(), Error> {
-        let (height, width, stride) = (self.height, self.width, self.stride);
+        let (height, width) = (self.height, self.width);
         // Sums are of differences from what is outside, where there is anything.
         let outside = if border == Border::Paper { f64::from(outside) } else { 0.0 };
-        resize(&mut self.filtered, height * stride, 0.0, watch)?;
-        for x in (0..width).step_by(LANES) {
-            self.slide_down_columns(series, (border, outside), x);
-            watch.worked(self.steps(series) * LANES * 4)?;
-        }
-        for (y, row) in self.filtered[..height * stride].chunks_exact(stride).enumerate() {
-            target.write(y, row);
-            watch.worked(stride)?;
+        for left in (0..width).step_by(COLUMNS_AT_ONCE) {
+            let columns = left..width.min(left + COLUMNS_AT_ONCE);
+            let stride = stride_of(columns.len());
+            resize(&mut self.filtered, height * stride, 0.0, watch)?;
+            for x in columns.clone().step_by(LANES) {
+                self.slide_down_columns(series, (border, outside), x, (x - left, stride));
+                watch.worked(self.steps(series) * LANES * 4)?;
+            }
+            for (y, row) in self.filtered.chunks_exact(stride).enumerate() {
+                target.write(y, left, &row[..columns.len()]);
+                watch.worked(columns.len())?;
+            }
         }
         Ok(())
     }
@@ -215,9 +220,15 @@ impl Lines {
         if self.starts.is_empty() { self.height + 4 * series.radius } else { 2 * self.height }
     }
 
-    /// [`LANES`] columns at once.
+    /// [`LANES`] columns at once, from column `x` on. They become those from `to` on of filtered rows.
     #[inline(always)]
-    fn slide_down_columns(&mut self, series: &Series, (border, outside): (Border, f64), x: usize) {
+    fn slide_down_columns(
+        &mut self,
+        series: &Series,
+        (border, outside): (Border, f64),
+        x: usize,
+        (to, filtered_stride): (usize, usize),
+    ) {
         let Self { floats, filtered, starts, height, stride, .. } = self;
         let (height, stride) = (*height, *stride);
         let radius = series.radius as isize;
@@ -267,7 +278,7 @@ impl Lines {
             }
             if let Ok(y) = usize::try_from(y + 1) {
                 let values: [f32; LANES] = std::array::from_fn(|lane| (total[lane] + outside) as f32);
-                filtered[y * stride + x..][..LANES].copy_from_slice(&values);
+                filtered[y * filtered_stride + to..][..LANES].copy_from_slice(&values);
             }
         }
     }
@@ -375,15 +386,20 @@ impl WeightedRows<'_> {
     }
 }
 
+/// From a row to the next: rows whose distance is a power of two would be in each other's way in the cache.
+fn stride_of(width: usize) -> usize {
+    ((width / LANES) | 1) * LANES
+}
+
 /// Where filtered lines go.
 pub(super) trait Target {
-    /// Takes row `y`, and more values than the row is wide.
-    fn write(&mut self, y: usize, values: &[f32]);
+    /// Takes the values of row `y` from column `x` on, which may be more than there are columns.
+    fn write(&mut self, y: usize, x: usize, values: &[f32]);
 }
 
 impl<T: Target> Target for &mut T {
     #[inline(always)]
-    fn write(&mut self, y: usize, values: &[f32]) {
-        T::write(self, y, values);
+    fn write(&mut self, y: usize, x: usize, values: &[f32]) {
+        T::write(self, y, x, values);
     }
 }
