@@ -30,14 +30,19 @@ impl Forest {
         let first = self.len;
         let len = first + count;
         if self.area.len() < len {
-            self.parent.try_resize(len.next_power_of_two(), 0)?;
-            self.area.try_resize(len.next_power_of_two(), 0)?;
+            self.grow(len.next_power_of_two())?;
         }
         self.len = len;
         for (node, parent) in (first..).zip(&mut self.parent[first..self.len]) {
             *parent = node as u32;
         }
         Ok(first)
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) -> Result<(), Error> {
+        self.parent.try_resize(len, 0)?;
+        self.area.try_resize(len, 0)
     }
 
     /// The areas from node `first` on.

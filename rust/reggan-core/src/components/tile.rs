@@ -273,17 +273,19 @@ impl Tile {
 
     #[inline(always)]
     fn reserve(&mut self, rows: usize) -> Result<(), Error> {
-        if self.contacts.len() < rows + 2 * SLACK {
-            let length = rows + 2 * SLACK;
-            for list in [&mut self.contacts, &mut self.starts_above, &mut self.starts, &mut self.uncounted] {
-                list.try_resize(length, 0)?;
-            }
-            self.changes.try_resize(length.div_ceil(64), 0)?;
-            self.segments_before.try_resize(length.div_ceil(64), 0)?;
-            self.sums.clear();
-            self.sums.try_push(try_filled(MAX_ROWS + 2 * SLACK, 0)?)?;
+        let length = rows + 2 * SLACK;
+        if self.contacts.len() < length { self.grow(length) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn grow(&mut self, length: usize) -> Result<(), Error> {
+        for list in [&mut self.contacts, &mut self.starts_above, &mut self.starts, &mut self.uncounted] {
+            list.try_resize(length, 0)?;
         }
-        Ok(())
+        self.changes.try_resize(length.div_ceil(64), 0)?;
+        self.segments_before.try_resize(length.div_ceil(64), 0)?;
+        self.sums.clear();
+        self.sums.try_push(try_filled(MAX_ROWS + 2 * SLACK, 0)?)
     }
 }
 
