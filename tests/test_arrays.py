@@ -15,6 +15,7 @@ import numpy as np
 import oracles
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import reggan
 
@@ -267,10 +268,18 @@ def test_out_may_be_a_tensor(function: Function) -> None:
             function(images, out=wrong)
 
 
-def test_out_that_needs_a_gradient_is_refused() -> None:
+def test_a_tensor_that_cannot_be_written_is_refused() -> None:
     images = torch.from_numpy(some_images())
-    with pytest.raises(ValueError, match="out"):
-        reggan.score(images, out=torch.zeros(len(images), requires_grad=True))
+    refused: list[tuple[type[Exception], str, torch.Tensor]] = [
+        (ValueError, r"out requires a gradient.*out\.detach\(\)", torch.zeros(12, requires_grad=True)),
+        (ValueError, "out is on meta", torch.zeros(12, device="meta")),
+        (ValueError, "out is a negative view", torch._neg_view(torch.zeros(12))),
+        (TypeError, "out has dtype torch.bfloat16.*float32", torch.zeros(12, dtype=torch.bfloat16)),
+        (TypeError, "out: .*sparse", torch.zeros(12).to_sparse()),
+    ]
+    for error, words, out in refused:
+        with pytest.raises(error, match=words):
+            reggan.score(images, out=out)
 
 
 def test_out_over_the_images_is_refused() -> None:
@@ -281,6 +290,14 @@ def test_out_over_the_images_is_refused() -> None:
     with pytest.raises(ValueError, match="out"):
         reggan.label(memory, out=memory.view(np.int32))
     np.testing.assert_array_equal(memory, before)
+
+
+def test_out_over_the_images_is_found_through_any_base() -> None:
+    buffer = bytearray(4 * 64)
+    images = np.frombuffer(buffer, np.float32).reshape(1, 8, 8)
+    for out in (np.frombuffer(buffer, np.int32), torch.frombuffer(buffer, dtype=torch.int32)):
+        with pytest.raises(ValueError, match="out shares memory with images; pass an array of its own"):
+            reggan.label(images, out=out.reshape(1, 8, 8))
 
 
 # Refusals
@@ -319,6 +336,73 @@ def test_a_tensor_without_data_is_refused(function: Function) -> None:
         function(torch.zeros((2, 3, 4), device="meta"))
 
 
+def emptied(kept: int) -> torch.Tensor:
+    """(2, 3, 4) zeros, of which the storage keeps so many bytes."""
+    tensor = torch.zeros(2, 3, 4)
+    tensor.untyped_storage().resize_(kept)
+    return tensor
+
+
+def fake() -> torch.Tensor:
+    with FakeTensorMode():
+        return torch.zeros(2, 3, 4)
+
+
+def nested(layout: torch.layout) -> torch.Tensor:
+    return torch.nested.nested_tensor([torch.zeros(3, 4), torch.zeros(2, 4)], layout=layout)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize(
+    ("tensor", "word"),
+    [
+        (partial(emptied, 0), "resized"),
+        (partial(emptied, 4 * 23), "resized"),
+        (fake, "FakeTensor"),
+        (partial(nested, torch.strided), "to_padded_tensor"),
+        (partial(nested, torch.jagged), "to_padded_tensor"),
+        (lambda: torch.zeros(2, 3, 4).to_sparse(), "dense"),
+        (lambda: torch._efficientzerotensor(2, 3, 4), "pass a dense tensor"),
+    ],
+)
+@each_function
+def test_a_tensor_whose_data_cannot_be_read_is_refused(
+    function: Function, tensor: Callable[[], torch.Tensor], word: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^images: .*{word}"):
+        function(tensor())
+
+
+@each_with_out
+def test_a_tensor_whose_data_cannot_be_written_is_refused(function: Function) -> None:
+    images = some_images()
+    out = torch.from_numpy(outputs(function, images)).clone()
+    out.untyped_storage().resize_(out.nbytes - 1)
+    with pytest.raises(TypeError, match=r"^out: .*resized"):
+        function(images, out=out)
+
+
+@pytest.mark.parametrize("transform", [torch.vmap, lambda f: torch.func.grad(lambda images: f(images).sum())])
+@each_function
+def test_a_tensor_inside_a_transform_is_refused(function: Function, transform: Any) -> None:
+    with pytest.raises(TypeError, match=r"images: .*torch\.vmap, torch\.func .*outside of such transforms"):
+        transform(function)(torch.zeros(2, 3, 4))
+
+
+@each_function
+def test_a_masked_array_is_refused(function: Function) -> None:
+    page = np.ones((8, 8))
+    with pytest.raises(TypeError, match=r"images: a masked array .*array\.filled\(value\)"):
+        function(np.ma.array(page, mask=page == 0))
+
+
+@each_with_out
+def test_a_masked_out_is_refused(function: Function) -> None:
+    images = some_images()
+    with pytest.raises(TypeError, match=r"out: a masked array"):
+        function(images, out=np.ma.array(outputs(function, images)))
+
+
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4, 5), (2, 2, 4, 4), (1, 1, 1, 4, 4)])
 @each_function
 def test_wrong_shapes_are_refused(function: Function, shape: tuple[int, ...]) -> None:
@@ -349,6 +433,9 @@ def test_sizes_outside_1_to_32768_are_refused(function: Function, shape: tuple[i
         ({"threshold": float("inf")}, "threshold"),
         ({"threshold": -float("inf")}, "threshold"),
         ({"threshold": 10**400}, "threshold"),
+        ({"threshold": 127}, "threshold is 127, .* from 0 to 1, .* by 255"),
+        ({"threshold": -0.1}, "threshold is -0.1, .* from 0 to 1"),
+        ({"threshold": np.nextafter(1, 2)}, "threshold is .* from 0 to 1"),
         ({"threads": 0}, "threads"),
         ({"threads": -1}, "threads"),
     ],
@@ -364,7 +451,18 @@ def test_options_out_of_range_are_refused(function: Function, options: dict[str,
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [({"threads": 1.5}, "threads"), ({"threads": "2"}, "threads"), ({"threshold": "0.5"}, "threshold")],
+    [
+        ({"threads": 1.5}, "threads"),
+        ({"threads": "2"}, "threads .* at least 1, or None"),
+        ({"threads": np.array([1, 2])}, "threads .* at least 1, or None"),
+        ({"threshold": "0.5"}, "threshold .* from 0 to 1"),
+        ({"threshold": np.array([0.2, 0.5])}, "threshold .* from 0 to 1"),
+        ({"foreground": None}, 'foreground .* "dark" or "light"'),
+        ({"foreground": np.array(["dark", "light"])}, 'foreground .* "dark" or "light"'),
+        ({"connectivity": "4"}, "connectivity .* 4 or 8"),
+        ({"connectivity": None}, "connectivity .* 4 or 8"),
+        ({"connectivity": np.array([4, 8])}, "connectivity .* 4 or 8"),
+    ],
 )
 @each_function
 def test_options_of_a_wrong_type_are_refused(function: Function, options: dict[str, Any], word: str) -> None:

@@ -93,6 +93,29 @@ def test_values_beyond_black_and_white() -> None:
     np.testing.assert_allclose(reggan.gaussian_blur(image, 2), expected(image, 2), rtol=0, atol=1e-2)
 
 
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("sigma", [0.0, 1.0, 15.0, 20.0, 300.0])
+def test_any_finite_value_is_served(sigma: float, border: Any) -> None:
+    largest = np.finfo(np.float32).max
+    for white in (np.ones((30, 40), np.bool_), noise((30, 40), np.uint8) < 128):
+        image = np.where(white, largest, -largest)
+        found = reggan.gaussian_blur(image, sigma, border=border, outside=0.0).astype(np.float64)
+        np.testing.assert_allclose(
+            found / largest, expected(image, sigma, border, 0.0) / float(largest), rtol=0, atol=4e-5
+        )
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (40, 30), (1, 500)], ids=str)
+@pytest.mark.parametrize("sigma", [41.0, 499.0, 501.0, 3000.0])
+def test_a_gaussian_wider_than_the_image(sigma: float, shape: tuple[int, int], border: Any) -> None:
+    image = noise(shape, np.float32)
+    for outside in (0.0, 1.0):
+        assert_blurred(image, sigma, border, outside)
+    found = reggan.gaussian_blur(np.full(shape, 0.25, np.float32), sigma, border=border, outside=0.25)
+    np.testing.assert_allclose(found, 0.25, rtol=1e-6)
+
+
 @pytest.mark.parametrize("border", ["reflect", "periodic"])
 @pytest.mark.parametrize("sigma", [10.0, 20.0])
 def test_nothing_is_outside_where_an_image_goes_on(border: Any, sigma: float) -> None:
@@ -135,6 +158,23 @@ def test_layouts_and_kinds_of_arrays() -> None:
         (TypeError, "float64", np.zeros((4, 4)), {"sigma": 1.0}),
         (TypeError, "images", [[1, 2]], {"sigma": 1.0}),
         (TypeError, "out", np.zeros((4, 4), np.uint8), {"sigma": 1.0, "out": np.zeros((4, 4), np.float32)}),
+        (TypeError, "images: a masked", np.ma.zeros((4, 4), np.uint8), {"sigma": 1.0}),
+        (TypeError, "sigma: a masked", np.zeros((1, 4, 4), np.uint8), {"sigma": np.ma.array([1.0])}),
+        (TypeError, "sigma .* a number", np.zeros((4, 4), np.uint8), {"sigma": "1"}),
+        (TypeError, "sigma .* a number", np.zeros((1, 4, 4), np.uint8), {"sigma": ["1"]}),
+        (TypeError, "sigma .* a number", np.zeros((4, 4), np.uint8), {"sigma": None}),
+        (TypeError, "sigma .* a number", np.zeros((2, 4, 4), np.uint8), {"sigma": [[1.0], [1.0, 2.0]]}),
+        (TypeError, "sigma: .* meta", np.zeros((4, 4), np.uint8), {"sigma": torch.ones((), device="meta")}),
+        (TypeError, "outside .* from -1e.30", np.zeros((4, 4), np.uint8), {"sigma": 1.0, "outside": "1"}),
+        (TypeError, "outside .* from -1e.30", np.zeros((4, 4), np.uint8), {"sigma": 1.0, "outside": None}),
+        (TypeError, "outside .* from -1e.30", np.zeros((4, 4), np.uint8), {"sigma": 1.0, "outside": 1j}),
+        (TypeError, "border .*paper.*periodic", np.zeros((4, 4), np.uint8), {"sigma": 1.0, "border": None}),
+        (
+            TypeError,
+            "border .*paper.*periodic",
+            np.zeros((4, 4), np.uint8),
+            {"sigma": 1.0, "border": np.array(BORDERS)},
+        ),
     ],
 )
 def test_what_is_refused(error: type[Exception], word: str, images: Any, options: Any) -> None:
@@ -144,5 +184,17 @@ def test_what_is_refused(error: type[Exception], word: str, images: Any, options
 
 def test_out_must_be_other_memory() -> None:
     images = noise((3, 8, 8), np.uint8)
-    with pytest.raises(ValueError, match="memory"):
+    with pytest.raises(ValueError, match="out shares memory with images"):
         reggan.gaussian_blur(images, 1.0, out=images)
+    buffer = bytearray(8 * 64)
+    one = np.frombuffer(buffer, np.uint8)
+    for sigma in (np.frombuffer(buffer, np.float64)[:8], one.view(np.float64)[:8]):
+        with pytest.raises(ValueError, match="out shares memory with sigma"):
+            reggan.gaussian_blur(noise((8, 8, 8), np.uint8), sigma, out=one.reshape(8, 8, 8))
+
+
+def test_sigma_may_be_a_tensor_or_integers() -> None:
+    images = noise((2, 20, 30), np.float32)
+    found = reggan.gaussian_blur(images, [1.0, 2.0])
+    for sigma in (torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([1, 2]), np.array([1, 2], np.uint8)):
+        np.testing.assert_array_equal(reggan.gaussian_blur(images, sigma), found)

@@ -325,6 +325,15 @@ def test_a_wrong_out_is_refused_and_left_alone() -> None:
         assert (np.array(out) == 7).all()
 
 
+def test_out_over_the_indices_is_refused_and_left_alone() -> None:
+    buffer = bytearray(8 * 64)
+    one = np.frombuffer(buffer, np.uint8)
+    for indices in (np.frombuffer(buffer, np.uint64)[:8], one.view(np.uint64)[:8]):
+        with pytest.raises(ValueError, match="out shares memory with indices; pass an array of its own"):
+            reggan.render(Circles(), indices, size=8, out=one.reshape(8, 8, 8))
+    assert not any(buffer)
+
+
 # Refusals
 
 
@@ -427,18 +436,25 @@ def test_arguments_out_of_range_are_refused(options: dict[str, Any], word: str) 
         ({"n_or_indices": np.zeros((2, 2), np.int64)}, "ind"),
         ({"n_or_indices": np.array([0.0, 1.0])}, "ind"),
         ({"n_or_indices": np.array([True, False])}, "ind"),
+        ({"n_or_indices": np.ma.array([1, 2])}, "indices: a masked array"),
         ({"seed": 1.5}, "seed"),
         ({"seed": None}, "seed"),
+        ({"seed": "1"}, r"seed .* from 0 to 2\*\*64 - 1"),
         ({"size": 8.0}, "size"),
         ({"size": "8"}, "size"),
         ({"size": (5, 6, 7)}, "size"),
         ({"size": (5.0, 6.0)}, "size"),
+        ({"size": "64"}, r"size is '64', .*\(height, width\)"),
+        ({"dtype": "grey"}, "'grey', but must be uint8 or float32"),
+        ({"dtype": None}, "None, but must be uint8 or float32"),
+        ({"dtype": torch.uint8}, "torch.uint8, but must be uint8 or float32"),
         ({"dtype": np.float64}, "float64"),
         ({"dtype": np.int32}, "int32"),
         ({"dtype": np.float16}, "float16"),
         ({"dtype": np.bool_}, "bool"),
         ({"dtype": ">f4"}, "dtype"),
         ({"threads": 1.5}, "threads"),
+        ({"threads": "2"}, "threads .* at least 1, or None"),
     ],
 )
 def test_arguments_of_a_wrong_type_are_refused(options: dict[str, Any], word: str) -> None:

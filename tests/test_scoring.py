@@ -440,9 +440,9 @@ def some_grays(dtype: Any, threshold: float | None) -> oracles.Array:
     return np.concatenate([*near, -np.concatenate(near), np.array([0.0, -0.0], dtype)])
 
 
-THRESHOLDS = [None, 0.0, 1.0, 0.5, 0.1, 0.2, 0.3, 1 / 3, 0.7, 0.9, -0.0, -0.5, 1.5, 1e-9, 1 - 1e-9, 5e-324]
+THRESHOLDS = [None, 0.0, 1.0, 0.5, 0.1, 0.2, 0.3, 1 / 3, 0.7, 0.9, -0.0, 1e-9, 1 - 1e-9, 5e-324]
 THRESHOLDS += [k / 255 for k in (1, 51, 77, 127, 128, 204, 254)] + [1 - k / 255 for k in (1, 77, 127, 254)]
-THRESHOLDS += [np.nextafter(0.5, 0), np.nextafter(0.5, 1), 1e300, -1e300, 7e4, -7e4, 3.5e38, -3.5e38]
+THRESHOLDS += [np.nextafter(0.5, 0), np.nextafter(0.5, 1)]
 
 
 @pytest.mark.parametrize("foreground", ["dark", "light"])
@@ -456,7 +456,7 @@ def test_threshold_at_exact_boundaries(dtype: Any, foreground: str) -> None:
 
 
 @given(
-    threshold=st.floats(allow_nan=False, allow_infinity=False) | st.floats(-0.5, 1.5),
+    threshold=st.floats(0, 1),
     foreground=st.sampled_from(["dark", "light"]),
     dtype=st.sampled_from([np.uint8, np.float16, np.float32, np.float64, np.bool_]),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from math import prod
@@ -51,12 +52,12 @@ class PackedImages(Generic[Array]):
         object.__setattr__(self, "width", width)
         if not (isinstance(self.bits, np.ndarray) or _is_tensor(self.bits)):
             raise TypeError(f"bits are a {type(self.bits).__name__}; they must be a NumPy array or a torch tensor")
+        check_unmasked("bits", self.bits)
         if str(self.bits.dtype).removeprefix("torch.") != "uint8":
             raise TypeError(f"bits have dtype {self.bits.dtype}, but must be uint8, as np.packbits makes them")
         if not 1 <= width <= MAX_SIDE:
             raise ValueError(f"width is {width}, but must be from 1 to {MAX_SIDE}")
-        if self.bitorder not in ("big", "little"):
-            raise ValueError(f'bitorder is {self.bitorder!r}, but must be "big" or "little"')
+        choice("bitorder", self.bitorder, ("big", "little"))
         shape, wanted = tuple(self.bits.shape), -(-width // 8)
         if not shape or shape[-1] != wanted:
             raise ValueError(f"bits have the shape {shape}, but rows of {width} pixels have {wanted} bytes")
@@ -124,8 +125,7 @@ class Batch:
         if out is None:
             return allocate(shape, dtype)
         array = writable(out, shape, np.dtype(dtype))
-        if np.may_share_memory(array, self.images[0] if isinstance(self.images, tuple) else self.images):
-            raise ValueError("out shares memory with the images; pass an array of its own")
+        check_apart(array, images=self.images[0] if isinstance(self.images, tuple) else self.images)
         return array
 
     def finish(self, result: NDArray[Any], out: object = None) -> Any:
@@ -137,6 +137,7 @@ class Batch:
 
 def on_host(given: object) -> tuple[NDArray[Any], Callable[[NDArray[Any]], Any] | None]:
     """An array or a tensor as a NumPy array, and the way back to what the caller works with, if that is another."""
+    check_unmasked("images", given)
     if isinstance(given, np.ndarray):
         return np.asarray(given), None
     if _is_tensor(given):
@@ -167,16 +168,65 @@ def _wrong_shape(shape: tuple[int, ...], spatial: bool) -> str:
     return text
 
 
-def integer(name: str, given: Any) -> int:
+def check_unmasked(name: str, given: object) -> None:
+    """Raise a TypeError for a masked array, as kernels see what is under the mask."""
+    if isinstance(given, np.ma.MaskedArray):
+        raise TypeError(f"{name}: a masked array is not served, as its mask would be lost; pass array.filled(value)")
+
+
+def check_apart(out: NDArray[Any], **others: NDArray[Any]) -> None:
+    """Raise a ValueError if `out`, which is written, has memory of what is read, given by its name."""
+    for name, other in others.items():
+        if np.may_share_memory(out, other):
+            raise ValueError(f"out shares memory with {name}; pass an array of its own")
+
+
+def choice(name: str, given: object, allowed: Sequence[str]) -> None:
+    """Raise a TypeError or a ValueError unless `given` is one of some words."""
+    if not (isinstance(given, str) and given in allowed):
+        *others, last = (f'"{word}"' for word in allowed)
+        error = ValueError if isinstance(given, str) else TypeError
+        raise error(f"{name} is {given!r}, but must be {', '.join(others)} or {last}")
+
+
+def floats(name: str, given: Any) -> NDArray[np.float64]:
+    """A number, or numbers of any shape, as float64."""
+    check_unmasked(name, given)
+    if _is_tensor(given):
+        from reggan import _torch
+
+        given = _torch.to_host(_torch.with_data(name, given))
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} is {given!r}, but must be a number or an array of numbers")
+    return array.astype(np.float64, copy=False)
+
+
+def number(name: str, given: Any, low: float, high: float, hint: str = "") -> float:
+    """A real number of any kind, from `low` to `high`."""
+    allowed = f"must be a number from {low:g} to {high:g}{hint}"
+    if type(given) is not float and not isinstance(given, numbers.Real):
+        raise TypeError(f"{name} is {given!r}, but {allowed}")
+    value: Any = given
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value}, but {allowed}")
+    return float(value)
+
+
+def integer(name: str, given: Any, allowed: str = "an integer") -> int:
     """An integer of any kind as an int."""
     try:
         return operator.index(given)
     except TypeError:
-        raise TypeError(f"{name} is {given!r}, but must be an integer") from None
+        raise TypeError(f"{name} is {given!r}, but must be {allowed}") from None
 
 
 def whole_numbers(positions: Any) -> NDArray[np.int64]:
     """Positions (N,) of any integer dtype; no positions may be of any."""
+    check_unmasked("positions", positions)
     given = np.asarray(positions)
     if given.size and given.dtype.kind not in "iu":
         raise TypeError(f"positions are of dtype {given.dtype}, but must be integers")
@@ -199,34 +249,38 @@ def check_threads(threads: int | None) -> int | None:
     """The number of threads for the kernels; None is all cores."""
     if threads is None:
         return None
-    threads = integer("threads", threads)
+    allowed = "an integer, at least 1, or None for all cores"
+    threads = integer("threads", threads, allowed)
     if threads < 1:
-        raise ValueError(f"threads is {threads}, but must be at least 1, or None for all cores")
+        raise ValueError(f"threads is {threads}, but must be {allowed}")
     return min(threads, sys.maxsize)
 
 
-def allocate(shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any]) -> NDArray[Any]:
-    """An uninitialised array, or a MemoryError before any memory is touched if the machine cannot hold it."""
-    check_memory(shape, np.dtype(dtype))
+def allocate(shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any], scratch: int = 0) -> NDArray[Any]:
+    """An uninitialised array, or a MemoryError before any memory is touched if `check_memory` raises it."""
+    check_memory(shape, np.dtype(dtype), scratch)
     return np.empty(shape, dtype)
 
 
-def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raise a MemoryError if an array is larger than the machine's memory."""
-    asked, memory = prod(shape) * dtype.itemsize, machine_memory()
+def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any], scratch: int = 0) -> None:
+    """Raise a MemoryError if an array is larger than the machine's memory, with `scratch`: the bytes that making it
+    needs besides, whatever the input and the number of threads."""
+    asked, memory = prod(shape) * dtype.itemsize + scratch, machine_memory()
     if asked > memory:
+        work = f", with {scratch / 2**30:.1f} GiB to work on," if scratch else ""
         raise MemoryError(
-            f"an array of shape {shape} and dtype {dtype} needs {asked / 2**30:.1f} GiB, "
+            f"an array of shape {shape} and dtype {dtype}{work} needs {asked / 2**30:.1f} GiB, "
             f"but this machine has {memory / 2**30:.1f} GiB; work in smaller batches"
         )
 
 
 def writable(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """`out` as a NumPy array that a kernel may write to: of exactly this shape and dtype, in one piece."""
+    check_unmasked("out", out)
     if _is_tensor(out):
-        if out.device.type != "cpu" or out.requires_grad:
-            raise ValueError(f"out must be a CPU tensor that needs no gradient, but is on {out.device}")
-        out = out.numpy()
+        from reggan import _torch
+
+        out = _torch.writable(out, dtype)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out is a {type(out).__name__}; it must be a NumPy array or a torch CPU tensor")
     if out.dtype != dtype:

@@ -21,14 +21,62 @@ PIXEL_TYPES = {
 
 
 def checked(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor without its graph; TypeError unless its dtype and layout are served and it holds data."""
+    """The images without their graph; TypeError unless their dtype and layout are served and they hold data."""
     if tensor.dtype not in PIXEL_TYPES:
         raise TypeError(f"images of dtype {tensor.dtype} are not served; served are {SERVED}")
+    return with_data("images", tensor)
+
+
+def with_data(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor without its graph; TypeError unless it is dense and has memory for all that its shape says."""
+    if tensor.is_nested:
+        raise TypeError(
+            f"{name}: a nested tensor is not served, but a dense one is; pad it with torch.nested.to_padded_tensor"
+        )
     if tensor.layout != torch.strided:
-        raise TypeError(f"images of layout {tensor.layout} are not served; make them dense")
+        raise TypeError(f"{name}: a tensor of layout {tensor.layout} is not served; make it dense")
     if tensor.is_meta:
-        raise TypeError("images on the device meta hold no pixels; pass a tensor with data")
+        raise TypeError(f"{name}: a tensor on the device meta holds no data; pass one that does")
+    if tensor.device.type in _WITH_STORAGE and not _has_memory(tensor):
+        raise TypeError(
+            f"{name}: this {type(tensor).__name__} holds no data that can be read, as inside torch.vmap, torch.func or "
+            "FakeTensorMode, or once its storage is resized; pass a dense tensor with data, outside of such transforms"
+        )
     return tensor.detach().resolve_neg()
+
+
+_WITH_STORAGE = ("cpu", "cuda")
+"""Devices whose tensors are known by their storage."""
+
+
+def _has_memory(tensor: torch.Tensor) -> bool:
+    """Whether there is a storage, and it reaches as far as the shape, the strides and the offset say."""
+    try:
+        storage = tensor.untyped_storage()
+        # That of a FakeTensor is on the device meta.
+        if storage.device != tensor.device:
+            return False
+        storage.data_ptr()
+    except RuntimeError:
+        return False
+    if tensor.numel() == 0:
+        return True
+    last = sum((side - 1) * stride for side, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return int(tensor.storage_offset() + last + 1) * tensor.element_size() <= storage.nbytes()
+
+
+def writable(out: torch.Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The memory of `out`; TypeError or ValueError unless a result of this dtype can be written there."""
+    if str(out.dtype).removeprefix("torch.") != dtype.name:
+        raise TypeError(f"out has dtype {out.dtype}, but this result is {dtype}")
+    if out.requires_grad:
+        raise ValueError("out requires a gradient, which a result has not; pass out.detach(), or a tensor without one")
+    if not on_cpu(out):
+        raise ValueError(f"out is on {out.device}, but must be on the CPU")
+    if out.is_neg():
+        raise ValueError("out is a negative view of other memory; pass a tensor of its own")
+    array: NDArray[Any] = with_data("out", out).numpy()
+    return array
 
 
 def on_cpu(tensor: torch.Tensor) -> bool:

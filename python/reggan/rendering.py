@@ -2,6 +2,9 @@
 
 An image is a pure function of (spec, seed, index) and its size: the same bytes for any number of threads, in
 any batch and on any machine. `STREAM_VERSION` changes when that function does.
+
+A process may fork at any time, and both go on. But an array that a call in another thread used at that moment stays in
+use in the child: there, use a copy of it.
 """
 
 from __future__ import annotations
@@ -10,13 +13,26 @@ import numbers
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, get_args, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from reggan import _core
-from reggan._arrays import allocate, check_memory, check_sides, check_threads, integer, on_host, writable
+from reggan._arrays import (
+    allocate,
+    check_apart,
+    check_memory,
+    check_sides,
+    check_threads,
+    check_unmasked,
+    choice,
+    floats,
+    integer,
+    number,
+    on_host,
+    writable,
+)
 from reggan.specs import RENDERERS, Border, Spec
 
 Indices: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
@@ -25,6 +41,7 @@ Indices: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
 Size: TypeAlias = int | tuple[int, ...]
 """Side in pixels, or (height, width); of volumes (depth, height, width). 1 to 32,768 each."""
 
+_BORDERS = get_args(Border)
 _FARTHEST = 1e30
 """The largest value beyond the sides of an image: sums in float32 stay finite, of uint8 too."""
 
@@ -96,20 +113,23 @@ def render(
         dtype: uint8 or float32.
         with_scores: Also return the images' scores, (N,) float32, just as `score(images)` gives them; of RGB images
             those of the darkest channel of each pixel, of volumes those with connectivity 6.
-        out: An array of the images' shape and dtype, C-contiguous, to write to and return.
+        out: An array of the images' shape and dtype, C-contiguous, to write to and return; not the indices' memory.
         threads: At most so many threads; None is all cores. The images do not depend on it.
 
     Raises:
         TypeError: A dtype, a spec or a kind of index that is not served.
-        ValueError: A number that is out of range, or an `out` of another shape.
+        ValueError: A number that is out of range, or an `out` of another shape or one that shares memory with the
+            indices.
         MemoryError: More than the machine's memory.
     """
     renderer, seed, pixel = _renderer_of(spec), _seed(seed), _pixel_type(dtype)
     threads = check_threads(threads)
     sides = _sides(spec, size)
     shape = (_count(n_or_indices), *_shape(spec, renderer, sides))
-    images = allocate(shape, pixel) if out is None else writable(out, shape, pixel)
+    scratch = renderer.scratch(sides) if shape[0] else 0
+    images = allocate(shape, pixel, scratch) if out is None else writable(out, shape, pixel)
     indices = _indices(n_or_indices)
+    check_apart(images, indices=indices)
     scores = np.empty(len(indices), np.float32) if with_scores else None
     renderer.render(seed, indices, sides, images, scores, threads)
     result = images if out is None else out
@@ -140,11 +160,15 @@ def render_scores(
     Raises:
         TypeError: A dtype, a spec or a kind of index that is not served.
         ValueError: A number that is out of range.
+        MemoryError: More than the machine's memory.
     """
     renderer, seed, pixel = _renderer_of(spec), _seed(seed), _pixel_type(dtype)
     threads, sides = check_threads(threads), _sides(spec, size)
+    if (images := _count(n_or_indices)) > 0:
+        # Of all images one at a time is kept.
+        check_memory((1, *_shape(spec, renderer, sides)), pixel, renderer.scratch(sides))
     indices = _indices(n_or_indices)
-    scores = np.empty(len(indices), np.float32)
+    scores = allocate((images,), np.float32)
     renderer.scores(seed, indices, sides, pixel == np.float32, scores, threads)
     return scores
 
@@ -174,7 +198,8 @@ def ground_truth(
     renderer, seed, threads = _renderer_of(spec), _seed(seed), check_threads(threads)
     sides, images = _sides(spec, size), _count(n_or_indices)
     shapes = renderer.most_shapes(sides)
-    centers = allocate((images, shapes, 3), np.float64)
+    radii_and_colors = images * shapes * (8 + 3 * 4)
+    centers = allocate((images, shapes, 3), np.float64, radii_and_colors)
     truth = GroundTruth(
         count=np.zeros(images, np.int64),
         sigma=np.full(images, np.nan),
@@ -211,8 +236,9 @@ def gaussian_blur(
     """Blur images by a Gaussian that is cut off at four standard deviations, as `scipy.ndimage.gaussian_filter` does.
 
     Up to a radius of 64 pixels, which is a sigma below 16.125, the weights are exact to float32; beyond it they are a
-    sum of six cosines, whose cost does not grow with sigma and which differs from the weights by 4e-5 in all
-    (Sugimoto, Kyochi, Kamata 2018): float images by no more than that part of the range of their values.
+    sum of six cosines, which differs from the weights by 4e-5 in all (Sugimoto, Kyochi, Kamata 2018): float images by
+    no more than that part of the range of their values. Its sums slide in from where the weights end, so its cost grows
+    with sigma up to the image's longest side, and no further.
 
     Args:
         images: (N, H, W), (N, 1, H, W) or (H, W); uint8 or finite float32; an array or a tensor, which the
@@ -227,9 +253,9 @@ def gaussian_blur(
         threads: At most so many threads; None is all cores. The result does not depend on it.
 
     Raises:
-        TypeError: A dtype or a kind of image that is not served.
+        TypeError: A dtype or a kind of image that is not served, or an option of another kind.
         ValueError: A shape that is not served, a number that is out of range, or an `out` of another shape or one that
-            shares memory with the images.
+            shares memory with the images or with sigma.
         MemoryError: More than the machine's memory.
     """
     (given, wrap), threads = on_host(images), check_threads(threads)
@@ -240,18 +266,17 @@ def gaussian_blur(
     height, width = given.shape[-2:]
     check_sides(height, width)
     stack = np.ascontiguousarray(given).reshape(-1, height, width)
-    sigmas = np.asarray(sigma, np.float64)
+    sigmas = floats("sigma", sigma)
     if sigmas.shape not in ((), (len(stack),)):
         raise ValueError(f"sigma has the shape {sigmas.shape}, but must be one number or one for each image")
     sigmas = np.ascontiguousarray(np.broadcast_to(sigmas, len(stack)))
     if not np.all((sigmas >= 0) & (sigmas <= _core.MAX_SIDE)):
         raise ValueError(f"sigma is {sigma}, but must be from 0 to {_core.MAX_SIDE}")
-    if not abs(outside) <= _FARTHEST:
-        raise ValueError(f"outside is {outside}, but must be from -{_FARTHEST:g} to {_FARTHEST:g}")
+    choice("border", border, _BORDERS)
+    beyond = number("outside", outside, -_FARTHEST, _FARTHEST)
     result = allocate(given.shape, given.dtype) if out is None else writable(out, given.shape, given.dtype)
-    if np.may_share_memory(result, stack):
-        raise ValueError("out shares memory with the images; give another array")
-    _core.gaussian_blur(stack, result.reshape(stack.shape), sigmas, border, outside, threads)
+    check_apart(result, images=stack, sigma=sigmas)
+    _core.gaussian_blur(stack, result.reshape(stack.shape), sigmas, border, beyond, threads)
     if out is not None:
         return out
     return result if wrap is None else wrap(result)
@@ -266,26 +291,31 @@ def _renderer_of(spec: Spec) -> _core.Renderer:
 
 
 def _seed(given: int) -> int:
-    seed = integer("seed", given)
+    allowed = "an integer from 0 to 2**64 - 1"
+    seed = integer("seed", given, allowed)
     if not 0 <= seed < 2**64:
-        raise ValueError(f"seed is {seed}, but must be from 0 to 2**64 - 1")
+        raise ValueError(f"seed is {seed}, but must be {allowed}")
     return seed
 
 
 def _pixel_type(dtype: DTypeLike) -> np.dtype[Any]:
-    pixel = np.dtype(dtype)
-    if pixel not in (np.dtype(np.uint8), np.dtype(np.float32)):
-        raise TypeError(f"images of dtype {pixel} are not served; served are uint8 and float32")
+    try:
+        pixel = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        pixel = None
+    if pixel is None or pixel not in (np.dtype(np.uint8), np.dtype(np.float32)):
+        raise TypeError(f"dtype is {dtype!r}, but must be uint8 or float32")
     return pixel
 
 
 def _sides(spec: Spec, size: Any) -> tuple[int, int, int]:
     """Depth, which is 1 of images, height and width."""
     sides: Any = (size,) * spec.axes if isinstance(size, numbers.Integral) else size
-    if not (isinstance(sides, Sequence) and len(sides) == spec.axes):
+    served = isinstance(sides, Sequence) and len(sides) == spec.axes
+    if not (served and all(isinstance(side, numbers.Integral) for side in sides)):
         names = "(height, width)" if spec.axes == 2 else "(depth, height, width)"
-        raise TypeError(f"size is {size!r}, but must be an integer or {names}")
-    checked = [integer("size", side) for side in sides]
+        raise TypeError(f"size is {size!r}, but must be an integer or {names}, all integers")
+    checked = [int(side) for side in sides]
     check_sides(*checked)
     depth, height, width = [1, *checked][-3:]
     return depth, height, width
@@ -312,6 +342,7 @@ def _count(n_or_indices: Any) -> int:
 
 def _indices(n_or_indices: Any) -> NDArray[np.uint64]:
     """The indices, whose memory may be many times that of the images, and is checked before it is touched."""
+    check_unmasked("indices", n_or_indices)
     check_memory((_count(n_or_indices),), np.dtype(np.uint64))
     if isinstance(n_or_indices, numbers.Integral):
         return np.arange(int(n_or_indices), dtype=np.uint64)

@@ -11,21 +11,24 @@ are, and D * H * W at most 2^31 - 1. Raster order is that of (z, y, x).
 
 Paper is white (1.0, 255, True) and ink is dark. Every function takes
 
-- `threshold`: with `foreground="dark"` a pixel counts when gray <= 1 - threshold, with `foreground="light"`
-  when gray >= threshold; gray, 0 to 1, is compared as if in float64. None is 0.5, any finite number will do;
+- `threshold`, 0 to 1: with `foreground="dark"` a pixel counts when gray <= 1 - threshold, with `foreground="light"`
+  when gray >= threshold; gray, 0 to 1, is compared as if in float64, of uint8 images as parts of 255. None is 0.5;
 - `connectivity`: of images 4, pixels that share a side are connected, or 8, those that share a corner are, too;
   of volumes 6, voxels that share a face, 18, or an edge, or 26, or a corner;
 - `threads`: at most so many threads; None is all cores. Results do not depend on it;
 
 those that give one array take `out`, an array of the result's shape and dtype, C-contiguous, to write to and return;
-and they raise TypeError for arrays and dtypes that are not served; ValueError for shapes and options that are
-not, and for NaN in an image, naming the first such image; MemoryError for results larger than the memory.
+and they raise TypeError for arrays and dtypes that are not served, masked arrays among them, and for options of another
+kind; ValueError for shapes and options that are not served, for an `out` that shares memory with the images, and for
+NaN in an image, naming the first such image; MemoryError where the result or the working memory cannot be had.
+
+A process may fork at any time, and both go on. But an array that a call in another thread used at that moment stays in
+use in the child: there, use a copy of it.
 """
 
 from __future__ import annotations
 
-import math
-import numbers
+import operator
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -35,7 +38,7 @@ from typing import Any, Generic, Literal
 import numpy as np
 
 from reggan import _core
-from reggan._arrays import Array, Batch, PackedImages, check_threads, integer
+from reggan._arrays import Array, Batch, PackedImages, check_threads, choice, integer, number
 
 FIELDS: dict[str, tuple[type[np.generic], int]] = {
     "score": (np.float32, 0),
@@ -107,6 +110,13 @@ def score(
 
     That is the pixels of the largest component over all foreground pixels (Di Cerbo, Hirsa, Shayaan, arXiv
     2102.04593, section 3.1): 1 exactly when there is one component. An image without foreground scores 0.
+
+    Mind what arrays of other conventions are taken for:
+
+    - A uint8 mask of 0 and 1 is all ink, as 1 is 1 / 255 of white. Pass `mask.astype(bool)`, whose zeros are the ink,
+      with `foreground="light"` if it is the ones that count.
+    - RGB (H, W, 3) is H images of W x 3 pixels. Convert it to gray first; with a channel axis the images are
+      (N, 1, H, W).
     """
     batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
     scores = batch.result((), np.float32, out)
@@ -257,30 +267,25 @@ def _paint(
     return batch.finish(pixels, out)
 
 
-_DEFAULT = _core.Options(0.5, "dark", 4, None)
+_OF_WHITE = ", or None for 0.5: a part of white, so divide gray values of 0 to 255 by 255, of uint8 images too"
 
 
-def _options(threshold: Any, foreground: str, connectivity: int, threads: int | None) -> _core.Options:
+def _options(threshold: Any, foreground: Any, connectivity: Any, threads: int | None) -> _core.Options:
     """The options, checked, as kernels take them."""
-    if threshold is None:
-        if threads is None and connectivity == 4 and foreground == "dark":
-            return _DEFAULT
-        threshold = 0.5
-    if type(threshold) is not float and not isinstance(threshold, numbers.Real):
-        raise TypeError(f"threshold is {threshold!r}, but must be a number or None")
+    limit = 0.5 if threshold is None else number("threshold", threshold, 0, 1, _OF_WHITE)
+    choice("foreground", foreground, ("dark", "light"))
+    return _core.Options(limit, foreground, _connectivity(connectivity), check_threads(threads))
+
+
+def _connectivity(given: Any) -> int:
+    served = "must be 4 or 8 for images, and 6, 18 or 26 for volumes"
     try:
-        limit = float(threshold)
-    except OverflowError:
-        limit = math.inf
-    if not math.isfinite(limit):
-        raise ValueError(f"threshold is {threshold}, but must be finite in float64")
-    if foreground not in ("dark", "light"):
-        raise ValueError(f'foreground is {foreground!r}, but must be "dark" or "light"')
+        connectivity = operator.index(given)
+    except TypeError:
+        raise TypeError(f"connectivity is {given!r}, but {served}") from None
     if connectivity not in (4, 8, 6, 18, 26):
-        raise ValueError(
-            f"connectivity is {connectivity!r}, but must be 4 or 8 for images, and 6, 18 or 26 for volumes"
-        )
-    return _core.Options(limit, foreground, int(connectivity), check_threads(threads))
+        raise ValueError(f"connectivity is {connectivity}, but {served}")
+    return connectivity
 
 
 def _fields(fields: Iterable[str] | None) -> tuple[str, ...]:

@@ -216,7 +216,7 @@ def _check_bool(spec: Any, name: str) -> None:
 
 def _check_choice(spec: Any, name: str, choices: Sequence[str]) -> None:
     given = getattr(spec, name)
-    if given not in choices:
+    if not (isinstance(given, str) and given in choices):
         raise ValueError(f"{name} is {given!r}, but must be one of: {', '.join(choices)}")
 
 

@@ -3,6 +3,8 @@
 //! A process keeps to one instruction set: that of the environment variable `REGGAN_SIMD`. Without it, the
 //! program runs itself once for each that the machine has.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 use std::env;
 use std::hint::black_box;
 use std::num::NonZeroUsize;

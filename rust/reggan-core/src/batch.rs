@@ -11,7 +11,7 @@ use crate::Error;
 pub const MAX_SIDE: usize = 32_768;
 
 /// The most pixels a volume may have: labels are `i32`. Images always have fewer.
-const MAX_PIXELS: usize = i32::MAX as usize;
+const MAX_PIXELS: u64 = i32::MAX as u64;
 
 /// A checked view of shape (n, depth, height, width) whose rows are contiguous; the other strides are free.
 /// Images have the depth 1.
@@ -211,7 +211,8 @@ pub(crate) fn check_sides(depth: usize, height: usize, width: usize) -> Result<(
              must be from 1 to {MAX_SIDE}"
         )));
     }
-    if depth * height * width > MAX_PIXELS {
+    let pixels = [depth, height, width].iter().map(|&side| side as u64).product::<u64>();
+    if pixels > MAX_PIXELS {
         return Err(Error::invalid(format!(
             "volumes of {depth} x {height} x {width} pixels are not served: the most is {MAX_PIXELS} pixels"
         )));

@@ -15,6 +15,14 @@ pub enum Error {
     /// The caller's `interrupt` said to stop.
     #[error("interrupted")]
     Interrupted,
+    /// Working memory could not be had.
+    #[error(
+        "{bytes} bytes of working memory cannot be had; try fewer threads (threads=1), or smaller images"
+    )]
+    OutOfMemory {
+        /// That were asked for at once.
+        bytes: usize,
+    },
     /// The threads of the pool could not be started.
     #[error("the worker threads could not be started: {0}; try threads=1")]
     Threads(String),

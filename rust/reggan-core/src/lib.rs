@@ -7,10 +7,13 @@
 //!
 //! Results are a pure function of the inputs, for any number of threads.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
+
 mod batch;
 mod components;
 mod error;
 mod foreground;
+mod memory;
 mod packing;
 mod parallel;
 mod render;
@@ -25,7 +28,7 @@ pub use components::{
 };
 pub use error::Error;
 pub use foreground::{Foreground, PixelType, Side};
-pub use parallel::Runner;
+pub use parallel::{Runner, forked};
 pub use render::{
     BinaryBlobs, Blur, Border, Circles, Pixels, Polygons, Renderer, Scene, Shape, Size, Spheres,
     gaussian_blur, render, scenes,

@@ -1,7 +1,7 @@
 //! Tasks on threads: one pool that survives a fork, and calls that can be interrupted.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,12 @@ impl<'a> Runner<'a> {
         if (self.interrupt)() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    /// Gives every task to `work` once, in order of their starts. Each thread has a scratch of its own. When
-    /// tasks fail, the error is that of the first in order, as it would be on one thread.
+    /// Gives every task to `work` once, in order of their starts. Each thread has a scratch of its own, which is not
+    /// used again after a failure. When tasks fail, the error is that of the first in order, as it would be on one
+    /// thread.
+    ///
+    /// The calling thread works, and asks whether to stop. It is helped by the workers of the pool that no other call
+    /// has, also by those that become free meanwhile, so that it never waits for another call.
     pub(crate) fn run<T: Send, S>(
         &self,
         tasks: impl ExactSizeIterator<Item = T> + Send,
@@ -57,7 +61,7 @@ impl<'a> Runner<'a> {
         let pool = Pool::current()?;
         match threads.min(pool.threads) {
             0 | 1 => self.run_here(tasks, scratch, work),
-            threads => self.run_on(&pool, threads, tasks, scratch, work),
+            threads => self.run_on(&pool, threads - 1, tasks, scratch, work),
         }
     }
 
@@ -91,38 +95,48 @@ impl<'a> Runner<'a> {
     fn run_on<T: Send, S>(
         &self,
         pool: &Pool,
-        threads: usize,
-        tasks: impl Iterator<Item = T> + Send,
+        most_workers: usize,
+        tasks: impl ExactSizeIterator<Item = T> + Send,
         scratch: impl Fn() -> S + Sync,
         work: impl Fn(&mut S, T, &mut Watch<'_>) -> Result<(), Error> + Sync,
     ) -> Result<(), Error> {
+        let count = tasks.len();
         let queue = Queue::new(tasks);
         let stop = AtomicBool::new(false);
-        let worker = |should_stop: &mut dyn FnMut() -> bool| {
+        let work_through = |should_stop: &mut dyn FnMut() -> bool, before_task: &mut dyn FnMut(usize)| {
             let mut watch = Watch::new(should_stop);
             let mut scratch = scratch();
             while let Some((order, task)) = queue.next() {
+                before_task(count - 1 - order);
                 if let Err(error) = work(&mut scratch, task, &mut watch) {
                     queue.fail(order, error);
                 }
             }
         };
-        // The calling thread works, too: it need not be woken.
-        let running = Running::new(threads - 1);
+        let running = Running::default();
+        let help = |_worker: Worker<'_>, _started: Started<'_>| {
+            work_through(&mut || stop.load(Ordering::Relaxed), &mut |_| ());
+        };
         pool.rayon().in_place_scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(|_| {
-                    let _finish = running.finish_on_drop();
-                    worker(&mut || stop.load(Ordering::Relaxed));
-                });
-            }
+            let mut workers = 0;
+            let mut hire = |tasks_left: usize| {
+                let wanted = most_workers.min(workers + tasks_left);
+                while workers < wanted
+                    && let Some(worker) = pool.claim()
+                {
+                    let started = running.start();
+                    scope.spawn(|_| help(worker, started));
+                    workers += 1;
+                }
+            };
             let mut ask = self.ask_by_clock();
-            worker(&mut || {
+            let mut should_stop = || {
                 if ask() {
                     stop.store(true, Ordering::Relaxed);
                 }
                 stop.load(Ordering::Relaxed)
-            });
+            };
+            work_through(&mut should_stop, &mut hire);
             while !running.wait(INTERRUPT_PERIOD) {
                 if !stop.load(Ordering::Relaxed) && (self.interrupt)() {
                     stop.store(true, Ordering::Relaxed);
@@ -195,26 +209,16 @@ impl<I: Iterator> Queue<I> {
 }
 
 /// Counts the workers that have not finished.
+#[derive(Default)]
 struct Running {
     count: Mutex<usize>,
     changed: Condvar,
 }
 
 impl Running {
-    fn new(count: usize) -> Self {
-        Self { count: Mutex::new(count), changed: Condvar::new() }
-    }
-
-    /// A guard, so that a worker that panics also counts as finished.
-    fn finish_on_drop(&self) -> impl Drop + '_ {
-        struct Finish<'a>(&'a Running);
-        impl Drop for Finish<'_> {
-            fn drop(&mut self) {
-                *lock(&self.0.count) -= 1;
-                self.0.changed.notify_one();
-            }
-        }
-        Finish(self)
+    fn start(&self) -> Started<'_> {
+        *lock(&self.count) += 1;
+        Started(self)
     }
 
     /// Waits until all have finished, or until the time is over; whether all have finished.
@@ -227,16 +231,50 @@ impl Running {
     }
 }
 
+/// A worker that has not finished: a guard, so that one that panics counts as finished.
+struct Started<'a>(&'a Running);
+
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.count) -= 1;
+        self.0.changed.notify_one();
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Forks, of this process and of those that it descends from, which [`forked`] was called after.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// To be called in a child process, right after the fork: none of the parent's threads are in it. Where nobody calls
+/// this, the child is known by its process id, unless that of another namespace is the same.
+pub fn forked() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What tells a process from those that it was forked from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Process {
+    id: u32,
+    forks: u64,
+}
+
+impl Process {
+    fn current() -> Self {
+        Self { id: std::process::id(), forks: FORKS.load(Ordering::Relaxed) }
+    }
 }
 
 /// The threads of this process. A forked child inherits the memory of its parent's pool but none of its
 /// threads, so the pool knows its process, and nothing here waits for a lock that a thread left behind might
 /// hold.
 struct Pool {
-    process: u32,
+    process: Process,
     threads: usize,
+    /// Threads that no call has claimed.
+    free: AtomicUsize,
     rayon: Option<rayon::ThreadPool>,
 }
 
@@ -244,7 +282,7 @@ static POOL: ArcSwapOption<Pool> = ArcSwapOption::const_empty();
 
 impl Pool {
     fn current() -> Result<Arc<Self>, Error> {
-        let process = std::process::id();
+        let process = Process::current();
         loop {
             let found = POOL.load_full();
             if let Some(pool) = &found
@@ -257,14 +295,20 @@ impl Pool {
         }
     }
 
-    fn start(process: u32) -> Result<Self, Error> {
+    fn start(process: Process) -> Result<Self, Error> {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let rayon = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|number| format!("reggan-{number}"))
             .build()
             .map_err(|error| Error::Threads(error.to_string()))?;
-        Ok(Self { process, threads, rayon: Some(rayon) })
+        Ok(Self { process, threads, free: threads.into(), rayon: Some(rayon) })
+    }
+
+    /// A thread that no other call has, if there is one.
+    fn claim(&self) -> Option<Worker<'_>> {
+        let one_less = |free: usize| free.checked_sub(1);
+        self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok().map(|_| Worker(self))
     }
 
     fn rayon(&self) -> &rayon::ThreadPool {
@@ -272,11 +316,21 @@ impl Pool {
     }
 }
 
+/// The right to give the pool one job, which starts at once: there are no more jobs than threads. Dropped at the end of
+/// the job, so that a new job may have to wait until the thread has returned from it, but for no work.
+struct Worker<'a>(&'a Pool);
+
+impl Drop for Worker<'_> {
+    fn drop(&mut self) {
+        self.0.free.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
         // Shutting down a pool wakes its threads, which in a forked child would wait for ever on the parent's
         // locks.
-        if self.process != std::process::id() {
+        if self.process != Process::current() {
             std::mem::forget(self.rayon.take());
         }
     }
@@ -284,7 +338,9 @@ impl Drop for Pool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Barrier;
+    use std::thread;
 
     use super::*;
 
@@ -349,6 +405,90 @@ mod tests {
             let result = Runner::new(NonZeroUsize::new(threads), &interrupt).run(0..4, || (), endless);
             assert_eq!(result, Err(Error::Interrupted));
         }
+    }
+
+    /// Runs `call` while another call holds all workers of a pool; `release` lets that one end.
+    fn while_workers_are_held(call: impl FnOnce(&Pool, &(dyn Fn() + Sync))) {
+        let pool = Pool::start(Process::current()).unwrap();
+        let tasks = pool.threads + 1;
+        let (started, released) = (Barrier::new(tasks + 1), Barrier::new(tasks + 1));
+        let hold = |_: &mut (), _: usize, _: &mut Watch<'_>| {
+            started.wait();
+            released.wait();
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let holder = scope.spawn(|| runner(tasks).run_on(&pool, pool.threads, 0..tasks, || (), hold));
+            started.wait();
+            call(&pool, &|| {
+                released.wait();
+            });
+            assert_eq!(holder.join().unwrap(), Ok(()));
+        });
+        assert_eq!(pool.free.load(Ordering::Relaxed), pool.threads);
+    }
+
+    #[test]
+    fn a_call_does_not_wait_for_the_workers_of_another() {
+        while_workers_are_held(|pool, release| {
+            let (start, done) = (Instant::now(), AtomicUsize::new(0));
+            let hangs = || start.elapsed() > Duration::from_secs(30);
+            let work = |_: &mut (), _: usize, _: &mut Watch<'_>| {
+                done.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            };
+            let result = Runner::new(None, &hangs).run_on(pool, pool.threads, 0..100, || (), work);
+            release();
+            assert_eq!((result, done.into_inner()), (Ok(()), 100));
+        });
+    }
+
+    #[test]
+    fn a_call_is_helped_by_workers_that_become_free() {
+        while_workers_are_held(|pool, release| {
+            let (start, caller) = (Instant::now(), thread::current().id());
+            let hangs = || start.elapsed() > Duration::from_secs(30);
+            let helped = AtomicBool::new(false);
+            let work = |_: &mut (), task: usize, watch: &mut Watch<'_>| {
+                if thread::current().id() != caller {
+                    helped.store(true, Ordering::Relaxed);
+                } else if task == 0 {
+                    release();
+                    while pool.free.load(Ordering::Relaxed) == 0 {
+                        thread::yield_now();
+                    }
+                }
+                while task > 0 && !helped.load(Ordering::Relaxed) {
+                    watch.worked(UNITS_PER_LOOK)?;
+                    thread::yield_now();
+                }
+                Ok(())
+            };
+            let result = Runner::new(None, &hangs).run_on(pool, pool.threads, 0..3, || (), work);
+            assert_eq!(result, Ok(()));
+        });
+    }
+
+    #[test]
+    fn workers_are_free_after_a_panic() {
+        let pool = Pool::start(Process::current()).unwrap();
+        let met = Barrier::new(2);
+        let work = |_: &mut (), _: usize, _: &mut Watch<'_>| {
+            met.wait();
+            panic!("as this test wants");
+        };
+        let call = || runner(2).run_on(&pool, 1, 0..2, || (), work);
+        assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
+        assert_eq!(pool.free.load(Ordering::Relaxed), pool.threads);
+    }
+
+    #[test]
+    fn a_forked_process_takes_no_pool_for_its_own() {
+        let before = Pool::current().unwrap();
+        assert!(Arc::ptr_eq(&before, &Pool::current().unwrap()) || before.process != Process::current());
+        forked();
+        assert!(!Arc::ptr_eq(&before, &Pool::current().unwrap()));
+        assert_eq!(runner(2).run(0..9, || (), |_: &mut (), _, _: &mut Watch<'_>| Ok(())), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Scores, labels and measures against a flood fill, on pictures that are hard and on random ones.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 use ndarray::{ArrayView3, ArrayView4};
 use proptest::prelude::*;
 use reggan_core::{

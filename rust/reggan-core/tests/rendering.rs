@@ -1,6 +1,8 @@
 //! Rendered images against a naive drawing in `f64`, and that they depend on nothing but their seed, index
 //! and size.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 use std::num::NonZeroUsize;
 
 use ndarray::ArrayView3;

@@ -173,7 +173,10 @@ fn write<'py, T: Element, D: Dimension>(array: &Bound<'py, PyAny>) -> PyResult<P
 }
 
 fn in_use(error: BorrowError) -> PyErr {
-    PyRuntimeError::new_err(format!("{error} by a call in another thread; use it when that is done"))
+    PyRuntimeError::new_err(format!(
+        "{error} by a call in another thread; use it when that is done, or, in a process that was forked during that \
+         call, use a copy of it"
+    ))
 }
 
 /// An array of bool, which may hold any bytes, as what it is in memory.

@@ -13,7 +13,7 @@ use numpy::{
     PyReadonlyArray1, PyReadwriteArray1, PyReadwriteArray2, PyReadwriteArray3, PyReadwriteArrayDyn,
     PyUntypedArray,
 };
-use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use reggan_core::{
@@ -35,10 +35,28 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::watch_forks(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("MAX_SIDE", reggan_core::MAX_SIDE)?;
         module.add("STREAM_VERSION", reggan_core::STREAM_VERSION)
     }
+}
+
+/// Has the threads of a forked child started anew: they are not in it, but the pool is, and the child's process id may
+/// be that of its parent if it is in another namespace.
+fn watch_forks(py: Python<'_>) -> PyResult<()> {
+    // Systems without fork have no hook for it.
+    if let Some(register) = py.import("os")?.getattr_opt("register_at_fork")? {
+        let hooks = PyDict::new(py);
+        hooks.set_item("after_in_child", wrap_pyfunction!(forked, py)?)?;
+        register.call((), Some(&hooks))?;
+    }
+    Ok(())
+}
+
+#[pyfunction]
+fn forked() {
+    reggan_core::forked();
 }
 
 /// The name of the instruction set that is used, and of all that this machine has, the plainest first.
@@ -310,6 +328,11 @@ impl Renderer {
         self.0.most_shapes(size_of(size))
     }
 
+    /// Bytes of working memory that a thread needs at least to draw an image.
+    fn scratch(&self, size: Sides) -> usize {
+        self.0.scratch(size_of(size))
+    }
+
     /// Draws the images `indices` of `seed` into `images`, an array of uint8 or float32, and their scores into
     /// `scores`.
     #[expect(clippy::too_many_arguments, reason = "which images, and where they and their scores go")]
@@ -369,24 +392,24 @@ impl Renderer {
         threads: Option<usize>,
     ) -> PyResult<()> {
         let indices = indices.as_slice()?;
-        let mut scenes = vec![Scene::default(); indices.len()];
-        run(py, checked(threads)?, |runner| {
-            reggan_core::scenes(&self.0, seed, indices, size_of(size), &mut scenes, runner)
-        })?;
         let (mut counts, mut sigmas) = (counts.as_array_mut(), sigmas.as_array_mut());
         let (mut centers, mut radii) = (centers.as_array_mut(), radii.as_array_mut());
         let mut colors = colors.as_array_mut();
-        for (image, scene) in scenes.iter().enumerate() {
-            counts[image] = i64::try_from(scene.shapes.len())?;
-            sigmas[image] = scene.sigma;
-            for (number, shape) in scene.shapes.iter().enumerate() {
-                let place = s![image, number, ..];
-                centers.slice_mut(place).assign(&ArrayView1::from(&shape.centre));
-                colors.slice_mut(place).assign(&ArrayView1::from(&shape.color));
-                radii[[image, number]] = shape.radius;
+        let write = |start: usize, scenes: &[Scene]| {
+            for (image, scene) in (start..).zip(scenes) {
+                counts[image] = scene.shapes.len() as i64;
+                sigmas[image] = scene.sigma;
+                for (number, shape) in scene.shapes.iter().enumerate() {
+                    let place = s![image, number, ..];
+                    centers.slice_mut(place).assign(&ArrayView1::from(&shape.centre));
+                    colors.slice_mut(place).assign(&ArrayView1::from(&shape.color));
+                    radii[[image, number]] = shape.radius;
+                }
             }
-        }
-        Ok(())
+        };
+        run(py, checked(threads)?, |runner| {
+            reggan_core::scenes(&self.0, seed, indices, size_of(size), runner, write)
+        })
     }
 }
 
@@ -420,6 +443,7 @@ fn to_python(error: Error) -> PyErr {
     match error {
         Error::Invalid(_) | Error::NotANumber { .. } => PyValueError::new_err(text),
         Error::Interrupted => PyKeyboardInterrupt::new_err(text),
+        Error::OutOfMemory { .. } => PyMemoryError::new_err(text),
         Error::Threads(_) => PyRuntimeError::new_err(text),
     }
 }

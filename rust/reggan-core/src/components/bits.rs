@@ -4,6 +4,9 @@
 use std::ops::Range;
 use std::slice::{ChunksExact, ChunksExactMut};
 
+use crate::Error;
+use crate::memory::TryGrow;
+
 /// Rows of bits, slice after slice; an image is one slice. Its memory is kept from one image to the next.
 #[derive(Default)]
 pub struct BitRows {
@@ -15,11 +18,11 @@ pub struct BitRows {
 
 impl BitRows {
     /// Becomes an image of this size. What the bits are is open until rows are written or cleared.
-    pub(crate) fn resize(&mut self, depth: usize, height: usize, width: usize) {
+    pub(crate) fn resize(&mut self, depth: usize, height: usize, width: usize) -> Result<(), Error> {
         self.height = height;
         self.width = width;
         self.words_per_row = width.div_ceil(64);
-        self.words.resize(depth * height * self.words_per_row, 0);
+        self.words.try_resize(depth * height * self.words_per_row, 0)
     }
 
     pub(crate) fn clear(&mut self) {

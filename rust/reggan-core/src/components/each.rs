@@ -8,18 +8,13 @@ use crate::parallel::{Runner, Watch, images_per_task};
 use crate::simd::{Kernel, Level, Simd};
 
 /// What a thread keeps from one image to the next.
+#[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) bits: BitRows,
     pub(crate) components: Components,
 }
 
 impl Scratch {
-    pub(crate) fn new(depth: usize, height: usize, width: usize) -> Self {
-        let mut bits = BitRows::default();
-        bits.resize(depth, height, width);
-        Self { bits, components: Components::with_room_for(depth * height) }
-    }
-
     /// Finds the components of the image that is packed.
     pub(crate) fn find(&mut self, connectivity: Connectivity, watch: &mut Watch<'_>) -> Result<(), Error> {
         self.components.find(&self.bits, connectivity, watch)
@@ -75,10 +70,10 @@ where
         let (_, depth, height, _) = batch.dim();
         let per_task = images_per_task(depth * height * width + UNITS_PER_IMAGE);
         let tasks = out.chunks_mut(per_task * per_image).enumerate();
-        let scratch = || Scratch::new(depth, height, width);
-        runner.run(tasks, scratch, |scratch, (task, out), watch| {
+        runner.run(tasks, Scratch::default, |scratch, (task, out), watch| {
             for (position, out) in out.chunks_mut(per_image).enumerate() {
                 let image = task * per_task + position;
+                scratch.bits.resize(depth, height, width)?;
                 let (rows, bits) = (batch.rows(image), &mut scratch.bits);
                 if level.run(Pack { rows, packing, bits, watch })? {
                     return Err(Error::NotANumber { image });

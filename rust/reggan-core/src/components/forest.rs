@@ -1,6 +1,8 @@
 //! Disjoint sets of nodes that are added in bulk, and given up when nothing can be joined to them any more.
 
 use super::union_find::{join, root};
+use crate::Error;
+use crate::memory::{TryGrow, try_filled};
 
 /// The sets. Memory is kept from one image to the next.
 #[derive(Default)]
@@ -24,17 +26,23 @@ impl Forest {
 
     /// Adds sets of one node each, whose areas are still to be written. Returns the first.
     #[inline(always)]
-    pub(crate) fn add(&mut self, count: usize) -> usize {
+    pub(crate) fn add(&mut self, count: usize) -> Result<usize, Error> {
         let first = self.len;
-        self.len += count;
-        if self.parent.len() < self.len {
-            self.parent.resize(self.len.next_power_of_two(), 0);
-            self.area.resize(self.len.next_power_of_two(), 0);
+        let len = first + count;
+        if self.area.len() < len {
+            self.grow(len.next_power_of_two())?;
         }
+        self.len = len;
         for (node, parent) in (first..).zip(&mut self.parent[first..self.len]) {
             *parent = node as u32;
         }
-        first
+        Ok(first)
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) -> Result<(), Error> {
+        self.parent.try_resize(len, 0)?;
+        self.area.try_resize(len, 0)
     }
 
     /// The areas from node `first` on.
@@ -74,33 +82,34 @@ impl Forest {
     }
 
     /// Keeps these nodes only, and writes what they are called from now on.
-    pub(crate) fn retain(&mut self, kept: &mut [&mut Vec<u32>]) {
+    pub(crate) fn retain(&mut self, kept: &mut [&mut Vec<u32>]) -> Result<(), Error> {
         const NONE: u32 = u32::MAX;
         self.largest_gone = self.largest_area();
-        let mut names = vec![NONE; self.len];
+        let mut names = try_filled(self.len, NONE)?;
         let mut areas = Vec::new();
         for node in kept.iter_mut().flat_map(|nodes| nodes.iter_mut()) {
             let root = root(&self.parent, *node) as usize;
             if names[root] == NONE {
                 names[root] = areas.len() as u32;
-                areas.push(self.area[root]);
+                areas.try_push(self.area[root])?;
             }
             *node = names[root];
         }
         self.len = 0;
-        self.add(areas.len());
+        self.add(areas.len())?;
         self.area[..areas.len()].copy_from_slice(&areas);
+        Ok(())
     }
 
     /// Adds the sets of another forest. Returns by how much the numbers of their nodes have grown.
-    pub(crate) fn append(&mut self, other: Self) -> u32 {
-        let offset = self.add(other.len);
+    pub(crate) fn append(&mut self, other: Self) -> Result<u32, Error> {
+        let offset = self.add(other.len)?;
         for (parent, others) in self.parent[offset..self.len].iter_mut().zip(&other.parent) {
             *parent = others + offset as u32;
         }
         self.area[offset..self.len].copy_from_slice(&other.area[..other.len]);
         self.joins += other.joins;
         self.largest_gone = self.largest_gone.max(other.largest_gone);
-        offset as u32
+        Ok(offset as u32)
     }
 }

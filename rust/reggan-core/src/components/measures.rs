@@ -3,9 +3,12 @@
 use std::ops::BitOr;
 
 use super::euler::euler_number;
-use super::{Connectivity, Options, Scratch, Tally, for_each_area, for_each_image, for_each_tally};
+use super::{
+    Connectivity, Options, Scratch, Tally, for_each_area, for_each_image, for_each_tally, largest_number,
+};
 use crate::Error;
 use crate::batch::Images;
+use crate::memory::try_filled;
 use crate::parallel::{Runner, Watch};
 use crate::score::ratio;
 
@@ -85,7 +88,7 @@ pub fn analyze(
     mut write: impl FnMut(usize, &[Measures]),
 ) -> Result<(), Error> {
     let (count, ..) = images.dim();
-    let mut measures = vec![Measures::default(); BLOCK.min(count)];
+    let mut measures = try_filled(BLOCK.min(count), Measures::default())?;
     for start in (0..count).step_by(BLOCK) {
         if start > 0 {
             runner.check()?;
@@ -150,15 +153,15 @@ fn measure(
 /// Bounding box and centroid of the largest component.
 fn locate_largest(scratch: &mut Scratch, watch: &mut Watch<'_>) -> Result<([u32; 6], [f64; 3]), Error> {
     let Scratch { bits, components } = scratch;
-    components.number();
-    let Some(largest) = components.largest_number() else {
+    let components = components.number(watch)?;
+    let Some(largest) = largest_number(components.areas) else {
         return Ok(([0; 6], [f64::NAN; 3]));
     };
     let (mut low, mut high) = ([u32::MAX; 3], [0; 3]);
     // Columns are summed twice over: start + end - 1 is twice the mean of a run.
     let [mut area, mut zs, mut ys, mut xs_twice] = [0_u64; 4];
     let places = (0..bits.depth() as u32).flat_map(|z| (0..bits.height() as u32).map(move |y| (z, y)));
-    for ((z, y), runs) in places.zip(components.numbered_rows()) {
+    for ((z, y), runs) in places.zip(components.rows()) {
         let mut count = 0;
         for (run, number) in runs {
             count += 1;
@@ -191,10 +194,10 @@ fn count_cavities(
     let Scratch { bits, components } = scratch;
     bits.invert();
     components.find(bits, connectivity.dual(), watch)?;
-    let count = components.number();
-    let mut open = vec![false; count as usize];
+    let components = components.number(watch)?;
+    let mut open = try_filled(components.areas.len(), false)?;
     let (depth, height, width) = (bits.depth(), bits.height(), bits.width());
-    for (row, runs) in components.numbered_rows().enumerate() {
+    for (row, runs) in components.rows().enumerate() {
         let (z, y) = (row / height, row % height);
         let border_row = z == 0 || z == depth - 1 || y == 0 || y == height - 1;
         for (run, number) in runs {

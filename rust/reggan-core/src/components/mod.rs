@@ -29,6 +29,7 @@ use union_find::Sets;
 
 use crate::Error;
 use crate::foreground::Foreground;
+use crate::memory::TryGrow;
 use crate::parallel::Watch;
 
 /// What is looked for in the images.
@@ -41,44 +42,31 @@ pub struct Options {
 }
 
 /// The components of one image. Its memory is kept from one image to the next.
+#[derive(Default)]
 pub(crate) struct Components {
     runs: Vec<Run>,
     /// Where the runs of each row start, and at last how many runs there are.
     rows: Vec<u32>,
     sets: Sets,
-    numbers: Vec<u32>,
 }
 
 impl Components {
-    /// Room for the runs of so many rows, if there are not many: growing costs as much as a small image.
-    fn with_room_for(rows: usize) -> Self {
-        let room = (2 * rows).min(1 << 10);
-        Self {
-            runs: Vec::with_capacity(room),
-            rows: Vec::with_capacity(room),
-            sets: Sets::with_room_for(room),
-            numbers: Vec::new(),
-        }
-    }
-
     pub(crate) fn find(
         &mut self,
         bits: &BitRows,
         connectivity: Connectivity,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        self.runs.clear();
-        self.rows.clear();
-        self.sets.clear();
+        self.clear(bits.depth() * bits.height())?;
         let mut rows = bits.rows();
         for z in 0..bits.depth() {
             for (y, row) in rows.by_ref().take(bits.height()).enumerate() {
                 let start = self.runs.len();
-                self.rows.push(start as u32);
+                self.rows.try_push(start as u32)?;
                 for_each_run(row, |run| {
-                    self.runs.push(run);
-                    self.sets.add(run.len());
-                });
+                    self.runs.try_push(run)?;
+                    self.sets.add(run.len())
+                })?;
                 let current = start..self.runs.len();
                 for earlier in connectivity.earlier_rows() {
                     if let Some(other) = self.runs_of(earlier, z, y, bits.height()) {
@@ -88,8 +76,17 @@ impl Components {
                 watch.worked(bits.width())?;
             }
         }
-        self.rows.push(self.runs.len() as u32);
-        Ok(())
+        self.rows.try_push(self.runs.len() as u32)
+    }
+
+    /// Room for the runs of so many rows, if there are not many: growing costs as much as a small image.
+    fn clear(&mut self, rows: usize) -> Result<(), Error> {
+        let room = (2 * rows).min(1 << 10);
+        self.runs.clear();
+        self.rows.clear();
+        self.runs.try_reserve_room(room)?;
+        self.rows.try_reserve_room(room)?;
+        self.sets.clear(room)
     }
 
     /// The runs of the row that comes before the row at (z, y) by this much, if there is one.
@@ -125,26 +122,35 @@ impl Components {
         }
     }
 
-    /// The areas of the components, that with number 1 first.
-    fn areas(&self) -> impl Iterator<Item = u32> {
-        self.sets.areas()
+    /// Numbers the components from 1 in raster order of their first pixels.
+    fn number(&mut self, watch: &mut Watch<'_>) -> Result<Numbered<'_>, Error> {
+        let (numbers, areas) = self.sets.number(watch)?;
+        Ok(Numbered { runs: &self.runs, row_starts: &self.rows, numbers, areas })
     }
+}
 
-    /// Numbers the components from 1 in raster order of their first pixels; returns how many there are.
-    fn number(&mut self) -> u32 {
-        self.sets.number(&mut self.numbers)
-    }
+/// The components of one image, numbered.
+struct Numbered<'a> {
+    runs: &'a [Run],
+    row_starts: &'a [u32],
+    /// Of each run's component.
+    numbers: &'a [u32],
+    /// Of the components, that with number 1 first.
+    areas: &'a [u32],
+}
 
-    /// Each row's runs with the numbers of their components, once they are numbered.
-    fn numbered_rows(&self) -> impl Iterator<Item = impl Iterator<Item = (Run, u32)>> {
-        self.rows.windows(2).map(|row| {
+impl Numbered<'_> {
+    /// Each row's runs with the numbers of their components.
+    fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = (Run, u32)>> {
+        self.row_starts.windows(2).map(|row| {
             let runs = row[0] as usize..row[1] as usize;
             self.runs[runs.clone()].iter().copied().zip(self.numbers[runs].iter().copied())
         })
     }
+}
 
-    /// The number of the largest component, once they are numbered; of equal ones, the first.
-    fn largest_number(&self) -> Option<u32> {
-        self.sets.largest().map(|run| self.numbers[run as usize])
-    }
+/// The number of the largest of some components; of equal ones, the first.
+fn largest_number(areas: &[u32]) -> Option<u32> {
+    let largest = areas.iter().max()?;
+    areas.iter().position(|area| area == largest).map(|position| position as u32 + 1)
 }

@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 
-use super::{Components, Options, for_each_image};
+use super::{Options, for_each_image, largest_number};
 use crate::Error;
 use crate::batch::Images;
+use crate::memory::{try_collect, try_filled};
 use crate::parallel::Runner;
 
 /// Writes, for every pixel of every image, 0 for the background or the number of its component, from 1 in
@@ -15,7 +16,7 @@ pub fn label(
     labels: &mut [i32],
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    paint(images, options, labels, runner, |_, _| |number| number as i32)
+    paint(images, options, labels, runner, |_| Ok(()), |(), _, number| number as i32)
 }
 
 /// Writes, for every pixel of every image, 1 if it is part of the largest component (of equal ones, the
@@ -26,10 +27,8 @@ pub fn largest_component(
     mask: &mut [u8],
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    paint(images, options, mask, runner, |components, _| {
-        let largest = components.largest_number();
-        move |number| (Some(number) == largest).into()
-    })
+    let largest = |areas: &[u32]| Ok(largest_number(areas));
+    paint(images, options, mask, runner, largest, |largest, _, number| (Some(number) == *largest).into())
 }
 
 /// Writes, for every pixel of every image, r if it is part of the component that is the r-th largest of no
@@ -41,21 +40,21 @@ pub fn largest_components(
     ranks: &mut [i32],
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    paint(images, options, ranks, runner, |components, count| {
-        let areas: Vec<u32> = components.areas().collect();
-        let mut order: Vec<usize> = (0..areas.len()).collect();
-        let by_size = |&position: &usize| (Reverse(areas[position]), position);
+    let ranks_of = |areas: &[u32]| {
+        let mut order = try_collect(0..areas.len() as u32)?;
+        let by_size = |&position: &u32| (Reverse(areas[position as usize]), position);
         if most < order.len() {
             order.select_nth_unstable_by_key(most, by_size);
             order.truncate(most);
         }
         order.sort_unstable_by_key(by_size);
-        let mut ranks = vec![0; count as usize + 1];
+        let mut ranks = try_filled(areas.len(), 0)?;
         for (position, rank) in order.into_iter().zip(1..) {
-            ranks[position + 1] = rank;
+            ranks[position as usize] = rank;
         }
-        move |number| ranks[number as usize]
-    })
+        Ok(ranks)
+    };
+    paint(images, options, ranks, runner, ranks_of, |ranks, _, number| ranks[number as usize - 1])
 }
 
 /// Writes, for every pixel of every image, 1 if it is part of a component of at least `min_area` pixels, else
@@ -67,32 +66,37 @@ pub fn remove_small(
     mask: &mut [u8],
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    paint(images, options, mask, runner, |components, _| {
-        let keep: Vec<u8> = components.areas().map(|area| (u64::from(area) >= min_area).into()).collect();
-        move |number| keep[number as usize - 1]
-    })
+    let is_kept = |area: u32| u64::from(area) >= min_area;
+    paint(
+        images,
+        options,
+        mask,
+        runner,
+        |_| Ok(()),
+        |(), areas, number| is_kept(areas[number as usize - 1]).into(),
+    )
 }
 
-/// Writes what `colours` gives for an image's components, which it is told with how many there are: from the
-/// number of a component to the value of its pixels. The background is 0.
-fn paint<O: Copy + Default + Send, C: Fn(u32) -> O>(
+/// Writes the colour of each pixel: `colour(prepared, areas, number)` of its component, where `prepared` is what
+/// `prepare(areas)` gives for an image. The areas are those of the components, number 1 first. The background is 0.
+fn paint<O: Copy + Default + Send, P>(
     images: Images<'_>,
     options: Options,
     out: &mut [O],
     runner: &Runner<'_>,
-    colours: impl Fn(&Components, u32) -> C + Sync,
+    prepare: impl Fn(&[u32]) -> Result<P, Error> + Sync,
+    colour: impl Fn(&P, &[u32], u32) -> O + Sync,
 ) -> Result<(), Error> {
     let (_, depth, height, width) = images.dim();
     let pixels = depth * height * width;
     for_each_image(images, options, out, pixels, runner, |scratch, out, watch| {
         scratch.find(options.connectivity, watch)?;
-        let components = &mut scratch.components;
-        let count = components.number();
-        let colour = colours(components, count);
-        for (row, runs) in out.chunks_exact_mut(width).zip(components.numbered_rows()) {
+        let components = scratch.components.number(watch)?;
+        let prepared = prepare(components.areas)?;
+        for (row, runs) in out.chunks_exact_mut(width).zip(components.rows()) {
             row.fill(O::default());
             for (run, number) in runs {
-                row[run.columns()].fill(colour(number));
+                row[run.columns()].fill(colour(&prepared, components.areas, number));
             }
             watch.worked(width)?;
         }

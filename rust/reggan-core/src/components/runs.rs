@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::Error;
+
 /// The pixels `start..end` of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
@@ -19,9 +21,9 @@ impl Run {
     }
 }
 
-/// Calls `emit` with each run of a row, from left to right.
+/// Calls `emit` with each run of a row, from left to right, unless it fails.
 #[inline(always)]
-pub(crate) fn for_each_run(row: &[u64], mut emit: impl FnMut(Run)) {
+pub(crate) fn for_each_run(row: &[u64], mut emit: impl FnMut(Run) -> Result<(), Error>) -> Result<(), Error> {
     let mut start = None;
     let mut last_bit = 0;
     for (position, &word) in row.iter().enumerate() {
@@ -33,11 +35,12 @@ pub(crate) fn for_each_run(row: &[u64], mut emit: impl FnMut(Run)) {
             edges &= edges - 1;
             match start.take() {
                 None => start = Some(column),
-                Some(start) => emit(Run { start, end: column }),
+                Some(start) => emit(Run { start, end: column })?,
             }
         }
     }
     if let Some(start) = start {
-        emit(Run { start, end: (row.len() * 64) as u16 });
+        emit(Run { start, end: (row.len() * 64) as u16 })?;
     }
+    Ok(())
 }

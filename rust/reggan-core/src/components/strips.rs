@@ -1,6 +1,8 @@
 //! A band of an image as strips of bits: 64 columns each, a word a row, and one row above the band.
 
+use crate::Error;
 use crate::batch::Rows;
+use crate::memory::TryGrow;
 use crate::packing::Packing;
 use crate::simd::Simd;
 
@@ -24,17 +26,18 @@ pub(crate) struct Strips {
 impl Strips {
     /// A band of so many rows, still to be packed, below the last row of the band `above`.
     #[inline(always)]
-    pub(crate) fn begin(&mut self, rows: usize, width: usize, above: Option<&Self>) {
+    pub(crate) fn begin(&mut self, rows: usize, width: usize, above: Option<&Self>) -> Result<(), Error> {
         let stride = 1 + rows.next_multiple_of(ROW_BLOCK);
         (self.count, self.stride) = (width.div_ceil(64), stride);
         (self.width, self.rows, self.packed, self.nan) = (width, rows, 0, false);
-        self.words.resize(self.count * stride, 0);
+        self.words.try_resize(self.count * stride, 0)?;
         for (position, strip) in self.words.chunks_exact_mut(stride).enumerate() {
             strip[0] = above.map_or(0, |above| above.strip(position)[above.rows]);
             for word in &mut strip[1 + rows..] {
                 *word = 0;
             }
         }
+        Ok(())
     }
 
     /// Packs at most so many of the rows that are still to be packed.
@@ -86,7 +89,7 @@ impl Strips {
     }
 
     /// The words of row `y`.
-    pub(crate) fn row(&self, y: usize) -> impl Iterator<Item = u64> {
+    pub(crate) fn row(&self, y: usize) -> impl ExactSizeIterator<Item = u64> {
         self.words[1 + y..].iter().step_by(self.stride).copied()
     }
 }

@@ -11,6 +11,8 @@ use super::Connectivity;
 use super::forest::Forest;
 use super::strips::Strips;
 use super::tile::{Tile, Touching, join_border, run_count};
+use crate::Error;
+use crate::memory::{TryGrow, try_collect};
 use crate::simd::{Scalar, Simd};
 
 /// What is known of the components of an image.
@@ -70,7 +72,12 @@ impl Sweep {
 
     /// The next band, the first or after [`Sweep::end_band`]. `meanwhile` is called every so often.
     #[inline(always)]
-    pub(crate) fn band<S: Simd>(&mut self, simd: S, strips: &Strips, mut meanwhile: impl FnMut()) {
+    pub(crate) fn band<S: Simd>(
+        &mut self,
+        simd: S,
+        strips: &Strips,
+        mut meanwhile: impl FnMut(),
+    ) -> Result<(), Error> {
         let rows = strips.rows();
         let mut above = self.above.nodes.iter();
         self.first_nodes.clear();
@@ -79,31 +86,36 @@ impl Sweep {
                 std::mem::swap(&mut self.left, &mut self.tile);
             }
             let (left, tile) = (&self.left, &mut self.tile);
-            tile.scan(simd, words, rows, self.corners, &mut meanwhile);
-            tile.place(&mut self.forest, &mut above);
-            tile.join_segments(simd, &mut self.forest);
+            tile.scan(simd, words, rows, self.corners, &mut meanwhile)?;
+            tile.place(&mut self.forest, &mut above)?;
+            tile.join_segments(simd, &mut self.forest)?;
             if let Some(left_words) = position.checked_sub(1).map(|position| strips.strip(position)) {
                 join_border(simd, (left, left_words), (tile, words), rows, self.corners, &mut self.forest);
             }
             self.area += tile.area();
             self.runs += tile.runs();
-            self.first_nodes.push((tile.first_node(0), tile.first_node(tile.segments as i64 - 1)));
+            self.first_nodes.try_push((tile.first_node(0), tile.first_node(tile.segments as i64 - 1)))?;
         }
+        Ok(())
     }
 
     /// Ends a band after which there is another, or another sweep: forgets all nodes that nothing below can
     /// touch.
-    pub(crate) fn end_band(&mut self, strips: &Strips) {
+    pub(crate) fn end_band(&mut self, strips: &Strips) -> Result<(), Error> {
         let row = |y: usize, first_node: fn(&(u32, u32)) -> u32| {
-            let words: Vec<u64> = strips.row(y).collect();
-            let runs = words.iter().zip(&self.first_nodes);
-            let nodes = runs.flat_map(|(&word, first)| (first_node(first)..).take(run_count(word))).collect();
-            Row { words, nodes }
+            let words = try_collect(strips.row(y))?;
+            let mut nodes = Vec::new();
+            for (&word, first) in words.iter().zip(&self.first_nodes) {
+                let first = first_node(first);
+                nodes.try_extend(first..first + run_count(word) as u32)?;
+            }
+            Ok(Row { words, nodes })
         };
-        self.above = row(strips.rows() - 1, |first| first.1);
-        let mut top = self.top.take().unwrap_or_else(|| row(0, |first| first.0));
-        self.forest.retain(&mut [&mut top.nodes, &mut self.above.nodes]);
+        self.above = row(strips.rows() - 1, |first| first.1)?;
+        let mut top = self.top.take().map_or_else(|| row(0, |first| first.0), Ok)?;
+        self.forest.retain(&mut [&mut top.nodes, &mut self.above.nodes])?;
         self.top = Some(top);
+        Ok(())
     }
 
     /// What was found so far.
@@ -113,10 +125,10 @@ impl Sweep {
     }
 
     /// What was found down to the end of this band, the last.
-    pub(crate) fn into_stripe(mut self, strips: &Strips) -> Stripe {
-        self.end_band(strips);
+    pub(crate) fn into_stripe(mut self, strips: &Strips) -> Result<Stripe, Error> {
+        self.end_band(strips)?;
         let Self { corners, forest, top, above, area, runs, .. } = self;
-        Stripe { corners, forest, top: top.unwrap_or_default(), bottom: above, area, runs }
+        Ok(Stripe { corners, forest, top: top.unwrap_or_default(), bottom: above, area, runs })
     }
 }
 
@@ -132,17 +144,17 @@ pub(crate) struct Stripe {
 
 impl Stripe {
     /// This stripe with the one that comes below it.
-    pub(crate) fn above(mut self, mut lower: Self) -> Self {
-        let offset = self.forest.append(lower.forest);
+    pub(crate) fn above(mut self, mut lower: Self) -> Result<Self, Error> {
+        let offset = self.forest.append(lower.forest)?;
         for node in lower.top.nodes.iter_mut().chain(&mut lower.bottom.nodes) {
             *node += offset;
         }
         join_rows(&self.bottom, &lower.top, self.corners, &mut self.forest);
-        self.forest.retain(&mut [&mut self.top.nodes, &mut lower.bottom.nodes]);
+        self.forest.retain(&mut [&mut self.top.nodes, &mut lower.bottom.nodes])?;
         self.bottom = lower.bottom;
         self.area += lower.area;
         self.runs += lower.runs;
-        self
+        Ok(self)
     }
 
     pub(crate) fn tally(&self) -> Tally {

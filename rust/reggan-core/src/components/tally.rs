@@ -9,6 +9,7 @@ use super::tile::MAX_ROWS;
 use super::{Connectivity, Options, for_each_image};
 use crate::Error;
 use crate::batch::{Batch, Images, Rows, check_length};
+use crate::memory::try_collect;
 use crate::packing::{Gray, OnRows, Packing, Threshold, on_rows};
 use crate::parallel::{Runner, UNITS_PER_TASK, Watch, images_per_task};
 use crate::simd::{Kernel, Level, Simd};
@@ -88,8 +89,7 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
     ) -> Result<(), Error> {
         let Self { level, height, width, connectivity, out, measure, runner } = self;
         for (image, out) in out.iter_mut().enumerate() {
-            let mut stripes: Vec<Option<Stripe>> = Vec::new();
-            stripes.resize_with(height.div_ceil(stripe_rows), || None);
+            let mut stripes = try_collect((0..height.div_ceil(stripe_rows)).map(|_| None))?;
             let tasks = stripes.iter_mut().enumerate();
             runner.run(tasks, Scratch::default, |scratch, (task, stripe), watch| {
                 let top = task * stripe_rows;
@@ -107,10 +107,12 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
                     emit,
                     watch,
                 })?;
-                *stripe = Some(std::mem::take(&mut scratch.sweep).into_stripe(&scratch.strips));
+                *stripe = Some(std::mem::take(&mut scratch.sweep).into_stripe(&scratch.strips)?);
                 Ok(())
             })?;
-            let whole = stripes.into_iter().flatten().reduce(Stripe::above);
+            let mut stripes = stripes.into_iter().flatten();
+            let first = stripes.next();
+            let whole = first.map(|first| stripes.try_fold(first, Stripe::above)).transpose()?;
             *out = measure(whole.map_or_else(Tally::default, |whole| whole.tally()));
         }
         Ok(())
@@ -192,7 +194,7 @@ where
 
         let mut current = band(images.start, 0);
         let mut source = image_rows(current.image);
-        strips.begin(current.rows, width, None);
+        strips.begin(current.rows, width, None)?;
         strips.pack(simd, packing, &mut source, current.rows);
         loop {
             let Band { image, top, rows } = current;
@@ -210,7 +212,7 @@ where
                 if is_last {
                     source = image_rows(next.image);
                 }
-                ahead.begin(next.rows, width, (!is_last).then_some(&*strips));
+                ahead.begin(next.rows, width, (!is_last).then_some(&*strips))?;
             }
             if top == 0 {
                 sweep.start(connectivity);
@@ -219,11 +221,11 @@ where
                 if next.is_some() {
                     ahead.pack(simd, packing, &mut source, S::LANES);
                 }
-            });
+            })?;
             if is_last {
                 emit(image, sweep.tally());
             } else {
-                sweep.end_band(strips);
+                sweep.end_band(strips)?;
             }
             watch.worked(rows * width + UNITS_PER_IMAGE)?;
             let Some(next) = next else { return Ok(()) };
@@ -362,13 +364,13 @@ mod tests {
         /// By runs and their union-find, which has nothing in common with the sweep.
         fn expected(&self, connectivity: Connectivity) -> Tally {
             let mut bits = BitRows::default();
-            bits.resize(1, self.height, self.width);
+            bits.resize(1, self.height, self.width).expect("memory");
             bits.clear();
             for (position, _) in self.pixels.iter().enumerate().filter(|(_, pixel)| **pixel == 0) {
                 let x = position % self.width;
                 bits.set(position / self.width, x..x + 1);
             }
-            let mut components = Components::with_room_for(self.height);
+            let mut components = Components::default();
             components.find(&bits, connectivity, &mut Watch::new(&mut || false)).expect("no interrupt");
             components.tally()
         }

@@ -1,6 +1,8 @@
 //! One strip of a band: its segments, their nodes with their areas, and which of them touch.
 
 use super::forest::Forest;
+use crate::Error;
+use crate::memory::{TryGrow, try_filled};
 use crate::simd::Simd;
 
 /// A band has at most so many rows, so that 16 bits count the pixels of a strip.
@@ -91,8 +93,8 @@ impl Tile {
         rows: usize,
         corners: bool,
         meanwhile: &mut impl FnMut(),
-    ) {
-        self.reserve(rows);
+    ) -> Result<(), Error> {
+        self.reserve(rows)?;
         let mut carry = simd.splat(0);
         let mut more = simd.splat(0);
         let mut segments = 0;
@@ -126,18 +128,19 @@ impl Tile {
         self.segments = segments;
         self.sum_words = 1;
         while simd.nonzero(more) != 0 {
-            more = self.count_more(simd, rows);
+            more = self.count_more(simd, rows)?;
         }
         // The row above is numbered like a segment, and may have more runs than any row of the band.
         self.runs_above = run_count(words[0]);
         self.step = RUNS_PER_WORD * self.sum_words.max(self.runs_above.div_ceil(RUNS_PER_WORD));
+        Ok(())
     }
 
     /// Counts the pixels of the next four runs of each row. Returns what is still not counted.
     #[inline(always)]
-    fn count_more<S: Simd>(&mut self, simd: S, rows: usize) -> S::Words {
+    fn count_more<S: Simd>(&mut self, simd: S, rows: usize) -> Result<S::Words, Error> {
         if self.sums.len() == self.sum_words {
-            self.sums.push(vec![0; MAX_ROWS + 2 * SLACK]);
+            self.sums.try_push(try_filled(MAX_ROWS + 2 * SLACK, 0)?)?;
         }
         let list = &mut self.sums[self.sum_words];
         let mut carry = simd.splat(0);
@@ -155,20 +158,24 @@ impl Tile {
         }
         simd.store(carry, list, segments);
         self.sum_words += 1;
-        more
+        Ok(more)
     }
 
     /// Makes the nodes: those of the row above stand for `nodes_above`, those of the segments have their areas.
     #[inline(always)]
-    pub(super) fn place<'a>(&mut self, forest: &mut Forest, nodes_above: &mut impl Iterator<Item = &'a u32>) {
+    pub(super) fn place<'a>(
+        &mut self,
+        forest: &mut Forest,
+        nodes_above: &mut impl Iterator<Item = &'a u32>,
+    ) -> Result<(), Error> {
         if self.runs_above > 0 {
-            let first = forest.add(self.step);
+            let first = forest.add(self.step)?;
             forest.areas_mut(first).fill(0);
             for (node, &stands_for) in (first..).zip(nodes_above.take(self.runs_above)) {
                 forest.refer(node, stands_for);
             }
         }
-        self.base = forest.add(self.step * self.segments);
+        self.base = forest.add(self.step * self.segments)?;
         let areas = forest.areas_mut(self.base);
         // A run's pixels are those of this and all later runs, less those of all later runs.
         let count = |list: &[u64], segment: usize| list[segment + 1] - list[segment];
@@ -178,7 +185,7 @@ impl Tile {
                 let count = sums[1] - sums[0];
                 *areas = quarters(count - (count >> 16));
             }
-            return;
+            return Ok(());
         }
         for segment in 0..self.segments {
             let areas = &mut areas[segment * self.step..][..self.step];
@@ -189,11 +196,12 @@ impl Tile {
                 *areas = quarters(this - (this >> 16 | next << 48));
             }
         }
+        Ok(())
     }
 
     /// Joins the nodes of each segment with those of the one before.
     #[inline(always)]
-    pub(super) fn join_segments<S: Simd>(&mut self, simd: S, forest: &mut Forest) {
+    pub(super) fn join_segments<S: Simd>(&mut self, simd: S, forest: &mut Forest) -> Result<(), Error> {
         let step = self.step as u64;
         let pair = |above: u64, below: u64| (below << 32).wrapping_add(above);
         // The first run's rank is 1, so nodes are counted from one before the first.
@@ -208,7 +216,7 @@ impl Tile {
         let mut count = 0;
         for at in (0..self.segments).step_by(S::LANES) {
             if self.pairs.len() < count + 64 * S::LANES + SLACK {
-                self.pairs.resize(count + 256 * SLACK, 0);
+                self.pairs.try_resize(count + 256 * SLACK, 0)?;
             }
             let starts_above = simd.load(&self.starts_above, at);
             let starts = simd.load(&self.starts, at);
@@ -230,6 +238,7 @@ impl Tile {
             first = simd.add(first, advance);
         }
         forest.join_all(&self.pairs[..count]);
+        Ok(())
     }
 
     /// The segment of a row; that of the row above, y = -1, is -1.
@@ -263,17 +272,20 @@ impl Tile {
     }
 
     #[inline(always)]
-    fn reserve(&mut self, rows: usize) {
-        if self.contacts.len() < rows + 2 * SLACK {
-            let length = rows + 2 * SLACK;
-            for list in [&mut self.contacts, &mut self.starts_above, &mut self.starts, &mut self.uncounted] {
-                list.resize(length, 0);
-            }
-            self.changes.resize(length.div_ceil(64), 0);
-            self.segments_before.resize(length.div_ceil(64), 0);
-            self.sums.clear();
-            self.sums.push(vec![0; MAX_ROWS + 2 * SLACK]);
+    fn reserve(&mut self, rows: usize) -> Result<(), Error> {
+        let length = rows + 2 * SLACK;
+        if self.contacts.len() < length { self.grow(length) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn grow(&mut self, length: usize) -> Result<(), Error> {
+        for list in [&mut self.contacts, &mut self.starts_above, &mut self.starts, &mut self.uncounted] {
+            list.try_resize(length, 0)?;
         }
+        self.changes.try_resize(length.div_ceil(64), 0)?;
+        self.segments_before.try_resize(length.div_ceil(64), 0)?;
+        self.sums.clear();
+        self.sums.try_push(try_filled(MAX_ROWS + 2 * SLACK, 0)?)
     }
 }
 

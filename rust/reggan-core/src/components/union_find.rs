@@ -1,27 +1,34 @@
 //! Disjoint sets with their areas (Tarjan 1975). The root of a set is its first member, so a parent comes before its
 //! children.
 
+use crate::Error;
+use crate::memory::TryGrow;
+use crate::parallel::Watch;
+
+/// Runs that are numbered between two looks at whether to stop.
+const RUNS_PER_LOOK: usize = 1 << 16;
+
 /// Sets of runs, numbered from 0 in the order in which they are added.
+#[derive(Default)]
 pub(crate) struct Sets {
     parent: Vec<u32>,
     area: Vec<u32>,
 }
 
 impl Sets {
-    pub(crate) fn with_room_for(runs: usize) -> Self {
-        Self { parent: Vec::with_capacity(runs), area: Vec::with_capacity(runs) }
-    }
-
-    pub(crate) fn clear(&mut self) {
+    /// No sets, and room for so many.
+    pub(crate) fn clear(&mut self, room: usize) -> Result<(), Error> {
         self.parent.clear();
         self.area.clear();
+        self.parent.try_reserve_room(room)?;
+        self.area.try_reserve_room(room)
     }
 
     /// A new set of one run.
     #[inline]
-    pub(crate) fn add(&mut self, area: u32) {
-        self.parent.push(self.parent.len() as u32);
-        self.area.push(area);
+    pub(crate) fn add(&mut self, area: u32) -> Result<(), Error> {
+        self.parent.try_push(self.parent.len() as u32)?;
+        self.area.try_push(area)
     }
 
     #[inline]
@@ -40,36 +47,28 @@ impl Sets {
         (0..).zip(&self.parent).map(|(run, &parent): (u32, _)| u32::from(run == parent)).sum()
     }
 
-    /// The root of the largest set; of equal ones, the first.
-    pub(crate) fn largest(&self) -> Option<u32> {
-        let largest = self.largest_area();
-        self.area.iter().position(|&area| area == largest).map(|run| run as u32)
-    }
-
-    /// The areas of the sets, in the order of their first runs.
-    pub(crate) fn areas(&self) -> impl Iterator<Item = u32> {
-        let roots = (0..).zip(&self.parent).map(|(run, &parent): (u32, _)| run == parent);
-        self.area.iter().zip(roots).filter(|(_, root)| *root).map(|(&area, _)| area)
-    }
-
-    /// Numbers the sets from 1 in the order of their first runs: writes the number of each run's set, and
-    /// returns how many sets there are.
-    pub(crate) fn number(&self, numbers: &mut Vec<u32>) -> u32 {
-        numbers.clear();
+    /// Numbers the sets from 1 in the order of their first runs. Returns the number of each run's set, and the areas
+    /// of the sets by their numbers. Both are written over what they come from, as there may be as many runs as half
+    /// the pixels: nothing can be joined until the sets are cleared.
+    pub(crate) fn number(&mut self, watch: &mut Watch<'_>) -> Result<(&[u32], &[u32]), Error> {
         let mut count = 0;
-        for (run, &parent) in self.parent.iter().enumerate() {
-            // A parent comes before its children, so it has its number.
-            let number = match numbers.get(parent as usize) {
-                Some(&number) => number,
-                None => {
+        for first in (0..self.parent.len()).step_by(RUNS_PER_LOOK) {
+            let end = self.parent.len().min(first + RUNS_PER_LOOK);
+            for run in first..end {
+                let parent = self.parent[run] as usize;
+                debug_assert!(parent <= run);
+                if parent == run {
+                    self.area[count] = self.area[run];
                     count += 1;
-                    count
+                    self.parent[run] = count as u32;
+                } else {
+                    // A parent comes before its children, so it has its number.
+                    self.parent[run] = self.parent[parent];
                 }
-            };
-            debug_assert!(parent as usize <= run);
-            numbers.push(number);
+            }
+            watch.worked(end - first)?;
         }
-        count
+        Ok((&self.parent, &self.area[..count]))
     }
 }
 
@@ -99,4 +98,25 @@ pub(super) fn join(parent: &mut [u32], area: &mut [u32], a: u32, b: u32) -> bool
         parent[node as usize] = first;
     }
     differ
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbering_often_looks_whether_to_stop() {
+        let mut sets = Sets::default();
+        for _ in 0..1 << 20 {
+            sets.add(1).unwrap();
+        }
+        let mut looks = 0;
+        let mut look = || {
+            looks += 1;
+            false
+        };
+        let (numbers, areas) = sets.number(&mut Watch::new(&mut look)).unwrap();
+        assert!(numbers.iter().copied().eq(1..=1 << 20) && areas.iter().all(|&area| area == 1));
+        assert!(looks >= 4, "{looks} looks");
+    }
 }

@@ -14,6 +14,7 @@ use super::border::Border;
 use super::gaussian::Gaussian;
 use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range, flat};
 use crate::batch::check_sides;
+use crate::memory::TryGrow;
 use crate::parallel::Watch;
 use crate::simd::Simd;
 use crate::{Error, Stream};
@@ -60,24 +61,27 @@ impl BinaryBlobs {
         Image { seed, index, size }: Image,
         words: &mut Vec<u32>,
         seeds: &mut Vec<[u32; 2]>,
-    ) -> f64 {
+    ) -> Result<f64, Error> {
         let size = self.full(size);
         let count = Stream::new(seed, index, 0).integer(self.count);
         words.clear();
-        words.resize(2 * draws(count, size), 0);
+        words.try_resize(2 * draws(count, size), 0)?;
         Stream::words(seed, index, 1, words);
         seeds.clear();
         let below = |word: u32, length: usize| ((u64::from(word) * length as u64) >> 32) as u32;
-        seeds.extend(words.as_chunks().0.iter().map(|&[x, y]| [below(y, size.height), below(x, size.width)]));
+        let drawn = words.as_chunks().0.iter();
+        seeds.try_extend(drawn.map(|&[x, y]| [below(y, size.height), below(x, size.width)]))?;
         seeds.sort_unstable();
         seeds.dedup();
-        size.shorter_side() * (500.0 / 512.0) / (3.5 * f64::from(count))
+        Ok(size.shorter_side() * (500.0 / 512.0) / (3.5 * f64::from(count)))
     }
 }
 
 /// How many pixels are drawn.
 fn draws(count: u32, size: Size) -> usize {
-    let squares = size.pixels() as f64 / (size.shorter_side() * size.shorter_side());
+    // Of an image that is reduced, before it is checked, there may be more pixels than a `usize` holds.
+    let pixels = size.height as f64 * size.width as f64;
+    let squares = pixels / (size.shorter_side() * size.shorter_side());
     (f64::from(count * count) * squares).round() as usize
 }
 
@@ -121,15 +125,21 @@ impl Paint for BinaryBlobs {
         draws(self.count.1, self.full(size))
     }
 
+    /// Rows are blurred band by band.
+    fn scratch(&self, _: Size) -> usize {
+        0
+    }
+
     fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error> {
         let mut seeds = Vec::new();
         let reduced = self.reduced as f64;
-        scene.sigma = self.seeds(image, &mut Vec::new(), &mut seeds) / reduced;
+        scene.sigma = self.seeds(image, &mut Vec::new(), &mut seeds)? / reduced;
         let centre = |place: u32| (f64::from(place) + 0.5) / reduced;
         let color = if self.dark { BLACK } else { [1.0; 3] };
         let shape =
             |&[y, x]: &[u32; 2]| Shape { centre: [0.5, centre(y), centre(x)], radius: f64::NAN, color };
-        scene.shapes = seeds.iter().map(shape).collect();
+        scene.shapes.clear();
+        scene.shapes.try_extend(seeds.iter().map(shape))?;
         watch.worked(seeds.len())
     }
 
@@ -143,24 +153,25 @@ impl Paint for BinaryBlobs {
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let Scratch { words, seeds, gaussian, weights, band, counts } = scratch;
-        gaussian.set_exact(self.seeds(image, words, seeds));
+        gaussian.set_exact(self.seeds(image, words, seeds)?)?;
         weights.clear();
-        weights
-            .extend(gaussian.exact()[1..].iter().rev().chain(gaussian.exact()).map(|&weight| weight as f32));
+        weights.try_extend(gaussian.exact()[1..].iter().rev().map(|&weight| weight as f32))?;
+        weights.try_extend(gaussian.exact().iter().map(|&weight| weight as f32))?;
 
         let Size { height, width, .. } = self.full(image.size);
         let limit = (self.threshold * seeds.len() as f64 / (height * width) as f64) as f32;
         let reduced_rows = (BAND / (width * self.reduced)).clamp(1, image.size.height);
         let rows = reduced_rows * self.reduced;
-        band.resize(rows * width, 0.0);
+        band.try_resize(rows * width, 0.0)?;
         for (top, pixels) in (0..height).step_by(rows).zip(pixels.chunks_mut(reduced_rows * image.size.width))
         {
             let band = &mut band[..rows.min(height - top) * width];
             band.fill(0.0);
+            watch.worked(band.len() + seeds.len())?;
             add_blurred(seeds, weights, self.border, Band { top, height, width, values: band }, watch)?;
             let lines = band.chunks_exact(self.reduced * width);
             for (pixels, lines) in pixels.chunks_exact_mut(image.size.width).zip(lines) {
-                self.write_row(lines, limit, counts, pixels);
+                self.write_row(lines, limit, counts, pixels)?;
             }
             watch.worked(rows * width)?;
         }
@@ -171,9 +182,15 @@ impl Paint for BinaryBlobs {
 impl BinaryBlobs {
     /// Writes a row of pixels, each from a block of values.
     #[inline(always)]
-    fn write_row<T: Gray>(&self, lines: &[f32], limit: f32, counts: &mut Vec<u32>, pixels: &mut [T]) {
+    fn write_row<T: Gray>(
+        &self,
+        lines: &[f32],
+        limit: f32,
+        counts: &mut Vec<u32>,
+        pixels: &mut [T],
+    ) -> Result<(), Error> {
         counts.clear();
-        counts.resize(pixels.len() * self.reduced, 0);
+        counts.try_resize(pixels.len() * self.reduced, 0)?;
         for line in lines.chunks_exact(counts.len()) {
             for (count, &value) in counts.iter_mut().zip(line) {
                 *count += u32::from((value > limit) == self.dark);
@@ -183,6 +200,7 @@ impl BinaryBlobs {
         for (pixel, counts) in pixels.iter_mut().zip(counts.chunks_exact(self.reduced)) {
             *pixel = T::from_ink(counts.iter().sum::<u32>() as f32 / whole);
         }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use super::gaussian::{Gaussian, Weights};
 use super::lines::{LANES, Lines, SPARE_ROWS, Target, unroll};
 use crate::Error;
 use crate::components::BitRows;
+use crate::memory::TryGrow;
 use crate::packing::Gray as Thresholded;
 use crate::parallel::Watch;
 use crate::simd::Simd;
@@ -42,7 +43,7 @@ impl InkBlur {
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let Self { gaussian, bits, lines, .. } = self;
-        gaussian.set(sigma);
+        gaussian.set(sigma, ink.width().max(ink.height()))?;
         for columns in gaussian.tiles(ink.width()) {
             bits.along_rows(simd, ink, columns.clone(), gaussian, border, lines, watch)?;
             let target = Grays { pixels: &mut *image, width: ink.width(), columns };
@@ -65,12 +66,12 @@ impl InkBlur {
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let Self { gaussian, gray, lines, .. } = self;
-        gaussian.set(sigma);
+        gaussian.set(sigma, width.max(ink.len() / width))?;
         for columns in gaussian.tiles(width) {
             let read = |y: usize, columns: Range<usize>, floats: &mut [f32]| {
                 floats.copy_from_slice(&ink[y * width..][columns]);
             };
-            lines.start(ink.len() / width, columns.len(), gaussian);
+            lines.start(ink.len() / width, columns.len(), gaussian, border, watch)?;
             gray.along_rows(simd, width, columns.clone(), gaussian, (border, 0.0), read, lines, watch)?;
             let target = Grays { pixels: &mut *image, width, columns };
             lines.filter(simd, gaussian, (border, 0.0), watch, target)?;
@@ -93,7 +94,7 @@ impl InkBlur {
         let width = slices.len() / depth;
         for start in (0..width).step_by(PART_OF_SLICE) {
             let columns = start..width.min(start + PART_OF_SLICE);
-            lines.start(depth, columns.len(), gaussian);
+            lines.start(depth, columns.len(), gaussian, border, watch)?;
             for (z, slice) in slices.chunks_exact(width).enumerate() {
                 for (float, ink) in lines.row_mut(z).iter_mut().zip(&slice[columns.clone()]) {
                     *float = ink.0;
@@ -115,9 +116,9 @@ struct Grays<'a, T> {
 
 impl<T: FromInk> Target for Grays<'_, T> {
     #[inline(always)]
-    fn write(&mut self, y: usize, ink: &[f32]) {
+    fn write(&mut self, y: usize, x: usize, ink: &[f32]) {
         let row = &mut self.pixels[y * self.width..][self.columns.clone()];
-        for (pixel, &ink) in row.iter_mut().zip(ink) {
+        for (pixel, &ink) in row[x..].iter_mut().zip(ink) {
             *pixel = T::from_ink(ink);
         }
     }
@@ -128,8 +129,8 @@ struct Blurred<'a>(&'a mut [f32]);
 
 impl Target for Blurred<'_> {
     #[inline(always)]
-    fn write(&mut self, y: usize, values: &[f32]) {
-        self.0[y * LANES..][..LANES].copy_from_slice(&values[..LANES]);
+    fn write(&mut self, y: usize, x: usize, values: &[f32]) {
+        self.0[y * LANES..][x..LANES].copy_from_slice(&values[..LANES - x]);
     }
 }
 
@@ -209,7 +210,7 @@ impl BitBlur {
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let width = bits.width();
-        lines.start(bits.height(), columns.len(), gaussian);
+        lines.start(bits.height(), columns.len(), gaussian, border, watch)?;
         if let Weights::Series(_) = gaussian.weights() {
             let read = |y: usize, columns, floats: &mut [f32]| expand(bits.row(y), columns, floats);
             return self.gray.along_rows(simd, width, columns, gaussian, (border, 0.0), read, lines, watch);
@@ -219,11 +220,11 @@ impl BitBlur {
             let offset = columns.start as isize + 16 * block as isize - gaussian.radius() as isize;
             let (four, rest) = tables.as_chunks::<4>();
             match (four, rest) {
-                ([tables], _) => self.add_tables(simd, bits, offset, tables, border, block > 0, lines),
-                (_, [a]) => self.add_tables(simd, bits, offset, &[*a], border, block > 0, lines),
-                (_, [a, b]) => self.add_tables(simd, bits, offset, &[*a, *b], border, block > 0, lines),
+                ([tables], _) => self.add_tables(simd, bits, offset, tables, border, block > 0, lines)?,
+                (_, [a]) => self.add_tables(simd, bits, offset, &[*a], border, block > 0, lines)?,
+                (_, [a, b]) => self.add_tables(simd, bits, offset, &[*a, *b], border, block > 0, lines)?,
                 (_, [a, b, c]) => {
-                    self.add_tables(simd, bits, offset, &[*a, *b, *c], border, block > 0, lines)
+                    self.add_tables(simd, bits, offset, &[*a, *b, *c], border, block > 0, lines)?;
                 }
                 _ => {}
             }
@@ -244,7 +245,7 @@ impl BitBlur {
         border: Border,
         add: bool,
         lines: &mut Lines,
-    ) {
+    ) -> Result<(), Error> {
         let width = bits.width();
         for (y, row) in bits.rows().enumerate() {
             let line = lines.row_mut(y);
@@ -255,7 +256,7 @@ impl BitBlur {
                 }
                 continue;
             }
-            self.shifted.resize(line.len() / 64 + 2, 0);
+            self.shifted.try_resize(line.len() / 64 + 2, 0)?;
             shift(row, offset, &mut self.shifted);
             if border != Border::Paper {
                 outside_too(row, width, offset, border, columns + 4 * N, &mut self.shifted);
@@ -268,6 +269,7 @@ impl BitBlur {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -341,7 +343,7 @@ impl GrayBlur {
             Weights::Each(weights) => {
                 let radius = weights.len() - 1;
                 let window = Window::of(&columns, radius, width);
-                rows.resize(lines.width + 2 * radius, 0.0);
+                rows.try_resize(lines.width + 2 * radius, 0.0)?;
                 for y in 0..lines.height {
                     window.read(y, width, (border, outside), &read, rows);
                     sum_along(simd, weights, rows, lines.row_mut(y));
@@ -349,12 +351,12 @@ impl GrayBlur {
                 }
             }
             Weights::Series(_) => {
-                turned.start(count, LANES, gaussian);
+                turned.start(count, LANES, gaussian, border, watch)?;
                 let window = Window::of(&columns, 0, width);
                 let stride = count.next_multiple_of(LANES);
-                rows.resize(LANES * stride, 0.0);
-                turned.floats.resize((stride + SPARE_ROWS) * LANES, 0.0);
-                blurred.resize(stride * LANES, 0.0);
+                rows.try_resize(LANES * stride, 0.0)?;
+                turned.floats.try_resize((stride + SPARE_ROWS) * LANES, 0.0)?;
+                blurred.try_resize(stride * LANES, 0.0)?;
                 for top in (0..lines.height).step_by(LANES) {
                     let band = LANES.min(lines.height - top);
                     for (y, row) in (top..).zip(rows.chunks_exact_mut(stride).take(band)) {
@@ -401,17 +403,17 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
         lines: &mut Lines,
         buffer: &mut Vec<f32>,
         watch: &mut Watch<'_>,
-        target: &mut impl Target,
+        mut target: impl Target,
     ) -> Result<(), Error> {
         let &Self { height, width, ref columns, border: (border, outside), read } = self;
         let radius = weights.len() - 1;
         let window = Window::of(columns, radius, width);
         let padded = columns.len().next_multiple_of(LANES);
         let most = (BAND / padded).saturating_sub(2 * radius).next_multiple_of(LANES).max(LANES);
-        buffer.resize(padded + 2 * radius, 0.0);
+        buffer.try_resize(padded + 2 * radius, 0.0)?;
         for top in rows.clone().step_by(most) {
             let count = most.min(rows.end - top);
-            lines.start(count, columns.len(), gaussian);
+            lines.start(count, columns.len(), gaussian, border, watch)?;
             let mut known = 0;
             if top > rows.start {
                 // What is around the end of the last band is in this one as well.
@@ -429,7 +431,7 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
                     }
                 }
             }
-            let below = Below { above: top - rows.start, target };
+            let below = Below { above: top - rows.start, target: &mut target };
             lines.filter_with_margins(simd, gaussian, (border, outside), watch, below)?;
         }
         Ok(())
@@ -437,15 +439,15 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
 }
 
 /// A target whose first rows have been written.
-struct Below<'a, T> {
+struct Below<T> {
     above: usize,
-    target: &'a mut T,
+    target: T,
 }
 
-impl<T: Target> Target for Below<'_, T> {
+impl<T: Target> Target for Below<T> {
     #[inline(always)]
-    fn write(&mut self, y: usize, values: &[f32]) {
-        self.target.write(self.above + y, values);
+    fn write(&mut self, y: usize, x: usize, values: &[f32]) {
+        self.target.write(self.above + y, x, values);
     }
 }
 

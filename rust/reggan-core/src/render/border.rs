@@ -28,14 +28,20 @@ impl Border {
         (0..length).contains(&inside).then_some(inside as usize)
     }
 
+    /// How far it is from what is found at a place to the next copy of it, if there is one, and a place that has the
+    /// mirror image of it, if there is one.
+    pub(super) fn copies(self, place: usize, length: usize) -> (Option<isize>, Option<isize>) {
+        match self {
+            Self::Paper => (None, None),
+            Self::Reflect => (Some(2 * length as isize), Some(-1 - place as isize)),
+            Self::Periodic => (Some(length as isize), None),
+        }
+    }
+
     /// All places from -reach to length + reach where what is at `place` is found.
     pub(super) fn places(self, place: usize, reach: usize, length: usize) -> impl Iterator<Item = isize> {
+        let (period, mirrored) = self.copies(place, length);
         let (place, reach, length) = (place as isize, reach as isize, length as isize);
-        let (period, mirrored) = match self {
-            Self::Paper => (None, None),
-            Self::Reflect => (Some(2 * length), Some(-1 - place)),
-            Self::Periodic => (Some(length), None),
-        };
         let copies = move |start: isize| {
             let (from, to) = (-reach - start, length + reach - start);
             let numbers = match period {

@@ -19,8 +19,9 @@ use std::f64::consts::TAU;
 use super::blur::{Gray, InkBlur};
 use super::border::Border;
 use super::discs::{Disc, around};
-use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range};
+use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range, resize};
 use crate::components::BitRows;
+use crate::memory::TryGrow;
 use crate::parallel::Watch;
 use crate::rng::fraction;
 use crate::simd::Simd;
@@ -91,12 +92,16 @@ impl Paint for Circles {
         self.count.1 as usize
     }
 
+    fn scratch(&self, size: Size) -> usize {
+        if self.antialias { size.pixels().saturating_mul(size_of::<f32>()) } else { size.pixels() / 8 }
+    }
+
     fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error> {
         let mut discs = Vec::new();
         scene.sigma = self.place(image, &mut discs, watch)?;
         let shape = |&Disc { x, y, radius }: &Disc| Shape { centre: [0.5, y, x], radius, color: BLACK };
-        scene.shapes = discs.iter().map(shape).collect();
-        Ok(())
+        scene.shapes.clear();
+        scene.shapes.try_extend(discs.iter().map(shape))
     }
 
     #[inline(always)]
@@ -113,13 +118,13 @@ impl Paint for Circles {
         let sigma = self.place(image, discs, watch)?;
         if self.antialias {
             soft_ink.clear();
-            soft_ink.resize(height * width, 0.0);
+            resize(soft_ink, height * width, 0.0, watch)?;
             for disc in discs {
                 disc.soften(soft_ink, width, self.border, watch)?;
             }
             return blur.write_soft(simd, soft_ink, width, sigma, self.border, pixels, watch);
         }
-        ink.resize(1, height, width);
+        ink.resize(1, height, width)?;
         ink.clear();
         for disc in discs {
             disc.fill(ink, self.border, watch)?;
@@ -165,7 +170,7 @@ impl Circles {
                         self.keep_apart(disc, discs, stream, sigma, (height, width), watch)?;
                     }
                 }
-                discs.push(*disc);
+                discs.try_push(*disc)?;
             }
         }
         Ok(sigma)

@@ -174,7 +174,7 @@ mod tests {
         for number in 0..20_000 {
             let (height, width) = [(12, 64), (40, 50), (33, 130), (1, 9)][number % 4];
             let mut ink = BitRows::default();
-            ink.resize(1, height, width);
+            ink.resize(1, height, width).unwrap();
             ink.clear();
             let (x, y) =
                 (stream.uniform((-10.0, width as f64 + 10.0)), stream.uniform((-10.0, height as f64 + 10.0)));

@@ -8,9 +8,10 @@ use super::blur::{Bands, GrayBlur, floor_to_byte};
 use super::border::Border;
 use super::gaussian::{Gaussian, Weights, is_series};
 use super::lines::{Lines, Target};
-use super::{UNITS_PER_IMAGE, UNITS_PER_PIXEL};
+use super::units_of;
 use crate::Error;
 use crate::batch::{MAX_SIDE, check_length, check_sides};
+use crate::memory::TryGrow;
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::simd::{Kernel, Level, Simd};
 
@@ -73,7 +74,7 @@ impl Work<'_> {
         check_length("blurred", blurred.len(), images.len())?;
         let blurred = ArrayViewMut3::from_shape((sigmas.len(), height, width), blurred);
         let mut blurred = blurred.map_err(|error| Error::invalid(error.to_string()))?;
-        let mut parts = Vec::with_capacity(sigmas.len());
+        let mut parts = Vec::new();
         for ((image, &sigma), blurred) in
             images.chunks_exact(per_image).zip(sigmas).zip(blurred.outer_iter_mut())
         {
@@ -87,11 +88,19 @@ impl Work<'_> {
                     let columns = left..width.min(left + columns);
                     let (blurred, others) = these.split_at(Axis(1), columns.len());
                     these = others;
-                    parts.push(Part { image, height, width, sigma, rows: rows.clone(), columns, blurred });
+                    parts.try_push(Part {
+                        image,
+                        height,
+                        width,
+                        sigma,
+                        rows: rows.clone(),
+                        columns,
+                        blurred,
+                    })?;
                 }
             }
         }
-        let units = (per_image * UNITS_PER_PIXEL + UNITS_PER_IMAGE) * sigmas.len() / parts.len().max(1);
+        let units = units_of(per_image).saturating_mul(sigmas.len()) / parts.len().max(1);
         let tasks = parts.chunks_mut(images_per_task(units));
         runner.run(tasks, Scratch::default, |scratch, parts, watch| {
             parts.iter_mut().try_for_each(|part| level.run(Task { part, border, scratch, watch }))
@@ -138,34 +147,54 @@ impl<T: Value> Kernel for Task<'_, '_, '_, T> {
         let Self { part, border: (border, outside), scratch, watch } = self;
         let Scratch { gaussian, gray, lines, row } = scratch;
         let &mut Part { image, height, width, sigma, ref rows, ref columns, ref mut blurred } = part;
-        let border = (border, outside * T::WHITE);
-        let mut target = Columns(blurred.view_mut());
-        let read = |y: usize, columns: Range<usize>, floats: &mut [f32]| {
-            for (float, &value) in floats.iter_mut().zip(&image[y * width..][columns]) {
-                *float = value.to_float();
+        gaussian.set(sigma, height.max(width))?;
+        for scale in SCALES {
+            let border = (border, outside * T::WHITE * scale);
+            let mut target = Columns { pixels: blurred.view_mut(), finite: true };
+            let read = |y: usize, columns: Range<usize>, floats: &mut [f32]| {
+                for (float, &value) in floats.iter_mut().zip(&image[y * width..][columns]) {
+                    *float = value.to_float() * scale;
+                }
+            };
+            if let Weights::Each(weights) = gaussian.weights() {
+                let bands = Bands { height, width, columns: columns.clone(), border, read: &read };
+                bands.filter(simd, gaussian, weights, rows.clone(), lines, row, watch, &mut target)?;
+            } else {
+                let read = |y: usize, columns, floats: &mut [f32]| read(rows.start + y, columns, floats);
+                lines.start(rows.len(), columns.len(), gaussian, border.0, watch)?;
+                gray.along_rows(simd, width, columns.clone(), gaussian, border, read, lines, watch)?;
+                lines.filter(simd, gaussian, border, watch, &mut target)?;
             }
-        };
-        gaussian.set(sigma);
-        if let Weights::Each(weights) = gaussian.weights() {
-            let bands = Bands { height, width, columns: columns.clone(), border, read: &read };
-            return bands.filter(simd, gaussian, weights, rows.clone(), lines, row, watch, &mut target);
+            if scale < 1.0 {
+                blurred.mapv_inplace(|value| value.scaled_back(scale));
+            } else if target.finite {
+                break;
+            }
         }
-        let read = |y: usize, columns, floats: &mut [f32]| read(rows.start + y, columns, floats);
-        lines.start(rows.len(), columns.len(), gaussian);
-        gray.along_rows(simd, width, columns.clone(), gaussian, border, read, lines, watch)?;
-        lines.filter(simd, gaussian, border, watch, target)
+        Ok(())
     }
 }
 
-struct Columns<'a, T>(ArrayViewMut2<'a, T>);
+/// What values are multiplied by: sums of those near the largest float are not finite, unless they are made smaller
+/// and blurred again.
+const SCALES: [f32; 2] = [1.0, 0.25];
+
+struct Columns<'a, T> {
+    pixels: ArrayViewMut2<'a, T>,
+    /// Whether all values written are.
+    finite: bool,
+}
 
 impl<T: Value> Target for Columns<'_, T> {
     #[inline(always)]
-    fn write(&mut self, y: usize, values: &[f32]) {
-        if let Some(row) = self.0.row_mut(y).into_slice() {
-            for (pixel, &value) in row.iter_mut().zip(values) {
+    fn write(&mut self, y: usize, x: usize, values: &[f32]) {
+        if let Some(row) = self.pixels.row_mut(y).into_slice() {
+            let mut finite = true;
+            for (pixel, &value) in row[x..].iter_mut().zip(values) {
                 *pixel = T::from_float(value);
+                finite &= pixel.is_finite();
             }
+            self.finite &= finite;
         }
     }
 }
@@ -175,6 +204,9 @@ trait Value: Copy + Send + Sync {
     const WHITE: f32;
     fn to_float(self) -> f32;
     fn from_float(value: f32) -> Self;
+    fn is_finite(self) -> bool;
+    /// A finite value that was multiplied by `scale` before it was blurred, as it would be without.
+    fn scaled_back(self, scale: f32) -> Self;
 }
 
 impl Value for f32 {
@@ -189,6 +221,15 @@ impl Value for f32 {
     fn from_float(value: f32) -> Self {
         value
     }
+
+    #[inline(always)]
+    fn is_finite(self) -> bool {
+        self.is_finite()
+    }
+
+    fn scaled_back(self, scale: f32) -> Self {
+        if self.is_finite() { (self / scale).clamp(Self::MIN, Self::MAX) } else { self }
+    }
 }
 
 impl Value for u8 {
@@ -202,5 +243,56 @@ impl Value for u8 {
     #[inline(always)]
     fn from_float(value: f32) -> Self {
         floor_to_byte((value + 0.5).clamp(0.0, 255.0))
+    }
+
+    #[inline(always)]
+    fn is_finite(self) -> bool {
+        true
+    }
+
+    fn scaled_back(self, _: f32) -> Self {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Counted, most_between_looks};
+    use super::*;
+
+    impl Value for Counted {
+        const WHITE: f32 = 1.0;
+
+        fn to_float(self) -> f32 {
+            Self::new(self.0).0
+        }
+
+        fn from_float(value: f32) -> Self {
+            Self::new(value)
+        }
+
+        fn is_finite(self) -> bool {
+            true
+        }
+
+        fn scaled_back(self, _: f32) -> Self {
+            self
+        }
+    }
+
+    #[test]
+    fn a_blur_often_looks_whether_to_stop() {
+        let (height, width) = (1024, 2048);
+        let image = vec![Counted(0.5); height * width];
+        for sigma in [0.0, 1.0, 16.0, 20.0, 3000.0] {
+            let mut blurred = image.clone();
+            let blurred = ArrayViewMut2::from_shape((height, width), &mut blurred).unwrap();
+            let (rows, columns) = (0..height, 0..width);
+            let part = &mut Part { image: &image, height, width, sigma, rows, columns, blurred };
+            let (border, scratch) = ((Border::Paper, 1.0), &mut Scratch::default());
+            let most =
+                most_between_looks(|watch| Level::chosen()?.run(Task { part, border, scratch, watch }));
+            assert!(most <= 1 << 19, "{most} pixels at sigma {sigma}");
+        }
     }
 }

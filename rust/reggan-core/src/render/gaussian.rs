@@ -4,12 +4,18 @@
 use std::f64::consts::TAU;
 use std::ops::Range;
 
+use crate::Error;
+use crate::memory::TryGrow;
+
 /// Where the Gaussian is cut off, in standard deviations.
 const TRUNCATE: f64 = 4.0;
 /// Up to this radius the weights are summed one by one; beyond it the cosine series is the faster.
 const MAX_SUMMED_RADIUS: usize = 64;
 /// Columns that are blurred at once, so that their lines stay in the second cache.
 const TILE: usize = 128;
+/// Offsets on one side at which a Gaussian that is wider than the image is sampled for its series: so many that the
+/// coefficients differ by a few parts in 10^9.
+const MOST_SAMPLES: usize = 512;
 /// Terms of the cosine series. The weights that it stands for differ from the Gaussian's by 4e-5 in all, so a
 /// blurred image does by 4e-5 of the range of its values, at most.
 pub(super) const TERMS: usize = 6;
@@ -27,7 +33,7 @@ pub(super) enum Weights<'a> {
 #[derive(Default)]
 pub(super) struct Gaussian {
     sigma: f64,
-    /// The weights of the offsets 0 to the radius, those of both sides have the sum 1.
+    /// The weights of the offsets 0 to the radius, those of both sides have the sum 1; or samples of them.
     exact: Vec<f64>,
     weights: Vec<f32>,
     tables: Vec<[f32; 16]>,
@@ -35,32 +41,42 @@ pub(super) struct Gaussian {
 }
 
 impl Gaussian {
-    pub(super) fn set(&mut self, sigma: f64) {
-        if self.sigma == sigma && !self.exact.is_empty() {
-            return;
+    /// Sets the Gaussian for images whose longest side is `longest`.
+    pub(super) fn set(&mut self, sigma: f64, longest: usize) -> Result<(), Error> {
+        let radius = radius(sigma);
+        let samples = if is_wider(radius, longest) { radius.min(MOST_SAMPLES) } else { radius };
+        if self.sigma == sigma && self.exact.len() == samples + 1 {
+            return Ok(());
         }
-        self.set_exact(sigma);
+        self.set_samples(sigma, samples, radius)?;
         self.weights.clear();
         self.tables.clear();
         self.series = None;
         if is_series(sigma) {
-            self.series = Some(Series::of(&self.exact));
+            self.series = Some(Series::of(&self.exact, radius));
         } else {
-            self.weights.extend(self.exact.iter().map(|&weight| weight as f32));
-            self.set_tables();
+            self.weights.try_extend(self.exact.iter().map(|&weight| weight as f32))?;
+            self.set_tables()?;
         }
+        Ok(())
     }
 
     /// Sets nothing but what [`Gaussian::exact`] gives.
-    pub(super) fn set_exact(&mut self, sigma: f64) {
+    pub(super) fn set_exact(&mut self, sigma: f64) -> Result<(), Error> {
+        self.set_samples(sigma, radius(sigma), radius(sigma))
+    }
+
+    /// Sets as many weights as there are samples, of a Gaussian that is as much narrower.
+    fn set_samples(&mut self, sigma: f64, samples: usize, radius: usize) -> Result<(), Error> {
         self.sigma = sigma;
-        let radius = radius(sigma);
+        let sigma = sigma * (window(samples) / window(radius));
         self.exact.clear();
-        self.exact.push(1.0);
+        self.exact.try_push(1.0)?;
         let factor = -0.5 / (sigma * sigma);
-        self.exact.extend((1..=radius).map(|offset| libm::exp(factor * (offset * offset) as f64)));
+        self.exact.try_extend((1..samples + 1).map(|offset| libm::exp(factor * (offset * offset) as f64)))?;
         let sum = 1.0 + 2.0 * self.exact[1..].iter().rev().sum::<f64>();
         self.exact.iter_mut().for_each(|weight| *weight /= sum);
+        Ok(())
     }
 
     pub(super) fn radius(&self) -> usize {
@@ -93,16 +109,17 @@ impl Gaussian {
         &self.tables
     }
 
-    fn set_tables(&mut self) {
+    fn set_tables(&mut self) -> Result<(), Error> {
         let radius = self.radius();
         for first in (0..=2 * radius).step_by(4) {
             let weights: [f64; 4] = std::array::from_fn(|bit| {
                 self.exact.get(radius.abs_diff(first + bit)).copied().unwrap_or_default()
             });
-            self.tables.push(std::array::from_fn(|bits| {
+            self.tables.try_push(std::array::from_fn(|bits| {
                 (0..4).filter(|bit| bits >> bit & 1 == 1).map(|bit| weights[bit]).sum::<f64>() as f32
-            }));
+            }))?;
         }
+        Ok(())
     }
 }
 
@@ -110,9 +127,20 @@ fn radius(sigma: f64) -> usize {
     (TRUNCATE * sigma + 0.5) as usize
 }
 
+/// Pixels that a Gaussian of this radius reaches.
+fn window(radius: usize) -> f64 {
+    (2 * radius + 1) as f64
+}
+
 /// Whether a series stands for the weights.
 pub(super) fn is_series(sigma: f64) -> bool {
     radius(sigma) > MAX_SUMMED_RADIUS
+}
+
+/// Whether sigma is larger than `length`. Renderers never ask for that, so their images do not depend on what is done
+/// about it.
+fn is_wider(radius: usize, length: usize) -> bool {
+    radius as f64 > TRUNCATE * length as f64
 }
 
 /// A sum of cosines, which a window that slides along a line yields with a few operations a pixel, whatever its
@@ -123,6 +151,10 @@ pub(super) fn is_series(sigma: f64) -> bool {
 /// g_k = a_k cos(w_k radius) and d(y) = x(y + radius + 1) - x(y + radius) - x(y - radius) + x(y - radius - 1).
 pub(super) struct Series {
     pub(super) radius: usize,
+    /// w_k
+    angles: [f64; TERMS],
+    /// a_k
+    coefficients: [f64; TERMS],
     /// 2 cos(w_k)
     pub(super) turns: [f64; TERMS],
     /// g_k
@@ -130,21 +162,56 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// The cosines are orthogonal in the window, so each coefficient is a projection.
-    fn of(exact: &[f64]) -> Self {
-        let radius = exact.len() - 1;
-        let length = (2 * radius + 1) as f64;
-        let angle = |k: usize| TAU * k as f64 / length;
+    /// The cosines are orthogonal in the window, so each coefficient is a projection, of as many samples as are given.
+    fn of(samples: &[f64], radius: usize) -> Self {
+        let angle = |k: usize, radius: usize| TAU * k as f64 / window(radius);
         let coefficient = |k: usize| {
-            let both_sides = |n: usize| 2.0 * exact[n] * libm::cos(angle(k) * n as f64);
-            let sum = exact[0] + (1..=radius).rev().map(both_sides).sum::<f64>();
-            sum * if k == 0 { 1.0 } else { 2.0 } / length
+            let last = samples.len() - 1;
+            let both_sides = |n: usize| 2.0 * samples[n] * libm::cos(angle(k, last) * n as f64);
+            let sum = samples[0] + (1..=last).rev().map(both_sides).sum::<f64>();
+            sum * if k == 0 { 1.0 } else { 2.0 } / window(radius)
         };
+        let angles = std::array::from_fn(|k| angle(k, radius));
+        let coefficients = std::array::from_fn(coefficient);
         Self {
             radius,
-            turns: std::array::from_fn(|k| 2.0 * libm::cos(angle(k))),
-            gains: std::array::from_fn(|k| coefficient(k) * libm::cos(angle(k) * radius as f64)),
+            angles,
+            coefficients,
+            turns: angles.map(|angle| 2.0 * libm::cos(angle)),
+            gains: std::array::from_fn(|k| coefficients[k] * libm::cos(angles[k] * radius as f64)),
         }
+    }
+
+    /// Whether the window reaches so far beyond a line of this length that its sums start at the line, by
+    /// [`Series::terms_at`]. They are much the same then as if they had slid there from where the window is empty.
+    pub(super) fn starts_at_line(&self, length: usize) -> bool {
+        is_wider(self.radius, length)
+    }
+
+    /// a_k cos(w_k n), summed over all n = distance + j period in the window, as a geometric series has it; without a
+    /// period n is the distance.
+    ///
+    /// The divisors are not 0 for a window that is longer than four periods of an even length, or eight of any: k
+    /// periods would have to be as long as the window, whose length is odd, and k is at most 5.
+    pub(super) fn terms_at(&self, distance: isize, period: Option<isize>) -> [f64; TERMS] {
+        let radius = self.radius as isize;
+        std::array::from_fn(|k| {
+            let angle = self.angles[k];
+            let sum = match period {
+                None => libm::cos(angle * distance as f64),
+                Some(period) => {
+                    let first = (distance + radius).rem_euclid(period) - radius;
+                    let steps = (radius - first).div_euclid(period);
+                    let half_step = 0.5 * angle * period as f64;
+                    let middle = 0.5 * angle * (2 * first + steps * period) as f64;
+                    let count = (steps + 1) as f64;
+                    let copies =
+                        if k == 0 { count } else { libm::sin(half_step * count) / libm::sin(half_step) };
+                    libm::cos(middle) * copies
+                }
+            };
+            self.coefficients[k] * sum
+        })
     }
 }
 
@@ -160,7 +227,7 @@ mod tests {
     fn weights_and_tables_are_those_of_a_gaussian() {
         let mut gaussian = Gaussian::default();
         for sigma in [0.0, 0.1, 0.3, 1.3, 2.5, 16.0] {
-            gaussian.set(sigma);
+            gaussian.set(sigma, 64).unwrap();
             let radius = (4.0 * sigma + 0.5_f64).floor() as usize;
             assert_eq!(gaussian.weights.len(), radius + 1);
             let sum: f64 = (0..=2 * radius).map(|place| weight(sigma, radius.abs_diff(place))).sum();
@@ -178,23 +245,64 @@ mod tests {
         }
     }
 
+    /// How much the weights of a series differ from a Gaussian's in all.
+    fn error(sigma: f64, longest: usize) -> f64 {
+        let (mut gaussian, mut exact) = (Gaussian::default(), Gaussian::default());
+        gaussian.set(sigma, longest).unwrap();
+        exact.set_exact(sigma).unwrap();
+        let series = gaussian.series.as_ref().expect("a radius that is too large for weights");
+        assert_eq!(series.radius, exact.radius());
+        let error = |n: usize| {
+            let sum_of_cosines: f64 = series.terms_at(n as isize, None).iter().sum();
+            (sum_of_cosines - exact.exact[n]).abs()
+        };
+        error(0) + 2.0 * (1..=series.radius).map(error).sum::<f64>()
+    }
+
     #[test]
     fn a_series_keeps_to_its_bound() {
         for sigma in [16.2, 17.0, 24.0, 40.3, 64.0, 1000.0] {
-            let mut gaussian = Gaussian::default();
-            gaussian.set(sigma);
-            let series = gaussian.series.as_ref().expect("a radius that is too large for weights");
-            let angle = |k: usize| TAU * k as f64 / (2 * series.radius + 1) as f64;
-            let sum_of_cosines = |n: usize| {
-                let term = |k: usize| {
-                    let coefficient = series.gains[k] / (angle(k) * series.radius as f64).cos();
-                    coefficient * (angle(k) * n as f64).cos()
-                };
-                (0..TERMS).map(term).sum::<f64>()
-            };
-            let error = |n: usize| (sum_of_cosines(n) - gaussian.exact[n]).abs();
-            let all = error(0) + 2.0 * (1..=series.radius).map(error).sum::<f64>();
-            assert!(all < 4e-5, "{all} for sigma {sigma}");
+            for longest in [1, 32_768] {
+                let error = error(sigma, longest);
+                assert!(error < 4e-5, "{error} for sigma {sigma}");
+            }
+        }
+    }
+
+    /// The work for a sigma larger than the image is that for one as large as the image, or for few samples.
+    #[test]
+    fn the_cost_does_not_grow_with_sigma() {
+        let mut gaussian = Gaussian::default();
+        for (sigma, longest, samples) in [
+            (64.0, 64, 256),
+            (65.0, 64, 260),
+            (1000.0, 64, MOST_SAMPLES),
+            (32_768.0, 64, MOST_SAMPLES),
+            (1000.0, 1000, 4000),
+            (32_768.0, 1000, MOST_SAMPLES),
+        ] {
+            gaussian.set(sigma, longest).unwrap();
+            assert_eq!(gaussian.exact.len(), samples + 1, "sigma {sigma}, side {longest}");
+        }
+    }
+
+    #[test]
+    fn copies_are_summed_as_a_series_has_it() {
+        let mut gaussian = Gaussian::default();
+        gaussian.set(40.0, 1).unwrap();
+        let series = gaussian.series.as_ref().expect("a radius that is too large for weights");
+        let radius = series.radius as isize;
+        for period in [1, 2, 3, 31, 39, 64] {
+            for distance in [0, 1, 17, 38] {
+                let copies = (-radius..=radius).filter(|n| (n - distance) % period == 0);
+                let expected = copies
+                    .map(|n| series.terms_at(n, None))
+                    .fold([0.0; TERMS], |sums, terms| std::array::from_fn(|k| sums[k] + terms[k]));
+                let found = series.terms_at(distance, Some(period));
+                for k in 0..TERMS {
+                    assert!((found[k] - expected[k]).abs() < 1e-13, "{period} {distance} {k}");
+                }
+            }
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::border::Border;
 use super::gaussian::{Gaussian, Series, TERMS, Weights};
+use super::resize;
 use crate::Error;
+use crate::memory::TryGrow;
 use crate::parallel::Watch;
 use crate::simd::{Kernel, Simd};
 
@@ -12,6 +14,8 @@ pub(super) const LANES: usize = 16;
 pub(super) const SPARE_ROWS: usize = 4;
 /// Rows that are filtered before they are given to the target.
 const ROWS_AT_ONCE: usize = 16;
+/// Columns that a series filters before they are given to the target.
+const COLUMNS_AT_ONCE: usize = 256;
 
 /// The body once for each constant below the limit: what it indexes stays in registers.
 macro_rules! unroll {
@@ -44,29 +48,56 @@ pub(super) struct Lines {
     pub(super) margin: usize,
     /// The rows that have been filtered last.
     filtered: Vec<f32>,
+    /// Where the sums of a series start at the first row: what each row adds to those of the row before it, and to those
+    /// of the row before that.
+    starts: Vec<[[f64; TERMS]; 2]>,
 }
 
 impl Lines {
     /// Lines to be written, for a filter with this Gaussian.
     #[inline(always)]
-    pub(super) fn start(&mut self, height: usize, width: usize, gaussian: &Gaussian) {
+    pub(super) fn start(
+        &mut self,
+        height: usize,
+        width: usize,
+        gaussian: &Gaussian,
+        border: Border,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
         self.height = height;
         self.width = width.next_multiple_of(LANES);
-        // Rows whose distance is a power of two would be in each other's way in the cache.
-        self.stride = ((self.width / LANES) | 1) * LANES;
+        self.stride = stride_of(self.width);
+        self.starts.clear();
         // A series finds what is outside by itself.
         self.margin = match gaussian.weights() {
-            Weights::Each(_) => gaussian.radius(),
-            Weights::None | Weights::Series(_) => 0,
+            Weights::None => 0,
+            Weights::Each(weights) => weights.len() - 1,
+            Weights::Series(series) => {
+                self.set_starts(series, border)?;
+                0
+            }
         };
-        self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS);
+        self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS, watch)
+    }
+
+    fn set_starts(&mut self, series: &Series, border: Border) -> Result<(), Error> {
+        if !series.starts_at_line(self.height) {
+            return Ok(());
+        }
+        self.starts.try_extend((0..self.height).map(|y| {
+            let (period, mirrored) = border.copies(y, self.height);
+            [-1, -2].map(|centre| {
+                let own = series.terms_at(y as isize - centre, period);
+                let mirror = mirrored.map(|y| series.terms_at(y - centre, period)).unwrap_or_default();
+                std::array::from_fn(|term| own[term] + mirror[term])
+            })
+        }))
     }
 
     /// Room for so many rows, which is not given back.
-    fn make_room(&mut self, rows: usize) {
-        if self.floats.len() < rows * self.stride {
-            self.floats.resize(rows * self.stride, 0.0);
-        }
+    fn make_room(&mut self, rows: usize, watch: &mut Watch<'_>) -> Result<(), Error> {
+        let floats = self.floats.len().max(rows * self.stride);
+        resize(&mut self.floats, floats, 0.0, watch)
     }
 
     #[inline(always)]
@@ -122,9 +153,10 @@ impl Lines {
         match gaussian.weights() {
             Weights::None => {
                 for y in 0..height {
-                    target.write(y, &self.floats[y * stride..][..stride]);
+                    target.write(y, 0, &self.floats[y * stride..][..stride]);
+                    watch.worked(stride)?;
                 }
-                watch.worked(height * stride)
+                Ok(())
             }
             Weights::Each(weights) => self.sum_rows(simd, weights, watch, target),
             Weights::Series(series) => self.slide_down(series, (border, outside), watch, target),
@@ -142,13 +174,13 @@ impl Lines {
     ) -> Result<(), Error> {
         let Self { floats, filtered, height, width, stride, .. } = self;
         let (height, width, stride) = (*height, *width, *stride);
-        filtered.resize(ROWS_AT_ONCE * stride, 0.0);
+        filtered.try_resize(ROWS_AT_ONCE * stride, 0.0)?;
         for top in (0..height).step_by(ROWS_AT_ONCE) {
             let rows = top..height.min(top + ROWS_AT_ONCE);
             let floats = &floats[top * stride..];
             simd.vectorize(WeightedRows { floats, weights, rows: rows.len(), width, stride, sums: filtered });
             for (y, row) in rows.clone().zip(filtered.chunks_exact(stride)) {
-                target.write(y, row);
+                target.write(y, 0, row);
             }
             watch.worked(rows.len() * stride * (4 + weights.len()) / 8)?;
         }
@@ -164,28 +196,48 @@ impl Lines {
         watch: &mut Watch<'_>,
         mut target: impl Target,
     ) -> Result<(), Error> {
-        let (height, width, stride) = (self.height, self.width, self.stride);
+        let (height, width) = (self.height, self.width);
         // Sums are of differences from what is outside, where there is anything.
         let outside = if border == Border::Paper { f64::from(outside) } else { 0.0 };
-        self.filtered.resize(height * stride, 0.0);
-        for x in (0..width).step_by(LANES) {
-            self.slide_down_columns(series, (border, outside), x);
-            watch.worked((height + 4 * series.radius) * LANES * 4)?;
-        }
-        for (y, row) in self.filtered[..height * stride].chunks_exact(stride).enumerate() {
-            target.write(y, row);
+        for left in (0..width).step_by(COLUMNS_AT_ONCE) {
+            let columns = left..width.min(left + COLUMNS_AT_ONCE);
+            let stride = stride_of(columns.len());
+            resize(&mut self.filtered, height * stride, 0.0, watch)?;
+            for x in columns.clone().step_by(LANES) {
+                self.slide_down_columns(series, (border, outside), x, (x - left, stride));
+                watch.worked(self.steps(series) * LANES * 4)?;
+            }
+            for (y, row) in self.filtered.chunks_exact(stride).enumerate() {
+                target.write(y, left, &row[..columns.len()]);
+                watch.worked(columns.len())?;
+            }
         }
         Ok(())
     }
 
-    /// [`LANES`] columns at once.
+    /// About how many rows the sums of a series go through.
+    fn steps(&self, series: &Series) -> usize {
+        if self.starts.is_empty() { self.height + 4 * series.radius } else { 2 * self.height }
+    }
+
+    /// [`LANES`] columns at once, from column `x` on. They become those from `to` on of filtered rows.
     #[inline(always)]
-    fn slide_down_columns(&mut self, series: &Series, (border, outside): (Border, f64), x: usize) {
-        let Self { floats, filtered, height, stride, .. } = self;
+    fn slide_down_columns(
+        &mut self,
+        series: &Series,
+        (border, outside): (Border, f64),
+        x: usize,
+        (to, filtered_stride): (usize, usize),
+    ) {
+        let Self { floats, filtered, starts, height, stride, .. } = self;
         let (height, stride) = (*height, *stride);
         let radius = series.radius as isize;
-        // Nothing but `outside` comes before this row, so before it all sums are those of zeros.
-        let first = if border == Border::Paper { 0 } else { -radius };
+        // Rows before this one count for nothing: they are `outside`, or the first sums do without them.
+        let first = match border {
+            Border::Paper => 0,
+            _ if starts.is_empty() => -radius,
+            _ => isize::MIN,
+        };
         let row = |y: isize| -> [f64; LANES] {
             let inside = if y < first { None } else { border.inside(y, height) };
             match inside {
@@ -202,7 +254,17 @@ impl Lines {
         };
         let mut sums = [[0.0; LANES]; TERMS];
         let mut earlier = sums;
-        for y in first - radius - 1..height as isize - 1 {
+        for (y, weights) in starts.iter().enumerate() {
+            let values = row(y as isize);
+            for term in 0..TERMS {
+                for lane in 0..LANES {
+                    sums[term][lane] = weights[0][term].mul_add(values[lane], sums[term][lane]);
+                    earlier[term][lane] = weights[1][term].mul_add(values[lane], earlier[term][lane]);
+                }
+            }
+        }
+        let start = if starts.is_empty() { first - radius - 1 } else { -1 };
+        for y in start..height as isize - 1 {
             let (entering, leaving) = (step(y + radius + 1), step(y - radius));
             let mut total = [0.0; LANES];
             for term in 0..TERMS {
@@ -216,7 +278,7 @@ impl Lines {
             }
             if let Ok(y) = usize::try_from(y + 1) {
                 let values: [f32; LANES] = std::array::from_fn(|lane| (total[lane] + outside) as f32);
-                filtered[y * stride + x..][..LANES].copy_from_slice(&values);
+                filtered[y * filtered_stride + to..][..LANES].copy_from_slice(&values);
             }
         }
     }
@@ -324,8 +386,20 @@ impl WeightedRows<'_> {
     }
 }
 
+/// From a row to the next: rows whose distance is a power of two would be in each other's way in the cache.
+fn stride_of(width: usize) -> usize {
+    ((width / LANES) | 1) * LANES
+}
+
 /// Where filtered lines go.
 pub(super) trait Target {
-    /// Takes row `y`, and more values than the row is wide.
-    fn write(&mut self, y: usize, values: &[f32]);
+    /// Takes the values of row `y` from column `x` on, which may be more than there are columns.
+    fn write(&mut self, y: usize, x: usize, values: &[f32]);
+}
+
+impl<T: Target> Target for &mut T {
+    #[inline(always)]
+    fn write(&mut self, y: usize, x: usize, values: &[f32]) {
+        T::write(self, y, x, values);
+    }
 }

@@ -22,6 +22,7 @@ use crate::Error;
 use crate::batch::{check_length, check_sides};
 use crate::components::{Connectivity, Scratch as VolumeScratch, TallyScratch};
 use crate::foreground::Foreground;
+use crate::memory::{TryGrow, try_filled};
 use crate::packing::{Packing, Threshold};
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::score::ratio;
@@ -84,6 +85,11 @@ impl Renderer {
     pub fn most_shapes(&self, size: Size) -> usize {
         with_painter!(self, painter => painter.most_shapes(size))
     }
+
+    /// Bytes of working memory that a thread needs at least to draw an image of this size.
+    pub fn scratch(&self, size: Size) -> usize {
+        with_painter!(self, painter => painter.scratch(size))
+    }
 }
 
 /// Where images are written, one after the other without gaps, each plane after plane.
@@ -135,28 +141,18 @@ pub struct Shape {
 
 const BLACK: [f32; 3] = [0.0; 3];
 
-/// Writes what the images `indices` of a seed are drawn from.
+/// Gives what the images `indices` of a seed are drawn from to `write`, block after block, with the position of the
+/// first scene of the block.
 pub fn scenes(
     renderer: &Renderer,
     seed: u64,
     indices: &[u64],
     size: Size,
-    scenes: &mut [Scene],
     runner: &Runner<'_>,
+    write: impl FnMut(usize, &[Scene]),
 ) -> Result<(), Error> {
-    check_sides(size.depth, size.height, size.width)?;
-    check_length("scenes", scenes.len(), indices.len())?;
-    with_painter!(renderer, painter => {
-        painter.check(size)?;
-        let tasks = indices.chunks(SCENES_PER_TASK).zip(scenes.chunks_mut(SCENES_PER_TASK));
-        runner.run(tasks, || (), |(), (indices, scenes), watch| {
-            for (&index, scene) in indices.iter().zip(scenes) {
-                painter.scene(Image { seed, index, size }, scene, watch)?;
-                watch.worked(UNITS_PER_IMAGE)?;
-            }
-            Ok(())
-        })
-    })
+    let order = Order { seed, indices, size, runner };
+    with_painter!(renderer, painter => order.scenes(painter, write))
 }
 
 /// One image of a seed.
@@ -185,6 +181,9 @@ pub(crate) trait Paint: Sync {
     /// The most shapes that a scene of this size has.
     fn most_shapes(&self, size: Size) -> usize;
 
+    /// Bytes of [`Paint::Scratch`] that grow with the pixels of an image, at least.
+    fn scratch(&self, size: Size) -> usize;
+
     /// What an image is drawn from.
     fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error>;
 
@@ -205,6 +204,19 @@ fn flat(size: Size) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::invalid(format!("the depth is {}, but images have the depth 1", size.depth)))
+}
+
+/// Makes a vector as long as [`TryGrow::try_resize`] does, piece by piece: memory that is new is slow.
+#[inline(always)]
+fn resize<T: Copy>(values: &mut Vec<T>, len: usize, value: T, watch: &mut Watch<'_>) -> Result<(), Error> {
+    values.try_reserve_room(len.saturating_sub(values.len()))?;
+    while values.len() < len {
+        let piece = PIECE.min(len - values.len());
+        values.try_resize(values.len() + piece, value)?;
+        watch.worked(piece)?;
+    }
+    values.truncate(len);
+    Ok(())
 }
 
 /// Checks the range of an option.
@@ -228,6 +240,15 @@ const UNITS_PER_PIXEL: usize = 8;
 /// The cost of an image beyond its pixels.
 const UNITS_PER_IMAGE: usize = 4096;
 const SCENES_PER_TASK: usize = 64;
+/// Scenes that are kept at once.
+const SCENES_PER_BLOCK: usize = 1 << 12;
+/// Elements of a long vector that are gone through between two looks at whether to stop.
+const PIECE: usize = 1 << 16;
+
+/// The cost of an image; where a `usize` has 32 bits it may be more than that holds.
+fn units_of(pixels: usize) -> usize {
+    pixels.saturating_mul(UNITS_PER_PIXEL).saturating_add(UNITS_PER_IMAGE)
+}
 
 /// Which images are wanted.
 struct Order<'a> {
@@ -271,19 +292,40 @@ impl Order<'_> {
         if let Some(scores) = &scores {
             check_length("scores", scores.len(), indices.len())?;
         }
-        let per_task = images_per_task(per_image * UNITS_PER_PIXEL + UNITS_PER_IMAGE);
+        let per_task = images_per_task(units_of(per_image));
         let mut pixel_chunks = pixels.map(|pixels| pixels.chunks_mut(per_task * per_image));
         let mut score_chunks = scores.map(|scores| scores.chunks_mut(per_task));
-        let tasks: Vec<_> = indices
-            .chunks(per_task)
-            .map(|indices| {
-                let pixels = pixel_chunks.as_mut().and_then(Iterator::next);
-                (indices, pixels, score_chunks.as_mut().and_then(Iterator::next))
-            })
-            .collect();
-        runner.run(tasks.into_iter(), Canvas::default, |canvas, (indices, pixels, scores), watch| {
+        let tasks = indices.chunks(per_task).map(move |indices| {
+            let pixels = pixel_chunks.as_mut().and_then(Iterator::next);
+            (indices, pixels, score_chunks.as_mut().and_then(Iterator::next))
+        });
+        runner.run(tasks, Canvas::default, |canvas, (indices, pixels, scores), watch| {
             level.run(Task { painter, seed, indices, size, level, packing, pixels, scores, canvas, watch })
         })
+    }
+
+    fn scenes(&self, painter: &impl Paint, mut write: impl FnMut(usize, &[Scene])) -> Result<(), Error> {
+        let &Self { seed, indices, size, runner } = self;
+        check_sides(size.depth, size.height, size.width)?;
+        painter.check(size)?;
+        let mut scenes = try_filled(SCENES_PER_BLOCK.min(indices.len()), Scene::default())?;
+        for (block, indices) in indices.chunks(SCENES_PER_BLOCK).enumerate() {
+            if block > 0 {
+                runner.check()?;
+            }
+            let scenes = &mut scenes[..indices.len()];
+            let tasks = indices.chunks(SCENES_PER_TASK).zip(scenes.chunks_mut(SCENES_PER_TASK));
+            let make = |(): &mut (), (indices, scenes): (&[u64], &mut [Scene]), watch: &mut Watch<'_>| {
+                for (&index, scene) in indices.iter().zip(scenes) {
+                    painter.scene(Image { seed, index, size }, scene, watch)?;
+                    watch.worked(UNITS_PER_IMAGE)?;
+                }
+                Ok(())
+            };
+            runner.run(tasks, || (), make)?;
+            write(block * SCENES_PER_BLOCK, scenes);
+        }
+        Ok(())
     }
 }
 
@@ -327,7 +369,7 @@ impl<P: Paint, T: Gray> Kernel for Task<'_, '_, P, T> {
             let image = match &mut pixels {
                 Some(pixels) => &mut pixels[position * per_image..][..per_image],
                 None => {
-                    canvas.image.resize(per_image, T::default());
+                    resize(&mut canvas.image, per_image, T::default(), watch)?;
                     &mut canvas.image[..]
                 }
             };
@@ -344,14 +386,14 @@ impl<P: Paint, T: Gray> Kernel for Task<'_, '_, P, T> {
 /// Scores images that are in the cache.
 struct Scorer<T> {
     images: TallyScratch,
-    volumes: Option<VolumeScratch>,
+    volumes: VolumeScratch,
     /// The darkest plane of each pixel.
     gray: Vec<T>,
 }
 
 impl<T> Default for Scorer<T> {
     fn default() -> Self {
-        Self { images: TallyScratch::default(), volumes: None, gray: Vec::new() }
+        Self { images: TallyScratch::default(), volumes: VolumeScratch::default(), gray: Vec::new() }
     }
 }
 
@@ -369,18 +411,22 @@ impl<T: Gray> Scorer<T> {
         let Self { images, volumes, gray } = self;
         let Size { depth, height, width } = size;
         let tally = if depth > 1 {
-            let volume = volumes.get_or_insert_with(|| VolumeScratch::new(depth, height, width));
-            for (row, words) in image.chunks_exact(width).zip(volume.bits.rows_mut()) {
+            volumes.bits.resize(depth, height, width)?;
+            for (row, words) in image.chunks_exact(width).zip(volumes.bits.rows_mut()) {
                 packing.pack(simd, row, width, |position, bits| words[position] = bits);
+                watch.worked(width)?;
             }
-            volume.tally(Connectivity::Six, watch)?
+            volumes.tally(Connectivity::Six, watch)?
         } else if image.len() > size.pixels() {
             let (first, others) = image.split_at(size.pixels());
-            gray.clear();
-            gray.extend_from_slice(first);
+            resize(gray, first.len(), T::default(), watch)?;
+            gray.copy_from_slice(first);
             for plane in others.chunks_exact(first.len()) {
-                for (darkest, &value) in gray.iter_mut().zip(plane) {
-                    *darkest = if value < *darkest { value } else { *darkest };
+                for (gray, plane) in gray.chunks_mut(PIECE).zip(plane.chunks(PIECE)) {
+                    for (darkest, &value) in gray.iter_mut().zip(plane) {
+                        *darkest = if value < *darkest { value } else { *darkest };
+                    }
+                    watch.worked(plane.len())?;
                 }
             }
             images.tally(level, gray, width, packing, watch)?
@@ -388,5 +434,105 @@ impl<T: Gray> Scorer<T> {
             images.tally(level, image, width, packing, watch)?
         };
         Ok(ratio(tally.largest_area, tally.area))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::ops::RangeInclusive;
+
+    use super::*;
+    use crate::foreground::{Pixel, Predicate};
+    use crate::packing::Gray as Thresholded;
+    use blur::FromInk;
+
+    thread_local! {
+        /// Pixels that were read and written since the last look at whether to stop.
+        static PIXELS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A gray value whose uses are counted.
+    #[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
+    pub(super) struct Counted(pub(super) f32);
+
+    impl Counted {
+        pub(super) fn new(value: f32) -> Self {
+            PIXELS.set(PIXELS.get() + 1);
+            Self(value)
+        }
+    }
+
+    impl Pixel for Counted {
+        const KEYS: RangeInclusive<i64> = f32::KEYS;
+        fn from_key(key: i64) -> Self {
+            Self(f32::from_key(key))
+        }
+    }
+
+    impl Thresholded for Counted {
+        fn at_most<S: Simd>(simd: S, pixels: &[Self; 64], limit: Self) -> (u64, u64) {
+            f32::at_most(simd, &pixels.map(|pixel| pixel.0), limit.0)
+        }
+    }
+
+    impl FromInk for Counted {
+        fn from_ink(ink: f32) -> Self {
+            Self::new(f32::from_ink(ink))
+        }
+    }
+
+    impl Gray for Counted {}
+
+    /// The most pixels that are used between two looks at whether to stop.
+    pub(super) fn most_between_looks(work: impl FnOnce(&mut Watch<'_>) -> Result<(), Error>) -> usize {
+        let mut most = 0;
+        let mut look = || {
+            most = most.max(PIXELS.replace(0));
+            false
+        };
+        PIXELS.set(0);
+        work(&mut Watch::new(&mut look)).unwrap();
+        look();
+        most
+    }
+
+    #[test]
+    fn renderers_often_look_whether_to_stop() {
+        let circles = |blur, antialias| {
+            let circles = Circles::new((4, 4), (2.0, 7.0), blur, (0.0, 0.0), antialias, Border::Paper);
+            Renderer::Circles(circles.unwrap())
+        };
+        let polygons = |color| Polygons::new((3, 3), 0.5, 200, 3.0, 7.0, 1.0, 1.0, color).unwrap();
+        let renderers = [
+            circles((0.0, 0.0), false),
+            circles((0.1, 0.1), true),
+            circles((3.0, 3.0), false),
+            Renderer::BinaryBlobs(BinaryBlobs::new((200, 200), 0.6, true, 1, Border::Reflect).unwrap()),
+            Renderer::Polygons(polygons(false)),
+            Renderer::Polygons(polygons(true)),
+            Renderer::Spheres(Spheres::new((3, 3), (6.0, 14.0), (0.5, 0.5), Border::Paper).unwrap()),
+        ];
+        for renderer in renderers {
+            let depth = if matches!(renderer, Renderer::Spheres(_)) { 64 } else { 1 };
+            let size = Size { depth, height: 2048 / depth, width: 1024 };
+            let mut pixels = vec![Counted::default(); renderer.planes() * size.pixels()];
+            let most = with_painter!(&renderer, painter => most_between_looks(|watch| {
+                let indices = &[1];
+                Level::chosen()?.run(Task {
+                    painter,
+                    seed: 0,
+                    indices,
+                    size,
+                    level: Level::chosen()?,
+                    packing: Threshold(Predicate { at_most: Counted(0.5), negate: false }),
+                    pixels: Some(&mut pixels),
+                    scores: None,
+                    canvas: &mut Canvas::default(),
+                    watch,
+                })
+            }));
+            assert!(most <= 1 << 19, "{most} pixels of {renderer:?}");
+        }
     }
 }

@@ -19,7 +19,8 @@ use std::f64::consts::TAU;
 
 use super::blur::{Gray, whole};
 use super::gaussian::Gaussian;
-use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range};
+use super::{BLACK, Image, PIECE, Paint, Scene, Shape, Size, check_counts, check_range, resize};
+use crate::memory::{TryGrow, try_collect};
 use crate::parallel::Watch;
 use crate::rng::normal;
 use crate::simd::Simd;
@@ -81,8 +82,8 @@ impl Polygons {
         check("distance", distance, boxes)?;
         check("margin", margin, boxes / 2.0)?;
         let mut gaussian = Gaussian::default();
-        gaussian.set_exact(smoothing);
-        let weights: Vec<_> = gaussian.exact().iter().map(|&weight| weight as f32).collect();
+        gaussian.set_exact(smoothing)?;
+        let weights = try_collect(gaussian.exact().iter().map(|&weight| weight as f32))?;
         let (vertices, radius) = (vertices as usize, weights.len() - 1);
         let places = vertices.next_multiple_of(LANES) + 2 * radius;
         let corner = |place: usize| (place + vertices * radius - radius) % vertices;
@@ -95,8 +96,8 @@ impl Polygons {
             boxes,
             color,
             vertices,
-            cosines: angles.clone().map(|angle| libm::cos(angle) as f32).collect(),
-            sines: angles.map(|angle| libm::sin(angle) as f32).collect(),
+            cosines: try_collect(angles.clone().map(|angle| libm::cos(angle) as f32))?,
+            sines: try_collect(angles.map(|angle| libm::sin(angle) as f32))?,
             weights,
         })
     }
@@ -133,7 +134,7 @@ impl Polygons {
             let color = COLORS[stream.integer((0, 6)) as usize];
             let [y, x] = centre;
             let color = if self.color { color } else { BLACK };
-            blobs.push(Shape { centre: [0.5, y, x], radius: side / 2.0, color });
+            blobs.try_push(Shape { centre: [0.5, y, x], radius: side / 2.0, color })?;
         }
         Ok(())
     }
@@ -166,6 +167,10 @@ impl Paint for Polygons {
         self.count.1 as usize
     }
 
+    fn scratch(&self, size: Size) -> usize {
+        size.pixels().saturating_mul(self.planes() * size_of::<f32>())
+    }
+
     fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error> {
         scene.sigma = f64::NAN;
         self.place(image, &mut scene.shapes, watch)
@@ -183,24 +188,26 @@ impl Paint for Polygons {
         let Scratch { blobs, words, distances, rough, x, y, area, ink } = scratch;
         self.place(image, blobs, watch)?;
         ink.clear();
-        ink.resize(pixels.len(), 0.0);
-        words.resize(self.vertices, 0);
+        resize(ink, pixels.len(), 0.0, watch)?;
+        words.try_resize(self.vertices, 0)?;
         for (object, blob) in (1..).zip(&*blobs) {
             Stream::words(image.seed, image.index, object, words);
-            self.draw_distances(words, distances);
-            self.smooth(distances, &self.cosines, rough, x);
-            self.smooth(distances, &self.sines, rough, y);
-            area.begin(blob);
+            self.draw_distances(words, distances)?;
+            self.smooth(distances, &self.cosines, rough, x)?;
+            self.smooth(distances, &self.sines, rough, y)?;
+            area.begin(blob, watch)?;
             stretch(x, blob.centre[2] - area.left, blob.radius);
             stretch(y, blob.centre[1] - area.top, blob.radius);
-            self.close(x);
-            self.close(y);
-            area.add_outline(x, y);
-            area.blend(blob, image.size, &mut ink[..]);
-            watch.worked(area.changes.len() + 4 * self.vertices)?;
+            self.close(x)?;
+            self.close(y)?;
+            area.add_outline(x, y, watch)?;
+            area.blend(blob, image.size, &mut ink[..], watch)?;
         }
-        for (pixel, &ink) in pixels.iter_mut().zip(&*ink) {
-            *pixel = T::from_ink(ink);
+        for (pixels, ink) in pixels.chunks_mut(PIECE).zip(ink.chunks(PIECE)) {
+            for (pixel, &ink) in pixels.iter_mut().zip(ink) {
+                *pixel = T::from_ink(ink);
+            }
+            watch.worked(ink.len())?;
         }
         Ok(())
     }
@@ -209,9 +216,9 @@ impl Paint for Polygons {
 impl Polygons {
     /// The distances of the corners, with those that come again before and after them.
     #[inline(always)]
-    fn draw_distances(&self, words: &[u32], distances: &mut Vec<f32>) {
+    fn draw_distances(&self, words: &[u32], distances: &mut Vec<f32>) -> Result<(), Error> {
         let radius = self.weights.len() - 1;
-        distances.resize(self.cosines.len(), 0.0);
+        distances.try_resize(self.cosines.len(), 0.0)?;
         let own = &mut distances[radius..][..words.len()];
         for (distance, &word) in own.iter_mut().zip(words) {
             *distance = 1.0 + self.irregularity * normal(word);
@@ -223,17 +230,24 @@ impl Polygons {
         for place in radius + self.vertices..distances.len() {
             distances[place] = distances[place - self.vertices];
         }
+        Ok(())
     }
 
     /// One coordinate of the corners, smoothed, and some that come again after them.
     #[inline(always)]
-    fn smooth(&self, distances: &[f32], directions: &[f32], rough: &mut Vec<f32>, smooth: &mut Vec<f32>) {
+    fn smooth(
+        &self,
+        distances: &[f32],
+        directions: &[f32],
+        rough: &mut Vec<f32>,
+        smooth: &mut Vec<f32>,
+    ) -> Result<(), Error> {
         let radius = self.weights.len() - 1;
-        rough.resize(distances.len(), 0.0);
+        rough.try_resize(distances.len(), 0.0)?;
         for (rough, (&distance, &direction)) in rough.iter_mut().zip(distances.iter().zip(directions)) {
             *rough = distance * direction;
         }
-        smooth.resize(distances.len() - 2 * radius, 0.0);
+        smooth.try_resize(distances.len() - 2 * radius, 0.0)?;
         for (start, smooth) in (0..).step_by(LANES).zip(smooth.as_chunks_mut::<LANES>().0) {
             let window = &rough[start..][..LANES + 2 * radius];
             let mut sums = [0.0; LANES];
@@ -254,14 +268,15 @@ impl Polygons {
             }
             *smooth = sums;
         }
+        Ok(())
     }
 
     /// The last corners are the first one: the outline is closed, and edges between them have no length.
     #[inline(always)]
-    fn close(&self, places: &mut Vec<f32>) {
+    fn close(&self, places: &mut Vec<f32>) -> Result<(), Error> {
         let first = places[0];
         places.truncate(self.vertices);
-        places.resize(self.vertices.next_multiple_of(2 * LANES) + 1, first);
+        places.try_resize(self.vertices.next_multiple_of(2 * LANES) + 1, first)
     }
 }
 
@@ -304,18 +319,18 @@ struct Area {
 impl Area {
     /// Becomes the empty box of a blob.
     #[inline(always)]
-    fn begin(&mut self, blob: &Shape) {
+    fn begin(&mut self, blob: &Shape, watch: &mut Watch<'_>) -> Result<(), Error> {
         let Shape { centre: [_, y, x], radius, .. } = *blob;
         (self.top, self.left) = ((y - radius).floor(), (x - radius).floor());
         self.rows = (y + radius - self.top).ceil() as usize + 1;
         self.stride = ((x + radius - self.left).ceil() as usize + 1).next_multiple_of(LANES);
         self.changes.clear();
-        self.changes.resize((self.rows + 2) * self.stride, 0.0);
+        resize(&mut self.changes, (self.rows + 2) * self.stride, 0.0, watch)
     }
 
     /// Adds the edges from each corner to the next; there are one more corners than a multiple of twice [`LANES`].
     #[inline(always)]
-    fn add_outline(&mut self, x: &[f32], y: &[f32]) {
+    fn add_outline(&mut self, x: &[f32], y: &[f32], watch: &mut Watch<'_>) -> Result<(), Error> {
         let half = (x.len() - 1) / 2;
         let (mut one, mut other) = (Edges::default(), Edges::default());
         let (mut parts, mut other_parts) = (Parts::default(), Parts::default());
@@ -329,7 +344,10 @@ impl Area {
                 self.add_edge(&one, &parts, lane);
                 self.add_edge(&other, &other_parts, lane);
             }
+            // An edge may go through as many pixels as the box has rows and columns.
+            watch.worked(2 * LANES * (self.rows + self.stride))?;
         }
+        Ok(())
     }
 
     #[inline(always)]
@@ -393,13 +411,19 @@ impl Area {
 
     /// Lays the blob over the ink.
     #[inline(always)]
-    fn blend(&mut self, blob: &Shape, size: Size, ink: &mut [f32]) {
+    fn blend(
+        &mut self,
+        blob: &Shape,
+        size: Size,
+        ink: &mut [f32],
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
         let Self { top, left, rows, stride, ref mut changes } = *self;
         for first in (0..stride).step_by(LANES) {
             let mut sums = [0.0; LANES];
             for row in 0..rows {
                 let Some(changes) = changes[row * stride + first..].first_chunk_mut::<LANES>() else {
-                    return;
+                    return Ok(());
                 };
                 for lane in 0..LANES {
                     sums[lane] += changes[lane];
@@ -408,12 +432,13 @@ impl Area {
                     changes[lane] = if covered < ROUNDING { 0.0 } else { covered };
                 }
             }
+            watch.worked(rows * LANES)?;
         }
         let (top, left) = (top as isize, left as isize);
         let inside_rows = (-top).max(0)..(size.height as isize - top).min(rows as isize);
         let inside = (-left).max(0)..(size.width as isize - left).min(stride as isize);
         if inside.is_empty() {
-            return;
+            return Ok(());
         }
         for (plane, color) in ink.chunks_exact_mut(size.pixels()).zip(blob.color) {
             if color == 1.0 {
@@ -425,8 +450,10 @@ impl Area {
                 for (ink, &covered) in plane[start..].iter_mut().zip(covered) {
                     *ink += covered * (1.0 - color) * (1.0 - *ink);
                 }
+                watch.worked(inside.len())?;
             }
         }
+        Ok(())
     }
 }
 
@@ -534,11 +561,12 @@ mod tests {
         let mut outline = outline.to_vec();
         outline.resize(outline.len().next_multiple_of(2 * LANES) + 1, outline[0]);
         let (x, y): (Vec<_>, Vec<_>) = outline.into_iter().unzip();
-        let mut area = Area::default();
-        area.begin(&blob);
-        area.add_outline(&x, &y);
-        let mut ink = vec![0.0; side * side];
-        area.blend(&blob, Size { depth: 1, height: side, width: side }, &mut ink);
+        let (mut area, mut ink) = (Area::default(), vec![0.0; side * side]);
+        let (mut stop, size) = (|| false, Size { depth: 1, height: side, width: side });
+        let watch = &mut Watch::new(&mut stop);
+        area.begin(&blob, watch).unwrap();
+        area.add_outline(&x, &y, watch).unwrap();
+        area.blend(&blob, size, &mut ink, watch).unwrap();
         ink
     }
 

@@ -9,8 +9,9 @@
 use super::blur::{Gray, Ink, InkBlur};
 use super::border::Border;
 use super::discs::{Disc, copies};
-use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range};
+use super::{BLACK, Image, Paint, Scene, Shape, Size, check_counts, check_range, resize};
 use crate::components::BitRows;
+use crate::memory::TryGrow;
 use crate::parallel::Watch;
 use crate::simd::Simd;
 use crate::{Error, Stream};
@@ -39,19 +40,19 @@ impl Spheres {
     }
 
     /// Gives the balls of a volume, and the standard deviation of its blur.
-    fn place(&self, Image { seed, index, size }: Image, balls: &mut Vec<Shape>) -> f64 {
+    fn place(&self, Image { seed, index, size }: Image, balls: &mut Vec<Shape>) -> Result<f64, Error> {
         let (depth, height, width) = (size.depth as f64, size.height as f64, size.width as f64);
         let scale = depth.min(size.shorter_side()) / 64.0;
         let mut stream = Stream::new(seed, index, 0);
         let (count, sigma) = (stream.integer(self.count), stream.uniform(self.blur) * scale);
         balls.clear();
-        balls.extend((1..=count).map(|object| {
+        balls.try_extend((1..count + 1).map(|object| {
             let mut stream = Stream::new(seed, index, object);
             let radius = stream.uniform(self.radius) * scale;
             let (x, y) = (stream.uniform01() * width, stream.uniform01() * height);
             Shape { centre: [stream.uniform01() * depth, y, x], radius, color: BLACK }
-        }));
-        sigma
+        }))?;
+        Ok(sigma)
     }
 }
 
@@ -75,8 +76,12 @@ impl Paint for Spheres {
         self.count.1 as usize
     }
 
+    fn scratch(&self, size: Size) -> usize {
+        size.pixels().saturating_mul(size_of::<Ink>())
+    }
+
     fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error> {
-        scene.sigma = self.place(image, &mut scene.shapes);
+        scene.sigma = self.place(image, &mut scene.shapes)?;
         watch.worked(scene.shapes.len())
     }
 
@@ -91,9 +96,9 @@ impl Paint for Spheres {
     ) -> Result<(), Error> {
         let Scratch { balls, ink, blur, slices } = scratch;
         let Size { depth, height, width } = image.size;
-        let sigma = self.place(image, balls);
-        ink.resize(1, height, width);
-        slices.resize(image.size.pixels(), Ink::default());
+        let sigma = self.place(image, balls)?;
+        ink.resize(1, height, width)?;
+        resize(slices, image.size.pixels(), Ink::default(), watch)?;
         for (z, slice) in slices.chunks_exact_mut(height * width).enumerate() {
             ink.clear();
             for ball in &*balls {

@@ -164,6 +164,7 @@ pub const SIMD_VARIABLE: &str = "REGGAN_SIMD";
 
 impl Level {
     /// Those that this machine has, from the plainest to the best.
+    #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a few, whatever the input")]
     pub fn available() -> Vec<Self> {
         let mut sets = vec![Self(Set::Scalar)];
         #[cfg(target_arch = "aarch64")]
