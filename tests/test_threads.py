@@ -113,6 +113,61 @@ def test_a_process_that_first_uses_the_pool_after_forking() -> None:
     """)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs process ids in namespaces")
+def test_a_child_with_the_process_id_of_its_parent() -> None:
+    output = run("""
+        import ctypes
+
+        def forked_into_a_namespace(function):
+            CLONE_NEWPID = 0x20000000
+            if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWPID) != 0:
+                print("no namespaces:", os.strerror(ctypes.get_errno()), flush=True)
+                os._exit(0)
+            return forked(function)
+
+        def child():
+            assert os.getpid() == 1
+            expected = work()
+
+            def grandchild():
+                assert os.getpid() == 1
+                assert work() == expected
+                print("done", flush=True)
+
+            finished(forked_into_a_namespace(grandchild))
+
+        finished(forked_into_a_namespace(child))
+    """)
+    if output.startswith("no namespaces"):
+        pytest.skip(output)
+    assert output == "done\n"
+
+
+@needs_fork
+def test_an_array_in_use_during_a_fork_is_said_to_need_a_copy() -> None:
+    run("""
+        images = np.zeros((100_000, 32, 32), np.uint8)
+        images[:, :2, ::2] = 255
+        scores, out = reggan.score(images[:3]), np.full(10**7, -1, np.float32)
+        endless = np.broadcast_to(images[0], (len(out), 32, 32))
+        caller = threading.Thread(target=reggan.score, args=(endless,), kwargs={"out": out, "threads": 1}, daemon=True)
+        caller.start()
+        while out[0] < 0:
+            pass
+
+        def child():
+            try:
+                reggan.score(images[:3], out=out[:3])
+            except RuntimeError as error:
+                assert "forked during that call" in str(error), error
+            else:
+                raise AssertionError("the call was over before the fork")
+            assert np.array_equal(reggan.score(images[:3], out=out[:3].copy()), scores)
+
+        finished(forked(child))
+    """)
+
+
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_multiprocessing_workers(method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
@@ -148,6 +203,50 @@ def test_many_python_threads_at_once() -> None:
             np.testing.assert_array_equal(one, other)
         for images in drawn:
             np.testing.assert_array_equal(images, pictures)
+
+
+# Calls that take minutes, on all cores and more of them than there are: each has written an image, none its last one.
+BUSY = """
+    images = reggan.render(reggan.Circles(), 50)
+    large = np.broadcast_to(np.tile(images[0], (64, 128)), (10**5, 4096, 8192))
+    outs = [np.full(len(large), -1, np.float32) for _ in range(3)]
+    for out in outs:
+        threading.Thread(target=reggan.score, args=(large,), kwargs={"out": out}, daemon=True).start()
+    while not all((out >= 0).any() for out in outs):
+        pass
+"""
+
+
+def test_a_small_call_does_not_wait_for_large_ones() -> None:
+    run(f"""
+        {BUSY}
+        expected = reggan.score(images, threads=1)
+        for _ in range(20):
+            assert np.array_equal(reggan.score(np.tile(images, (20, 1, 1))), np.tile(expected, 20))
+        assert all(out[-1] < 0 for out in outs)
+        os._exit(0)
+    """)
+
+
+@needs_signals
+def test_a_call_is_interrupted_while_others_have_all_workers() -> None:
+    run(f"""
+        {BUSY}
+        class Alarm(Exception):
+            pass
+
+        def ring(number, frame):
+            raise Alarm
+
+        signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        try:
+            reggan.score(large)
+        except Alarm:
+            assert all(out[-1] < 0 for out in outs)
+            os._exit(0)
+        raise SystemExit("the call ended without the exception")
+    """)
 
 
 def test_errors_of_one_thread_do_not_disturb_another() -> None:

@@ -1,7 +1,9 @@
 //! NumPy arrays as the kernels read and write them.
 
+use std::ops::{Deref, DerefMut};
+
 use half::f16;
-use ndarray::{ArrayView4, Axis, Dimension, Ix4};
+use ndarray::{ArrayView4, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, IxDyn};
 use numpy::{
     BorrowError, Element, PyArray, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray, PyReadonlyArray3,
     PyReadonlyArrayDyn, PyReadwriteArray, PyReadwriteArray3, PyReadwriteArrayDyn, PyUntypedArray,
@@ -170,6 +172,36 @@ fn read<'py, T: Element, D: Dimension>(array: &Bound<'py, PyAny>) -> PyResult<Py
 /// An array of these elements to write.
 fn write<'py, T: Element, D: Dimension>(array: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArray<'py, T, D>> {
     array.cast::<PyArray<T, D>>()?.try_readwrite().map_err(in_use)
+}
+
+/// An array to write, as an argument. Its own type, as that of an array says of one in use that it has the wrong type.
+pub(crate) struct WriteArray<'py, T: Element, D: Dimension>(PyReadwriteArray<'py, T, D>);
+
+pub(crate) type WriteArray1<'py, T> = WriteArray<'py, T, Ix1>;
+pub(crate) type WriteArray2<'py, T> = WriteArray<'py, T, Ix2>;
+pub(crate) type WriteArray3<'py, T> = WriteArray<'py, T, Ix3>;
+pub(crate) type WriteArrayDyn<'py, T> = WriteArray<'py, T, IxDyn>;
+
+impl<'a, 'py, T: Element, D: Dimension> FromPyObject<'a, 'py> for WriteArray<'py, T, D> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        write(&object).map(Self)
+    }
+}
+
+impl<'py, T: Element, D: Dimension> Deref for WriteArray<'py, T, D> {
+    type Target = PyReadwriteArray<'py, T, D>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T: Element, D: Dimension> DerefMut for WriteArray<'_, T, D> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
 }
 
 fn in_use(error: BorrowError) -> PyErr {

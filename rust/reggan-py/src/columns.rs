@@ -1,16 +1,18 @@
 //! Measures of images, one array a measure.
 
-use numpy::{Element, PyReadwriteArrayDyn};
+use numpy::Element;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use reggan_core::{Fields, Measures};
 
+use crate::arrays::WriteArrayDyn;
+
 /// An array that a measure goes to.
 pub(crate) enum Column<'py> {
-    Float32(PyReadwriteArrayDyn<'py, f32>, fn(&Measures) -> f32),
-    Int64(PyReadwriteArrayDyn<'py, i64>, fn(&Measures) -> i64),
-    Bbox(PyReadwriteArrayDyn<'py, i32>),
-    Centroid(PyReadwriteArrayDyn<'py, f64>),
+    Float32(WriteArrayDyn<'py, f32>, fn(&Measures) -> f32),
+    Int64(WriteArrayDyn<'py, i64>, fn(&Measures) -> i64),
+    Bbox(WriteArrayDyn<'py, i32>),
+    Centroid(WriteArrayDyn<'py, f64>),
 }
 
 /// Writes the measures of the images from this position on.
@@ -51,7 +53,7 @@ impl<'py> Column<'py> {
 }
 
 fn writer<'a, T: Element>(
-    array: &'a mut PyReadwriteArrayDyn<'_, T>,
+    array: &'a mut WriteArrayDyn<'_, T>,
     count: usize,
     per_image: usize,
     write: impl Fn(&mut [T], &Measures) + Send + 'a,

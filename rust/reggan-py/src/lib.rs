@@ -6,13 +6,12 @@ mod columns;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-use arrays::{BlurArrays, ImageArray, PixelArray, as_bytes};
+use arrays::{
+    BlurArrays, ImageArray, PixelArray, WriteArray1, WriteArray2, WriteArray3, WriteArrayDyn, as_bytes,
+};
 use columns::Column;
 use ndarray::{ArrayView1, s};
-use numpy::{
-    PyReadonlyArray1, PyReadwriteArray1, PyReadwriteArray2, PyReadwriteArray3, PyReadwriteArrayDyn,
-    PyUntypedArray,
-};
+use numpy::{PyReadonlyArray1, PyUntypedArray};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -136,7 +135,7 @@ impl Options {
 fn score(
     py: Python<'_>,
     images: ImageArray<'_>,
-    mut scores: PyReadwriteArrayDyn<'_, f32>,
+    mut scores: WriteArrayDyn<'_, f32>,
     options: &Options,
 ) -> PyResult<()> {
     let (images, scores) = (images.view(options.spatial())?, scores.as_slice_mut()?);
@@ -175,7 +174,7 @@ fn analyze(
 fn label(
     py: Python<'_>,
     images: ImageArray<'_>,
-    mut labels: PyReadwriteArrayDyn<'_, i32>,
+    mut labels: WriteArrayDyn<'_, i32>,
     options: &Options,
 ) -> PyResult<()> {
     let (images, labels) = (images.view(options.spatial())?, labels.as_slice_mut()?);
@@ -190,7 +189,7 @@ fn largest_component(
     mask: &Bound<'_, PyUntypedArray>,
     options: &Options,
 ) -> PyResult<()> {
-    let mut mask: PyReadwriteArrayDyn<'_, u8> = as_bytes(mask)?.extract()?;
+    let mut mask: WriteArrayDyn<'_, u8> = as_bytes(mask)?.extract()?;
     let (images, mask) = (images.view(options.spatial())?, mask.as_slice_mut()?);
     run(py, options.threads, |runner| reggan_core::largest_component(images, options.sought, mask, runner))
 }
@@ -201,7 +200,7 @@ fn largest_components(
     py: Python<'_>,
     most: usize,
     images: ImageArray<'_>,
-    mut ranks: PyReadwriteArrayDyn<'_, i32>,
+    mut ranks: WriteArrayDyn<'_, i32>,
     options: &Options,
 ) -> PyResult<()> {
     let (images, ranks) = (images.view(options.spatial())?, ranks.as_slice_mut()?);
@@ -219,7 +218,7 @@ fn remove_small(
     mask: &Bound<'_, PyUntypedArray>,
     options: &Options,
 ) -> PyResult<()> {
-    let mut mask: PyReadwriteArrayDyn<'_, u8> = as_bytes(mask)?.extract()?;
+    let mut mask: WriteArrayDyn<'_, u8> = as_bytes(mask)?.extract()?;
     let (images, mask) = (images.view(options.spatial())?, mask.as_slice_mut()?);
     run(py, options.threads, |runner| {
         reggan_core::remove_small(images, options.sought, min_area, mask, runner)
@@ -343,7 +342,7 @@ impl Renderer {
         indices: PyReadonlyArray1<'_, u64>,
         size: Sides,
         mut images: PixelArray<'_>,
-        mut scores: Option<PyReadwriteArray1<'_, f32>>,
+        mut scores: Option<WriteArray1<'_, f32>>,
         threads: Option<usize>,
     ) -> PyResult<()> {
         let (indices, size) = (indices.as_slice()?, size_of(size));
@@ -363,7 +362,7 @@ impl Renderer {
         indices: PyReadonlyArray1<'_, u64>,
         size: Sides,
         float32: bool,
-        mut scores: PyReadwriteArray1<'_, f32>,
+        mut scores: WriteArray1<'_, f32>,
         threads: Option<usize>,
     ) -> PyResult<()> {
         let (indices, size) = (indices.as_slice()?, size_of(size));
@@ -384,11 +383,11 @@ impl Renderer {
         seed: u64,
         indices: PyReadonlyArray1<'_, u64>,
         size: Sides,
-        mut counts: PyReadwriteArray1<'_, i64>,
-        mut sigmas: PyReadwriteArray1<'_, f64>,
-        mut centers: PyReadwriteArray3<'_, f64>,
-        mut radii: PyReadwriteArray2<'_, f64>,
-        mut colors: PyReadwriteArray3<'_, f32>,
+        mut counts: WriteArray1<'_, i64>,
+        mut sigmas: WriteArray1<'_, f64>,
+        mut centers: WriteArray3<'_, f64>,
+        mut radii: WriteArray2<'_, f64>,
+        mut colors: WriteArray3<'_, f32>,
         threads: Option<usize>,
     ) -> PyResult<()> {
         let indices = indices.as_slice()?;
