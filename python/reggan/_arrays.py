@@ -213,7 +213,8 @@ def allocate(shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any], sc
 
 def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any], scratch: int = 0) -> None:
     """Raise a MemoryError if an array is larger than the machine's memory, with `scratch`: the bytes that making it
-    needs besides, whatever the input and the number of threads."""
+    needs besides, whatever the input and the number of threads.
+    """
     asked, memory = prod(shape) * dtype.itemsize + scratch, machine_memory()
     if asked > memory:
         work = f", with {scratch / 2**30:.1f} GiB to work on," if scratch else ""
