@@ -49,7 +49,7 @@ CALLS = {
     ),
 }
 
-SCRIPT = """
+LIMITED = """
 import resource
 from functools import partial
 import numpy as np
@@ -66,7 +66,9 @@ def limited(call, room):
         return call()
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+"""
 
+SCRIPT = """
 def values(result):
     if result is None:
         return b""
@@ -99,6 +101,16 @@ assert refusals, "no memory was missed"
 print(*refusals, sep="\\n")
 """
 
+
+def run(script: str) -> str:
+    # Each large array is given back when it is freed, so that every limit is met anew.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
+    command = [sys.executable, "-c", LIMITED + script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS and /proc")
 
 
@@ -106,15 +118,28 @@ needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_
 @pytest.mark.parametrize("call", CALLS)
 def test_working_memory_that_cannot_be_had_is_an_error(call: str) -> None:
     out, code = CALLS[call]
-    # Each large array is given back when it is freed, so that every limit is met anew.
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
     for threads in (1, 2):
-        script = SCRIPT.format(out=out, call=code.format(threads=threads), threads=threads)
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False, env=environment
-        )
-        assert done.returncode == 0, done.stderr
-        assert "bytes of working memory cannot be had" in done.stdout
+        output = run(SCRIPT.format(out=out, call=code.format(threads=threads), threads=threads))
+        assert "bytes of working memory cannot be had" in output
+
+
+@needs_limits
+def test_masks_take_twelve_bytes_a_run_and_a_bit_a_pixel() -> None:
+    run("""
+dots = np.ones((2048, 2048), bool)
+dots[::2, ::2] = False
+out = np.empty(dots.shape, bool)
+runs, spare = dots.size // 4, 2**19
+needed = 12 * runs + dots.size // 8
+limited(lambda: reggan.remove_small(dots, 2, out=out, threads=1), needed + spare)
+assert not out.any()
+try:
+    limited(lambda: reggan.remove_small(dots, 2, out=out, threads=1), needed - spare)
+except MemoryError:
+    pass
+else:
+    raise SystemExit("it took less")
+""")
 
 
 def test_working_memory_is_counted_before_anything_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

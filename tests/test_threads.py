@@ -206,32 +206,31 @@ def test_many_python_threads_at_once() -> None:
 
 
 # Calls that take minutes, on all cores and more of them than there are: each has written an image, none its last one.
-BUSY = """
+BUSY = textwrap.dedent("""
     images = reggan.render(reggan.Circles(), 50)
-    large = np.broadcast_to(np.tile(images[0], (64, 128)), (10**5, 4096, 8192))
+    large = np.broadcast_to(np.tile(images[0], (64, 128)), (10**6, 4096, 8192))
     outs = [np.full(len(large), -1, np.float32) for _ in range(3)]
     for out in outs:
         threading.Thread(target=reggan.score, args=(large,), kwargs={"out": out}, daemon=True).start()
     while not all((out >= 0).any() for out in outs):
         pass
-"""
+""")
 
 
 def test_a_small_call_does_not_wait_for_large_ones() -> None:
-    run(f"""
-        {BUSY}
+    script = """
         expected = reggan.score(images, threads=1)
         for _ in range(20):
             assert np.array_equal(reggan.score(np.tile(images, (20, 1, 1))), np.tile(expected, 20))
         assert all(out[-1] < 0 for out in outs)
         os._exit(0)
-    """)
+    """
+    run(BUSY + textwrap.dedent(script))
 
 
 @needs_signals
 def test_a_call_is_interrupted_while_others_have_all_workers() -> None:
-    run(f"""
-        {BUSY}
+    script = """
         class Alarm(Exception):
             pass
 
@@ -246,7 +245,8 @@ def test_a_call_is_interrupted_while_others_have_all_workers() -> None:
             assert all(out[-1] < 0 for out in outs)
             os._exit(0)
         raise SystemExit("the call ended without the exception")
-    """)
+    """
+    run(BUSY + textwrap.dedent(script))
 
 
 def test_errors_of_one_thread_do_not_disturb_another() -> None:
