@@ -90,9 +90,9 @@ def call():
 # The pool is started before memory is short.
 reggan.score(np.zeros((4, 1024, 1024), bool), threads={threads})
 refusals, found = set(), []
-for step in range(18):
+for step in range(22):
     try:
-        found.append(values(limited(call, int(2**18 * 1.35**step))))
+        found.append(values(limited(call, int(2**14 * 1.45**step))))
     except MemoryError as error:
         refusals.add(str(error))
 expected = values(call())

@@ -259,7 +259,7 @@ def test_a_set_that_does_not_fit_on_the_disk_is_said_first(tmp_path):
         ({"part": (2, 2)}, "part is 2/2, but must be i/n"),
         ({"seed": -1}, "seed is -1"),
         ({"spec": "circles"}, "spec is 'circles'"),
-        ({"dtype": np.int16}, "dtype int16"),
+        ({"dtype": np.int16}, "dtype is 'int16'"),
     ],
 )
 def test_arguments_that_are_not_served(options, message, tmp_path):

@@ -94,9 +94,14 @@ def _without_nan(content: object) -> object:
     return None if isinstance(content, float) and math.isnan(content) else content
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what killed processes left of files that they were writing, in a folder where no other process writes."""
-    for path in folder.glob(".*.tmp"):
+def remove_unfinished(folder: Path, name: str = "*") -> None:
+    """Remove what killed processes left of files that they were writing, where no other process writes them.
+
+    Args:
+        folder: Where they were to be.
+        name: Their name, or a pattern of names.
+    """
+    for path in folder.glob(f".{name}.*.tmp"):
         path.unlink(missing_ok=True)
 
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from .._arrays import integer
 from .._core import __version__
-from ..files import atomic_file, write_json
+from ..files import atomic_file, remove_unfinished, write_json
 from ..progress import Progress, deferred_interrupt
 from ..rendering import Size
 from ..source import Source, differences
@@ -114,6 +114,8 @@ def make_shards(
         for shard in todo:
             records[shard] = _write_shard(path, plan, shard, watched(shard))
             _save(manifest, plan, records)
+    for name in (manifest.name, *(plan.file(shard, kind) for shard in own for kind in plan.kinds)):
+        remove_unfinished(path, name)
     return manifest
 
 
