@@ -137,6 +137,8 @@ class Batch:
 
 def on_host(given: object) -> tuple[NDArray[Any], Callable[[NDArray[Any]], Any] | None]:
     """An array or a tensor as a NumPy array, and the way back to what the caller works with, if that is another."""
+    if type(given) is np.ndarray:
+        return given, None
     check_unmasked("images", given)
     if isinstance(given, np.ndarray):
         return np.asarray(given), None

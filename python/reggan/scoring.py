@@ -267,11 +267,16 @@ def _paint(
     return batch.finish(pixels, out)
 
 
+_DEFAULT = _core.Options(0.5, "dark", 4, None)
 _OF_WHITE = ", or None for 0.5: a part of white, so divide gray values of 0 to 255 by 255, of uint8 images too"
 
 
 def _options(threshold: Any, foreground: Any, connectivity: Any, threads: int | None) -> _core.Options:
     """The options, checked, as kernels take them."""
+    # Most calls have the defaults, and checking them would take a tenth of a small one's time.
+    is_default = type(connectivity) is int and connectivity == 4 and type(foreground) is str and foreground == "dark"
+    if is_default and threshold is threads is None:
+        return _DEFAULT
     limit = 0.5 if threshold is None else number("threshold", threshold, 0, 1, _OF_WHITE)
     choice("foreground", foreground, ("dark", "light"))
     return _core.Options(limit, foreground, _connectivity(connectivity), check_threads(threads))

@@ -114,7 +114,8 @@ impl<'a> Runner<'a> {
             }
         };
         let running = Running::default();
-        let help = |_worker: Worker<'_>, _started: Started<'_>| {
+        // The worker is dropped first: it is free when the call ends.
+        let help = |_started: Started<'_>, _worker: Worker<'_>| {
             work_through(&mut || stop.load(Ordering::Relaxed), &mut |_| ());
         };
         pool.rayon().in_place_scope(|scope| {
@@ -125,7 +126,7 @@ impl<'a> Runner<'a> {
                     && let Some(worker) = pool.claim()
                 {
                     let started = running.start();
-                    scope.spawn(|_| help(worker, started));
+                    scope.spawn(|_| help(started, worker));
                     workers += 1;
                 }
             };

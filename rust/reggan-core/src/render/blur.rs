@@ -246,27 +246,28 @@ impl BitBlur {
         add: bool,
         lines: &mut Lines,
     ) -> Result<(), Error> {
-        let width = bits.width();
+        let (width, columns) = (bits.width(), lines.width);
+        self.shifted.try_resize(columns / 64 + 2, 0)?;
         for (y, row) in bits.rows().enumerate() {
             let line = lines.row_mut(y);
-            let columns = line.len();
             if row.iter().all(|&word| word == 0) {
                 if !add {
                     line.fill(0.0);
                 }
                 continue;
             }
-            self.shifted.try_resize(line.len() / 64 + 2, 0)?;
             shift(row, offset, &mut self.shifted);
             if border != Border::Paper {
                 outside_too(row, width, offset, border, columns + 4 * N, &mut self.shifted);
             }
-            for (words, line) in self.shifted.windows(2).zip(line.chunks_mut(64)) {
+            let mut low = self.shifted[0];
+            for (line, &high) in line.chunks_mut(64).zip(&self.shifted[1..]) {
                 for at in (0..line.len()).step_by(S::FLOATS) {
-                    let bits = (words[0] >> at | words[1] << 1 << (63 - at)) as u32;
+                    let bits = (low >> at | high << 1 << (63 - at)) as u32;
                     let sums = if add { simd.load_f32(line, at) } else { simd.splat_f32(0.0) };
                     simd.store_f32(simd.add_lookups(sums, tables, bits), line, at);
                 }
+                low = high;
             }
         }
         Ok(())

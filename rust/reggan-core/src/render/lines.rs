@@ -80,6 +80,7 @@ impl Lines {
         self.make_room(height.next_multiple_of(LANES) + 2 * self.margin + SPARE_ROWS, watch)
     }
 
+    #[inline(never)]
     fn set_starts(&mut self, series: &Series, border: Border) -> Result<(), Error> {
         if !series.starts_at_line(self.height) {
             return Ok(());
