@@ -435,10 +435,8 @@ def _last_good_named(run: Path) -> Iterator[None]:
         yield
     except ArithmeticError as error:
         last = _find_checkpoint(run)
-        left = (
-            f"the last good checkpoint, which generate and evaluate use, is {last}" if last else "none was saved before"
-        )
-        raise ArithmeticError(f"{error}; {left}") from error
+        good = f"{last} is the last good checkpoint; --init {run} starts from it" if last else "no checkpoint was saved"
+        raise ArithmeticError(f"{error}; {good}") from error
 
 
 def _append(path: Path, figures: dict[str, Any]) -> None:
