@@ -22,7 +22,7 @@ __all__ = ["main"]
 class StudyOptions:
     """Run a study: train its arms with several seeds, and write its tables and figures."""
 
-    name: Annotated[str, tyro.conf.Positional] = ""
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = ""
     """Which one; --list lists them."""
     list: bool = False
     """List the studies."""
@@ -30,9 +30,9 @@ class StudyOptions:
     """The smallest form: all of the work in seconds, with numbers that mean nothing."""
     seeds: int = 3
     """Number of seeds, counted from 0; with 0, make tables and figures of the records that exist."""
-    only: tuple[str, ...] = ()
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ARM...")] = ()
     """Train these arms alone; the tables hold every arm that has records."""
-    out: Path | None = None
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Results folder; by default results/NAME. It also keeps the runs, and continues one that was stopped."""
 
     def __post_init__(self) -> None:
