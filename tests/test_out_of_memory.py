@@ -1,4 +1,4 @@
-"""Memory that cannot be had: a MemoryError, and an interpreter that goes on."""
+"""Memory that cannot be allocated: a MemoryError, and an interpreter that goes on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import reggan
 from reggan import Circles, Polygons, Spheres, _arrays
 
-# Each writes to `out`, which is there before the memory is limited, so what cannot be had is working memory.
+# Each writes to `out`, which is there before the memory is limited, so what cannot be allocated is working memory.
 CALLS = {
     "score": ("np.empty((), 'f4')", "reggan.score(wide, out=out, threads={threads})"),
     "score of a volume": ("np.empty((), 'f4')", "reggan.score(volume, connectivity=6, out=out, threads={threads})"),
@@ -120,7 +120,7 @@ def test_working_memory_that_cannot_be_had_is_an_error(call: str) -> None:
     out, code = CALLS[call]
     for threads in (1, 2):
         output = run(SCRIPT.format(out=out, call=code.format(threads=threads), threads=threads))
-        assert "bytes of working memory cannot be had" in output
+        assert "bytes of working memory cannot be allocated" in output
 
 
 @needs_limits
