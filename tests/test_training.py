@@ -162,7 +162,9 @@ def test_a_short_training_brings_every_recipe_nearer_to_the_data(tmp_path, recip
     untrained = trainer.sample(100, "test")
     train(tmp_path / "run", config)
     _, generator = training.load_generator(tmp_path / "run")
-    trained = training.generate(generator, training.private_inputs(config, 0, "test", 100), config.domain)
+    trained = training.generate(
+        generator, config.domain.inputs(config.recipe.prior, 100, training.private_generator(0, "test")), config.domain
+    )
     data = training._first(config.domain, config.data.open(32, trainer.rule), 200)
     assert compare(trained, data)["kernel"] < 0.75 * compare(untrained, data)["kernel"]
 

@@ -182,11 +182,6 @@ def private_generator(seed: int, purpose: str, step: int = 0) -> torch.Generator
     return torch.Generator().manual_seed(int(words[0]) >> 1)
 
 
-def private_inputs(config: TrainConfig, seed: int, purpose: str, count: int) -> Tensor:
-    """What a generator makes samples of, (count, ...) on the CPU; those of a smaller count are the first of these."""
-    return config.domain.inputs(config.recipe.prior, count, private_generator(seed, purpose))
-
-
 @contextmanager
 def _global_generators_kept(device: str) -> Iterator[None]:
     """Let layers such as dropout, which draw from torch's global generators, leave no trace in them."""
