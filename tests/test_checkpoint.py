@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -48,26 +49,64 @@ def test_networks_and_optimizers_come_back_exactly(tmp_path):
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+TENSORS = {"a": torch.ones(100), "network/generator/a": torch.ones(3), "network/averaged/a": torch.zeros(3)}
+ENDINGS = {"generator": ".generator.safetensors", "state": ".safetensors"}
+
+
 def test_nothing_is_pickled(tmp_path):
-    checkpoint.save_checkpoint(tmp_path, "step-00000001", {"a": torch.ones(2)}, {"step": 1})
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".safetensors"]
+    checkpoint.save_checkpoint(tmp_path, "step-00000001", TENSORS, {"step": 1})
+    endings = sorted(path.name.removeprefix("step-00000001") for path in tmp_path.iterdir())
+    assert endings == [".generator.safetensors", ".json", ".safetensors"]
     assert json.loads((tmp_path / "step-00000001.json").read_text())["format"] == checkpoint.FORMAT
+
+
+def test_the_averaged_generator_has_a_file_of_its_own_and_no_tensor_is_in_both(saved):
+    names = {part: safetensors.torch.load_file(saved.with_suffix(ending)).keys() for part, ending in ENDINGS.items()}
+    assert names == {"generator": {"network/averaged/a"}, "state": {"a", "network/generator/a"}}
+    for part in names:
+        assert checkpoint.load_checkpoint(saved, [part])[0].keys() == names[part]
+    assert checkpoint.load_checkpoint(saved)[0].keys() == TENSORS.keys()
+
+
+@pytest.mark.parametrize("part", ENDINGS)
+def test_the_files_of_other_parts_are_not_opened(saved, part):
+    for other, ending in ENDINGS.items():
+        if other != part:
+            saved.with_suffix(ending).unlink()
+    tensors, info = checkpoint.load_checkpoint(saved, [part])
+    assert all(torch.equal(tensor, TENSORS[key]) for key, tensor in tensors.items())
+    assert info["step"] == 1
+
+
+def test_a_checkpoint_appears_once_all_its_tensors_are_on_the_disk(tmp_path, monkeypatch):
+    written = []
+    for name in ("atomic_write", "write_json"):
+        write = getattr(checkpoint, name)
+        monkeypatch.setattr(
+            checkpoint,
+            name,
+            lambda path, *given, write=write, **kw: written.append(path.name) or write(path, *given, **kw),
+        )
+    checkpoint.save_checkpoint(tmp_path, "best-00000001", TENSORS, {})
+    assert written[-1] == "best-00000001.json"
+    assert len(set(written)) == 3
 
 
 def test_the_last_ones_are_kept_by_kind(tmp_path):
     for step in (5, 10, 100_000, 20):
         checkpoint.save_checkpoint(tmp_path, f"step-{step:08d}", {"a": torch.ones(1)}, {"step": step})
     checkpoint.save_checkpoint(tmp_path, "best-00000007", {"a": torch.ones(1)}, {"step": 7})
-    (tmp_path / "step-00000030.safetensors").write_bytes(b"interrupted")
+    for ending in ENDINGS.values():
+        (tmp_path / f"step-00000030{ending}").write_bytes(b"interrupted")
     checkpoint.prune_checkpoints(tmp_path, "step", 2)
     assert [path.stem for path in checkpoint.list_checkpoints(tmp_path)] == ["step-00000020", "step-00100000"]
     assert [path.stem for path in checkpoint.list_checkpoints(tmp_path, "best")] == ["best-00000007"]
-    assert len(list(tmp_path.iterdir())) == 6
+    assert len(list(tmp_path.iterdir())) == 9
 
 
 @pytest.fixture
 def saved(tmp_path):
-    return checkpoint.save_checkpoint(tmp_path, "step-00000001", {"a": torch.ones(100)}, {"step": 1})
+    return checkpoint.save_checkpoint(tmp_path, "step-00000001", TENSORS, {"step": 1})
 
 
 def flip_a_bit(path):
@@ -76,18 +115,32 @@ def flip_a_bit(path):
     path.write_bytes(content)
 
 
+def edit(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
 DAMAGE = {
-    "tensors changed": (lambda p: flip_a_bit(p.with_suffix(".safetensors")), "checksum"),
-    "tensors cut short": (lambda p: p.with_suffix(".safetensors").write_bytes(b"abc"), "checksum"),
-    "tensors missing": (lambda p: p.with_suffix(".safetensors").unlink(), "No such file"),
+    "generator changed": (lambda p: flip_a_bit(p.with_suffix(".generator.safetensors")), r"1\.generator.* checksum"),
+    "generator cut short": (lambda p: p.with_suffix(".generator.safetensors").write_bytes(b"abc"), "checksum"),
+    "generator missing": (
+        lambda p: p.with_suffix(".generator.safetensors").unlink(),
+        r"No such file or directory: .*1\.generator",
+    ),
+    "state changed": (lambda p: flip_a_bit(p.with_suffix(".safetensors")), r"1\.safetensors .*checksum"),
+    "state cut short": (lambda p: p.with_suffix(".safetensors").write_bytes(b"abc"), "checksum"),
+    "state missing": (lambda p: p.with_suffix(".safetensors").unlink(), r"No such file or directory: .*1\.safetensors"),
+    "one part as the other": (
+        lambda p: p.with_suffix(".safetensors").replace(p.with_suffix(".generator.safetensors")),
+        r"generator\.safetensors .*checksum",
+    ),
     "description missing": (lambda p: p.unlink(), "No such file"),
     "description cut short": (lambda p: p.write_text(p.read_text()[:20]), "truncated"),
     "description not text": (lambda p: p.write_bytes(b"\xff\xfe\x00"), "truncated"),
     "description of another kind": (lambda p: p.write_text("[1, 2]"), "truncated"),
-    "another version": (
-        lambda p: p.write_text(p.read_text().replace('"format": 1', '"format": 99')),
-        "format 99",
-    ),
+    "checksum missing": (lambda p: p.write_text(p.read_text().replace('"state"', '"rest"')), "truncated"),
+    "checksums of another kind": (lambda p: edit(p, sha256="0"), "truncated"),
+    "the version before": (lambda p: edit(p, format=1), "format 1, .* reads format 2; use the version that wrote it"),
+    "another version": (lambda p: edit(p, format=99), "format 99"),
 }
 
 
@@ -147,16 +200,19 @@ from reggan.checkpoint import save_checkpoint
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
-    save_checkpoint(Path(sys.argv[1]), "step-00000002", {"a": torch.ones(100_000)}, {"step": 2})
+    tensors = {"a": torch.ones(10), "network/averaged/a": torch.ones(10), sys.argv[2]: torch.ones(100_000)}
+    save_checkpoint(Path(sys.argv[1]), "step-00000002", tensors, {"step": 2})
 except OSError as error:
     print("refused:", error.strerror)
 """
 
 
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on file sizes")
-def test_a_write_that_does_not_fit_leaves_what_was_there(saved):
+@pytest.mark.parametrize("large", ["a", "network/averaged/a"])
+def test_a_write_that_does_not_fit_leaves_what_was_there(saved, large):
     before = {path.name: path.read_bytes() for path in saved.parent.iterdir()}
-    done = subprocess.run([sys.executable, "-c", FULL_DISK, saved.parent], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", FULL_DISK, saved.parent, large]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("refused:")
     assert {path.name: path.read_bytes() for path in saved.parent.iterdir()} == before
     assert checkpoint.load_checkpoint(saved)[0]["a"].sum() == 100
@@ -249,9 +305,13 @@ with atomic_file(Path(sys.argv[1])) as file:
 def test_what_a_killed_process_was_writing_goes_with_the_next_checkpoint(saved):
     killed = subprocess.run([sys.executable, "-c", KILLED, saved.parent / "step-00000002.safetensors"])
     assert killed.returncode == 9
-    assert len(list(saved.parent.iterdir())) == 3
+    assert len(list(saved.parent.iterdir())) == 4
     checkpoint.prune_checkpoints(saved.parent, "step", 2)
-    assert sorted(path.suffix for path in saved.parent.iterdir()) == [".json", ".safetensors"]
+    assert sorted(path.name for path in saved.parent.iterdir()) == [
+        "step-00000001.generator.safetensors",
+        "step-00000001.json",
+        "step-00000001.safetensors",
+    ]
 
 
 def test_checkpoints_of_more_than_eight_digits_are_the_last_ones(tmp_path):

@@ -178,28 +178,36 @@ def last_checkpoint(run):
     return list_checkpoints(run / "checkpoints")[-1]
 
 
+def tensor_files(run):
+    last = last_checkpoint(run)
+    return [last.with_suffix(ending) for ending in (".safetensors", ".generator.safetensors")]
+
+
 DAMAGE = {
     "is not a run directory": lambda run: (run / "config.json").unlink(),
     "damaged": lambda run: (run / "config.json").write_text("{"),
-    "has format 2": lambda run: edit(run / "config.json", '"format": 1', '"format": 2'),
+    "reads format 2; use the version that wrote it": lambda run: edit(
+        run / "config.json", '"format": 2', '"format": 1'
+    ),
     "unknown recipe 'regan'": lambda run: edit(run / "config.json", '"name": "harvest"', '"name": "regan"'),
     "size is 31": lambda run: edit(run / "config.json", '"size": 32', '"size": 31'),
     "field steps": lambda run: edit(run / "config.json", '"steps": 6', '"steps": "6"'),
-    "checksum": lambda run: last_checkpoint(run).with_suffix(".safetensors").write_bytes(b"x" * 1000),
+    "checksum": lambda run: [path.write_bytes(b"x" * 1000) for path in tensor_files(run)],
     "truncated": lambda run: last_checkpoint(run).write_text("{"),
-    "No such file": lambda run: last_checkpoint(run).with_suffix(".safetensors").unlink(),
+    "No such file": lambda run: [path.unlink() for path in tensor_files(run)],
     "not of these networks": lambda run: edit(run / "config.json", '"width": 4', '"width": 8'),
 }
 
 
 @pytest.mark.parametrize("message", DAMAGE)
-@pytest.mark.parametrize("command", ["resume", "generate"])
+@pytest.mark.parametrize("command", ["resume", "generate", "evaluate"])
 def test_a_damaged_run_is_one_clear_error_and_stays_as_it_is(message, command, run, capsys):
     DAMAGE[message](run)
     before = contents(run)
     calls = {
         "resume": lambda: train_command.main(["--resume", str(run)]),
         "generate": lambda: generate_command.main([str(run), "-n", "3"]),
+        "evaluate": lambda: evaluate_command.main([str(run), "-n", "100"]),
     }
     code, out, err = ended(calls[command], capsys)
     assert code == 1
@@ -208,6 +216,26 @@ def test_a_damaged_run_is_one_clear_error_and_stays_as_it_is(message, command, r
     assert message in err[0]
     assert not out
     assert contents(run) == before
+
+
+def test_generate_reads_of_the_tensors_only_those_of_the_generator(run, tmp_path, capsys):
+    state, _ = tensor_files(run)
+    images = []
+    for name in ("all", "generator"):
+        code, _, _ = ended(
+            lambda name=name: generate_command.main([str(run), "-n", "3", "--out", str(tmp_path / name)]), capsys
+        )
+        assert code == 0
+        images.append([path.read_bytes() for path in sorted((tmp_path / name).iterdir())])
+        state.unlink(missing_ok=True)
+    assert images[0] == images[1]
+    for other in (
+        lambda: train_command.main(["--resume", str(run)]),
+        lambda: evaluate_command.main([str(run), "-n", "100"]),
+    ):
+        code, _, err = ended(other, capsys)
+        assert code == 1
+        assert err[-1].endswith(f"No such file or directory: {state}")
 
 
 def test_a_run_that_is_not_there_is_said(tmp_path, capsys):
@@ -377,14 +405,14 @@ sys.exit(train.main(sys.argv[1:]))
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on file sizes")
 def test_a_full_disk_is_one_clear_error_and_the_run_can_go_on(finished, tmp_path, capsys):
     run = shutil.copytree(finished, tmp_path / "run")
-    last_checkpoint(run).unlink()
-    (run / "summary.json").unlink()
-    before = {path: content for path, content in contents(run).items() if path.parent.name == "checkpoints"}
+    for path in (*tensor_files(run), last_checkpoint(run), run / "summary.json"):
+        path.unlink()
+    before = contents(run / "checkpoints")
     done = subprocess.run([sys.executable, "-c", LIMITED, "--resume", run], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
-    assert {path: content for path, content in contents(run).items() if path in before} == before
+    assert contents(run / "checkpoints") == before
     code, out, _ = ended(lambda: train_command.main(["--resume", str(run)]), capsys)
     assert code == 0
     assert out.splitlines()[-1] == str(run)

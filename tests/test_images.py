@@ -37,7 +37,7 @@ from reggan.data import (
     make_shards,
     read_idx,
 )
-from reggan.data.folders import endings
+from reggan.data.folders import decode, endings
 from reggan.domains import ImageDomain, PairDomain
 from reggan.train import main
 from reggan.training import create_run, open_run
@@ -313,6 +313,21 @@ def test_kinds_of_pictures(tmp_path):
         assert np.abs(image - gray).max() <= 1
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_by_their_exif_orientation(orientation, tmp_path):
+    """By the table of the EXIF standard: where row 0 and column 0 of the stored picture are in the upright one."""
+    stored = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32)
+    rows_first = {1: stored, 2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1]}
+    columns_first = {5: stored.T, 6: stored.T[:, ::-1], 7: stored.T[::-1, ::-1], 8: stored.T[::-1]}
+    upright = (rows_first | columns_first)[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for name, pixels, seen in (("8.png", stored // 4, upright // 4), ("16.png", stored * 64, upright * 64 / 257)):
+        Image.fromarray(pixels.astype(np.uint8) if name == "8.png" else pixels).save(tmp_path / name, exif=exif)
+        image, _ = decode(tmp_path / name)
+        np.testing.assert_array_equal(np.asarray(image), np.rint(seen))
+
+
 @pytest.mark.parametrize("name", ["raw.tif", "lzw.tif", "deep.tif", "deep.png", "deep-lzw.tif", "8.png", "8.jpg"])
 def test_turned_pictures_are_upright(name, tmp_path):
     """Mapped into memory, as Pillow does with raw TIFF files, a turned picture has its sides taken for each other."""
@@ -337,6 +352,18 @@ def test_a_deep_picture_is_laid_over_white_where_it_is_transparent(tmp_path):
         assert np.unique(images[0, 0, 16:]).tolist() == [7]
 
 
+def test_a_deep_picture_that_is_turned_is_transparent_where_it_was(tmp_path):
+    deep = np.full((32, 32), 7 * 257, np.uint16)
+    deep[:, :16] = 999
+    content = deep_png(deep, 999)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "a.png").write_bytes(content[:33] + png_chunk(b"eXIf", exif.tobytes()[6:]) + content[33:])
+    images, _, _ = images_of(tmp_path)
+    assert np.unique(images[0, 0, :16]).tolist() == [255]
+    assert np.unique(images[0, 0, 16:]).tolist() == [7]
+
+
 def test_depth_and_what_white_is_are_read_from_the_file(tmp_path):
     """A ramp from black to white is one at any depth, also where 0 is white, which Pillow leaves to its callers."""
     ramp = np.tile(np.arange(32), (32, 1))
@@ -344,8 +371,10 @@ def test_depth_and_what_white_is_are_read_from_the_file(tmp_path):
     Image.fromarray((ramp * 65_535 // 31).astype(np.uint16)).save(tmp_path / "16-bits.tif")
     inverted = Image.fromarray((65_535 - ramp * 65_535 // 31).astype(np.uint16))
     inverted.save(tmp_path / "white-is-zero.tif", tiffinfo={262: 0})
+    turned = Image.fromarray((65_535 - np.rot90(ramp) * 65_535 // 31).astype(np.uint16))
+    turned.save(tmp_path / "white-is-zero-turned.tif", tiffinfo={262: 0, 274: 6})
     images = images_of(tmp_path)[0][:, 0].numpy().astype(int)
-    assert len(images) == 3
+    assert len(images) == 4
     assert np.abs(images - ramp * 255 / 31).max() <= 1
 
 
@@ -359,16 +388,22 @@ def test_transparent_pictures_are_laid_on_the_background_that_is_asked_for(tmp_p
     assert np.abs(drawn.astype(int) - gray).max() <= 1
 
 
-def test_a_picture_whose_exif_is_damaged_is_read_all_the_same(tmp_path):
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "raw-profile.png"])
+def test_a_picture_whose_exif_is_damaged_is_upright_all_the_same(name, tmp_path):
     exif = Image.Exif()
     exif[0x0112], exif[0x0131] = 6, "xxxxxx"
-    content = io.BytesIO()
-    Image.fromarray(np.full((64, 32), 200, np.uint8)).save(content, "JPEG", exif=exif)
-    damaged = bytearray(content.getvalue())
-    damaged[damaged.index(b"\x01\x31\x00\x02") + 1] = 0
-    (tmp_path / "a.jpg").write_bytes(damaged)
-    images, _, _ = images_of(tmp_path)
-    assert np.abs(images[0].numpy().astype(int) - 200).max() <= 2
+    damaged = bytearray(exif.tobytes())
+    damaged[damaged.index(b"\x01\x31\x00\x02") + 1] = 0  # Now it is the width of the picture, and a text.
+    halves = np.full((64, 32), 200, np.uint8)
+    halves[32:] = 100
+    options = {"exif": bytes(damaged)}
+    if name == "raw-profile.png":  # As ImageMagick writes it.
+        options = {"pnginfo": PngImagePlugin.PngInfo()}
+        options["pnginfo"].add_text("Raw profile type exif", f"\nexif\n{len(damaged):8}\n{damaged.hex()}\n", zip=True)
+    Image.fromarray(halves).save(tmp_path / name, **options)
+    image, _ = decode(tmp_path / name)
+    assert image.size == (64, 32)
+    assert np.abs(np.asarray(image).astype(int) - np.rot90(halves, -1)).max() <= 2
 
 
 def test_folders_are_read_also_where_links_lead_and_once(tmp_path):

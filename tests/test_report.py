@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reggan import training
+from reggan.checkpoint import FORMAT
 from reggan.config import preset
 from reggan.options import flatten
 from reggan.report import figures, write_report
@@ -63,7 +64,7 @@ def write_lines(path, lines):
 
 
 def write_config(run, **changes):
-    described = {"format": 1, "made_by": MADE_BY, "config": CONFIG} | changes
+    described = {"format": FORMAT, "made_by": MADE_BY, "config": CONFIG} | changes
     (run / "config.json").write_text(json.dumps(described))
 
 
@@ -453,14 +454,14 @@ def test_a_sheet_that_was_cut_short_is_left_out(run, length):
         ("config.json", "[]", "config.json is damaged: it holds list"),
         (
             "config.json",
-            json.dumps({"format": 1, "made_by": {}, "config": CONFIG, "resumed": [1]}),
+            json.dumps({"format": FORMAT, "made_by": {}, "config": CONFIG, "resumed": [1]}),
             "no list of changes",
         ),
-        ("config.json", '{"format": 2}', "has format 2, .* reads format 1"),
-        ("config.json", '{"format": 1, "made_by": {}}', "needs the objects config and made_by"),
+        ("config.json", '{"format": 1}', "has format 1, .* reads format 2; use the version that wrote it"),
+        ("config.json", '{"format": 2, "made_by": {}}', "needs the objects config and made_by"),
         (
             "config.json",
-            '{"format": 1, "made_by": {}, "config": {"rule": "x", "steps": 1}}',
+            '{"format": 2, "made_by": {}, "config": {"rule": "x", "steps": 1}}',
             "lacks recipe.name, size, seed",
         ),
         (

@@ -370,9 +370,9 @@ def test_what_uses_a_run_chooses_its_own_device(main, tmp_path, capsys, monkeypa
     assert code == 1
     assert err[-1].startswith("error: device is 'nonsense'")
     asked = []
-    load = training.load_networks
-    for module in (training, evaluate):
-        monkeypatch.setattr(module, "load_networks", lambda *given: asked.append(given[2]) or load(*given))
+    for module, name in ((generate, "load_generator"), (evaluate, "load_networks")):
+        load = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, load=load: asked.append(given[2]) or load(*given))
     for options, device in ((["--device", "cpu:0"], "cpu:0"), ([], "cpu")):
         assert ended(lambda options=options: main([str(run), "-n", "100", *options]), capsys)[0] == 0
         assert asked.pop() == device

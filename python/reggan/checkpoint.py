@@ -1,7 +1,8 @@
-"""Checkpoints: tensors in a safetensors file, everything else in JSON beside it. Nothing is ever unpickled.
+"""Checkpoints: tensors in two safetensors files, everything else in JSON beside them. Nothing is ever unpickled.
 
-A checkpoint exists once its JSON file does: that is written last, and holds the SHA-256 of the tensor file. A crash or
-a full disk leaves what was there before.
+The averaged generator has a file of its own, which is a small part of the whole and all that samples need. Every other
+tensor is in the other file, none in both. A checkpoint exists once its JSON file does: that is written last, and holds
+the SHA-256 of the tensor files. A crash or a full disk leaves what was there before.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
@@ -24,6 +25,8 @@ from .files import atomic_write, remove_unfinished, write_json
 
 __all__ = [
     "FORMAT",
+    "Part",
+    "check_format",
     "config_path",
     "first_not_finite",
     "flatten_state",
@@ -35,10 +38,16 @@ __all__ = [
     "save_checkpoint",
 ]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the run directory; a directory of another version is refused."""
 
 Tensors = dict[str, Tensor]
+
+Part = Literal["generator", "state"]
+"""Tensors that share a file: those of the averaged generator, and all others."""
+
+_FILES: dict[Part, str] = {"generator": ".generator.safetensors", "state": ".safetensors"}
+"""Endings of the tensor files."""
 
 
 def config_path(run: Path) -> Path:
@@ -55,33 +64,78 @@ def config_path(run: Path) -> Path:
     raise ValueError(f"{run} {wrong}; give the run directory{meant}, which holds config.json")
 
 
+def check_format(name: str, found: object) -> None:
+    """Refuse a run directory, or a part of one, of another version.
+
+    Raises:
+        ValueError: `found` is not FORMAT; says what `name` can be used with.
+    """
+    if found != FORMAT:
+        raise ValueError(
+            f"{name} has format {found!r}, and this version of reggan reads format {FORMAT}; use the version that "
+            "wrote it, or train anew"
+        )
+
+
 def save_checkpoint(directory: Path, name: str, tensors: Tensors, info: dict[str, Any]) -> Path:
-    """Save tensors and JSON data as checkpoint `name`, and return the path of its JSON file."""
-    content = safetensors.torch.save({key: tensor.detach().contiguous().cpu() for key, tensor in tensors.items()})
-    described = {"format": FORMAT, **info, "sha256": hashlib.sha256(content).hexdigest()}
-    atomic_write(directory / f"{name}.safetensors", content)
+    """Save tensors and JSON data as checkpoint `name`, and return the path of its JSON file.
+
+    Raises:
+        OSError: it cannot be written, for instance since the disk is full; what was written of it is removed.
+    """
     path = directory / f"{name}.json"
-    write_json(path, described, indent=2)
+    checksums = {}
+    try:
+        for part, ending in _FILES.items():
+            content = safetensors.torch.save(_part_of(tensors, part))
+            checksums[part] = hashlib.sha256(content).hexdigest()
+            atomic_write(path.with_suffix(ending), content)
+        write_json(path, {"format": FORMAT, **info, "sha256": checksums}, indent=2)
+    except OSError:
+        _remove_unnamed(directory)
+        raise
     return path
 
 
-def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
+def _part_of(tensors: Tensors, part: Part) -> Tensors:
+    is_generator = part == "generator"
+    return {
+        key: tensor.detach().contiguous().cpu()
+        for key, tensor in tensors.items()
+        if key.startswith("network/averaged/") == is_generator
+    }
+
+
+def _remove_unnamed(directory: Path) -> None:
+    """Remove the tensor files that no JSON file is beside."""
+    named = {path.stem for path in directory.glob("*.json")}
+    for path in directory.glob("*.safetensors"):
+        if path.name.partition(".")[0] not in named:
+            path.unlink()
+
+
+def load_checkpoint(path: Path, parts: Iterable[Part] = tuple(_FILES)) -> tuple[Tensors, dict[str, Any]]:
     """Load tensors and JSON data of the checkpoint whose JSON file is `path`.
+
+    Args:
+        path: The JSON file.
+        parts: Which tensors to load; the files of other parts are not opened.
 
     Raises:
         ValueError: the checkpoint is missing, truncated, changed since it was written, of another version, or of a
             training that had diverged.
     """
     broken = f"checkpoint {path} cannot be used"
+    tensors: Tensors = {}
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        found = info["format"]
-        if found != FORMAT:
-            raise ValueError(f"{broken}: it has format {found!r}, and this version of reggan reads format {FORMAT}")
-        content = path.with_suffix(".safetensors").read_bytes()
-        if hashlib.sha256(content).hexdigest() != info["sha256"]:
-            raise ValueError(f"{broken}: its tensors do not have the checksum that was written with them")
-        tensors = safetensors.torch.load(content)
+        check_format(f"checkpoint {path}", info["format"])
+        for part in parts:
+            file = path.with_suffix(_FILES[part])
+            content = file.read_bytes()
+            if hashlib.sha256(content).hexdigest() != info["sha256"][part]:
+                raise ValueError(f"{broken}: {file.name} does not have the checksum that was written with it")
+            tensors |= safetensors.torch.load(content)
     except OSError as error:
         raise ValueError(f"{broken}: {error.strerror}: {error.filename}") from error
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, SafetensorError) as error:
@@ -109,10 +163,7 @@ def prune_checkpoints(directory: Path, kind: str, keep: int) -> None:
     for path in list_checkpoints(directory, kind)[:-keep]:
         path.unlink()
     remove_unfinished(directory)
-    named = {path.stem for path in directory.glob("*.json")}
-    for path in directory.glob("*.safetensors"):
-        if path.stem not in named:
-            path.unlink()
+    _remove_unnamed(directory)
 
 
 def flatten_state(networks: dict[str, nn.Module], optimizers: dict[str, Optimizer]) -> Tensors:

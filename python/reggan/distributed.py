@@ -22,7 +22,11 @@ __all__ = ["Ranks", "SynchronizedBatchNorm2d", "start"]
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which rank is this, and how many there are; without others nothing is sent, and nothing changes."""
+    """Which rank is this, and how many there are; without others nothing is sent, and nothing changes.
+
+    It gives the result of one process, which DistributedDataParallel does not: that averages gradients alone, while
+    batch norm, random numbers and what a recipe remembers would be those of each rank's stripe.
+    """
 
     rank: int = 0
     count: int = 1

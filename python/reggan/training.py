@@ -12,7 +12,7 @@ import io
 import json
 import math
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -23,10 +23,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from . import __version__
 from .checkpoint import (
     FORMAT,
+    Part,
+    check_format,
     config_path,
     first_not_finite,
     flatten_state,
@@ -162,8 +165,7 @@ def open_run(run: Path) -> TrainConfig:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error!r}") from error
-    if found != FORMAT:
-        raise ValueError(f"{run} has format {found!r}, and this version of reggan reads format {FORMAT}")
+    check_format(str(run), found)
     try:
         return config_from_json(raw)
     except ValueError as error:
@@ -265,6 +267,8 @@ class _Trainer:
 
     def set_rates(self, generator_step: int) -> None:
         """Let all rates fall linearly over the last part of the generator's training, to the same part of each."""
+        # A function of the step alone. LambdaLR counts calls instead, a state to restore for each optimizer, and warns
+        # where it is called before its optimizer, as that of a later stage always is.
         left = 1 - (generator_step - 1) / self.config.steps
         falling = min(1.0, left / self.config.decay) if self.config.decay else 1.0
         for optimizer in self.optimizers.values():
@@ -315,10 +319,12 @@ class _Trainer:
     @torch.no_grad()
     def average(self, steps_done: int) -> None:
         """Move the averaged generator towards the trained one; early on the decay is shorter than `ema`."""
+        # AveragedModel copies at its first update, and counts updates in a buffer that checkpoints would have to hold.
         decay = min(self.config.ema, steps_done / (steps_done + 9))
         trained, averaged = self.networks["generator"].state_dict(), self.averaged.state_dict()
         moved = [key for key, value in averaged.items() if value.is_floating_point()]
-        torch._foreach_lerp_([averaged[key] for key in moved], [trained[key] for key in moved], 1 - decay)
+        move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        move([averaged[key] for key in moved], [trained[key] for key in moved], steps_done)
         for key in averaged.keys() - moved:
             averaged[key].copy_(trained[key])
 
@@ -361,9 +367,13 @@ def generate(generator: nn.Module, inputs: Tensor, domain: Domain, batch_size: i
 
 
 def load_generator(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[TrainConfig, nn.Module]:
-    """Load the averaged generator of a run: (configuration, module in evaluation mode). See `load_networks`."""
-    config, networks = load_networks(run, checkpoint, device)
-    return config, networks["averaged"]
+    """Load the averaged generator of a run: (configuration, module in evaluation mode). See `load_networks`.
+
+    Of the checkpoint's tensors only the generator's are read.
+    """
+    config, tensors = _read(run, checkpoint, ("generator",))
+    averaged = {"averaged": _build(config)["generator"]}
+    return config, _restored(averaged, tensors, device)["averaged"]
 
 
 def load_networks(run: Path, checkpoint: str = "last", device: str = "cpu") -> tuple[TrainConfig, dict[str, nn.Module]]:
@@ -377,15 +387,23 @@ def load_networks(run: Path, checkpoint: str = "last", device: str = "cpu") -> t
     Raises:
         ValueError: no run directory, no such checkpoint, or a damaged one.
     """
+    config, tensors = _read(run, checkpoint, ("generator", "state"))
+    networks = _build(config)
+    networks["averaged"] = copy.deepcopy(networks["generator"])
+    return config, _restored(networks, tensors, device)
+
+
+def _read(run: Path, checkpoint: str, parts: Iterable[Part]) -> tuple[TrainConfig, dict[str, Tensor]]:
     config = open_run(run)
     path = _find_checkpoint(run, {"last": "step", "best": "best"}[checkpoint])
     if path is None:
         raise ValueError(f"{run} has no {checkpoint} checkpoint")
-    tensors, _ = load_checkpoint(path)
-    networks = _build(config)
-    networks["averaged"] = copy.deepcopy(networks["generator"])
+    return config, load_checkpoint(path, parts)[0]
+
+
+def _restored(networks: dict[str, nn.Module], tensors: dict[str, Tensor], device: str) -> dict[str, nn.Module]:
     restore_state(tensors, networks, {})
-    return config, {name: network.to(device).eval().requires_grad_(False) for name, network in networks.items()}
+    return {name: network.to(device).eval().requires_grad_(False) for name, network in networks.items()}
 
 
 def _find_checkpoint(run: Path, kind: str = "step") -> Path | None:

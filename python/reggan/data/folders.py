@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 __all__ = ["Pictures", "decode", "endings", "find_pictures", "is_run"]
 
@@ -21,16 +21,8 @@ _OUTSIDE = frozenset({"EPS", "MPEG"})
 """Formats that Pillow names but does not decode by itself: EPS takes Ghostscript, MPEG is video."""
 _ONE_PICTURE = frozenset({"MPO", "PSD"})
 """Formats whose frames are previews, depth maps or layers of the first one."""
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes a picture upright, by its EXIF orientation."""
+_EXIF = ("exif", "Raw profile type exif")
+"""Where Pillow keeps the EXIF data of a picture as bytes."""
 _DEEP = ("I;16", "I;16B", "I;16L", "I")
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 """TIFF tags: the depth, and whether 0 is white (0) or black (1)."""
@@ -140,15 +132,20 @@ def decode(path: Path) -> tuple[Image.Image, bool]:
             with Image.open(file) as image:
                 has_more = image.format not in _ONE_PICTURE and bool(getattr(image, "is_animated", False))
                 image.load()
-                turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+                # Pillow keeps the EXIF data that it has read, and writes them anew where there are bytes of them: that
+                # fails where they are damaged.
+                image.getexif()
+                for name in _EXIF:
+                    image.info.pop(name, None)
+                # In place, as a copy would lose the TIFF tags.
+                ImageOps.exif_transpose(image, in_place=True)
         except UnidentifiedImageError:
             raise ValueError("it is not an image, or of a kind that is not known") from None
         except MemoryError:
             raise
         except Exception as error:  # On damaged bytes, decoders raise all kinds of errors.
             raise ValueError(str(error) or repr(error)) from error
-    shallow = _of_8_bits(image)
-    return shallow if turn is None else shallow.transpose(turn), has_more
+    return _of_8_bits(image), has_more
 
 
 def _of_8_bits(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..checkpoint import FORMAT, config_path
+from ..checkpoint import check_format, config_path
 from ..options import flatten
 
 __all__ = ["Row", "Run", "Sheet", "read_run"]
@@ -102,10 +102,7 @@ def _read_config(run: Path) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """The configuration, what made the run, and notes of what changed in the configuration meanwhile."""
     path = config_path(run)
     described = _read_json(path)
-    if described.get("format") != FORMAT:
-        raise ValueError(
-            f"{run} has format {described.get('format')!r}, and this version of reggan reads format {FORMAT}"
-        )
+    check_format(str(run), described.get("format"))
     config, made_by = described.get("config"), described.get("made_by")
     if not isinstance(config, dict) or not isinstance(made_by, dict):
         raise ValueError(f"{path} is damaged: it needs the objects config and made_by")
