@@ -289,3 +289,14 @@ def test_a_rule_that_scores_floats_otherwise_is_said_before_a_training():
 def test_an_unknown_rule_names_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown rule 'conected': conected is no rule; known rules: connected"):
         resolve_rule("conected")
+
+
+def test_a_rule_that_fails_on_a_dtype_is_said_in_one_line():
+    class OnlyBytes(Rule):
+        def __call__(self, images):
+            if images.dtype != np.uint8:
+                raise TypeError("only uint8")
+            return np.ones(len(images), np.float32)
+
+    with pytest.raises(ValueError, match=r"fails on float32 images: TypeError\('only uint8'\); it must serve uint8"):
+        check_rule(OnlyBytes(), 32)

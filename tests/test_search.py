@@ -297,6 +297,30 @@ def test_the_command_saves_the_indices_and_names_the_file_last(tmp_path, capsys,
     assert "seed is 0 there and 4 here" in capsys.readouterr().err
 
 
+RULES_OF_ONES_OWN = """
+import numpy as np
+import reggan
+
+class Afloat(reggan.Rule):
+    def __call__(self, images):
+        ink = reggan.ink_mask(images)
+        upper = ink[:, : images.shape[1] // 2].sum((1, 2))
+        return (upper / np.maximum(ink.sum((1, 2)), 1) > 0.3).astype(np.float32)
+"""
+
+
+@pytest.mark.parametrize("rule", ["own_rules_to_find:Afloat", "own_rules_to_find:Afloat() & ink(0, 1)"])
+def test_a_rule_of_ones_own_is_known_by_its_text(rule, tmp_path, capsys, monkeypatch):
+    (tmp_path / "own_rules_to_find.py").write_text(RULES_OF_ONES_OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    call = ["find", "--rule", rule, "--out", str(tmp_path / "found.json"), *OPTIONS]
+    assert main([*call, "--count", "1"]) == 0
+    assert main([*call, "--count", "2"]) == 0
+    assert json.loads((tmp_path / "found.json").read_text())["rule"] == rule
+    assert main(["find", "--rule", f"{rule} & connected", "--out", str(tmp_path / "found.json"), *OPTIONS]) == 1
+    assert "holds another search" in capsys.readouterr().err
+
+
 def test_the_default_file_has_a_name_that_needs_no_quotes(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["find", "--count", "1", "--rule", "connected & ink(0.1, 0.4)", *OPTIONS]) == 0

@@ -307,7 +307,13 @@ def check_rule(rule: Rule, size: int) -> None:
 
 def _scores(rule: Rule, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Scores of white, black and noise, or a ValueError."""
-    given: Any = rule(images)
+    try:
+        given: Any = rule(images)
+    except Exception as error:  # A rule of one's own can fail in any way.
+        raise ValueError(
+            f"the rule {rule} fails on {images.dtype} images: {error!r}; it must serve uint8 and float32, of which "
+            "reggan.ink_mask gives the ink"
+        ) from error
     if not isinstance(given, np.ndarray) or (given.shape, given.dtype) != ((3,), np.dtype(np.float32)):
         found = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else f"a {type(given).__name__}"
         raise ValueError(f"the rule {rule} gives {found} of 3 images, must be float32 (3,)")

@@ -119,6 +119,7 @@ def find(
     limit: int | None = None,
     threads: int | None = None,
     state: str | os.PathLike[str] | None = None,
+    name: str | None = None,
     progress: bool = False,
 ) -> Found:
     """Find the first `count` images that are accepted, looking at index after index from `start`.
@@ -134,6 +135,8 @@ def find(
         threads: At most so many threads; None is all cores. The result does not depend on it.
         state: A file to save the progress to every few seconds, upon Ctrl-C and at the end; `Found.load` reads it.
             If it exists, the search goes on from there.
+        name: What `state` knows the search by where `accept` has no name of its own, such as the text that it was
+            made from: another call with another `accept` must give another name.
         progress: Show rate, time left and what was found so far on standard error.
 
     Raises:
@@ -151,7 +154,7 @@ def find(
     if limit < 0:
         raise ValueError(f"limit is {limit}, but must be at least 0")
     source = Source(spec, seed, size)
-    found = Found(np.empty(0, np.uint64), 0, spec, source.seed, source.size, _name(accept), start)
+    found = Found(np.empty(0, np.uint64), 0, spec, source.seed, source.size, _name(accept, name), start)
     if state is not None:
         found = _resume(Path(state), found)
     if len(found.indices) >= count or found.searched >= limit:
@@ -233,8 +236,13 @@ def _test(
     return chunk, accepted
 
 
-def _name(accept: Accept) -> str:
-    """What says which images are accepted; holds a "<" where that is not certain in another process."""
+def _name(accept: Accept, given: str | None) -> str:
+    """What says which images are accepted, or the given name where that is not certain in another process: with "<"."""
+    name = _own_name(accept)
+    return given if given is not None and "<" in name else name
+
+
+def _own_name(accept: Accept) -> str:
     if not callable(accept):
         raise TypeError(f"accept is {accept!r}, but must be a reggan.Rule or a function of images")
     if isinstance(accept, Rule):
@@ -262,8 +270,8 @@ def _resume(state: Path, search: Found) -> Found:
     """What an earlier call for the same search saved, if there was one."""
     if "<" in search.rule:
         raise ValueError(
-            f"accept is {search.rule}, which another call cannot be known by; with state, give a rule that is a "
-            "dataclass, or a function at the top of its module"
+            f"accept is {search.rule}, which another call cannot be known by; with state, give a name, a rule "
+            "that is a dataclass, or a function at the top of its module"
         )
     if not state.exists():
         search.save(state)

@@ -138,7 +138,10 @@ def create_run(run: Path, config: TrainConfig) -> None:
         for part in ("samples", "checkpoints"):
             (run / part).mkdir()  # Of two processes that make one run at once, the other one fails here.
     except FileExistsError:
-        raise FileExistsError(f"{run} exists already and is not an empty directory; name another with --run") from None
+        go_on = ", or go on with --resume" if (run / "config.json").is_file() else ""
+        raise FileExistsError(
+            f"{run} exists already and is not an empty directory; name another with --run{go_on}"
+        ) from None
     made_by = {
         "reggan": __version__,
         "torch": torch.__version__,
@@ -467,6 +470,18 @@ def _first(domain: Domain, data: SampleSet, count: int) -> Samples:
     return domain.array(samples)
 
 
+def _describe(domain: Domain, data: SampleSet, first: Samples, figures: dict[str, float]) -> list[str]:
+    """Lines about data, of which these are the first with their figures, from as many spread over the whole set.
+
+    Folders are often sorted: the first pictures need not be like the others.
+    """
+    if data.length > len(first):
+        samples, _, _ = data.items(np.linspace(0, data.length - 1, len(first)).astype(np.int64))
+        first = domain.array(samples)
+        figures = domain.summarize(first)
+    return domain.describe(first, figures, data)
+
+
 def _draw(run: Path, name: str, domain: Domain, samples: Samples, opinion: Opinion | None = None) -> None:
     for suffix, picture in domain.draw(samples, opinion).items():
         content = io.BytesIO()
@@ -580,7 +595,7 @@ def _fit(
     ):
         if warning := config.recipe.warn(config.steps):
             progress.note(warning)
-        for description in domain.describe(first, reference, data) if log else ():
+        for description in _describe(domain, data, first, reference) if log else ():
             progress.note(description)
         for step, stage, begins, generator_step in _schedule(stages, done, planned != config.steps):
             batch = trainer.batch(next(batches), step)

@@ -116,7 +116,7 @@ class FindOptions(Drawn):
 
     dtype: tyro.conf.Suppress[Literal["uint8"]] = "uint8"
     rule: str = "connected"
-    """What to obey: names of rules, "connected & ink(0.1, 0.4)", or your own as package.module:attribute."""
+    """What to obey: rules by name, "connected & ink(0.1, 0.4)", and your own: "ink & my_module:MyRule(3)"."""
     count: int = 2000
     """How many images to find."""
     start: int = 0
@@ -260,6 +260,7 @@ def _find(options: FindOptions) -> None:
         limit=options.limit,
         threads=options.threads,
         state=out,
+        name=options.rule,
         progress=True,
     )
     told = f"found {len(found.indices):,} of {options.count:,} in {found.searched:,} images"

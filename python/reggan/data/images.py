@@ -53,10 +53,8 @@ class UnreadableImages(ValueError):
     def __init__(self, reasons: dict[str, str], total: int) -> None:
         named = "".join(f"\n  {path}: {reason}" for path, reason in list(reasons.items())[:LISTED])
         more = f"\n  and {len(reasons) - LISTED} more" if len(reasons) > LISTED else ""
-        super().__init__(
-            f"{len(reasons)} of {total} files cannot be read; remove them, or skip them with "
-            f"--data.skip-unreadable:{named}{more}"
-        )
+        advice = "; remove them, or skip them with --data.skip-unreadable" if len(reasons) < total else ""
+        super().__init__(f"{len(reasons)} of {total} images cannot be read{advice}:{named}{more}")
         self.reasons = reasons
 
 
@@ -120,7 +118,7 @@ class FileSet:
         self.files, self.size, self.rule = files, size, rule
         self._source = _open(Path(files.path))
         kept, chosen, reasons, sha256 = _scan(self, int(MEMORY_SHARE * machine_memory()), log)
-        if reasons and not files.skip_unreadable:
+        if reasons and (not files.skip_unreadable or len(reasons) == len(self._source)):
             raise UnreadableImages(reasons, len(self._source))
         if not chosen:
             limit = f" with a score under {files.below}" if files.below is not None and not reasons else ""
@@ -364,7 +362,7 @@ class _Array(_Source):
         pixels = np.asarray(self.array[number])
         if pixels.dtype != np.uint8:
             if not (pixels.min() >= 0 and pixels.max() <= 1):
-                raise ValueError("its floats are not all from 0 to 1")
+                raise ValueError("its floats are not all from 0 to 1; divide gray values of 0 to 255 by 255")
             pixels = np.rint(255 * pixels).astype(np.uint8)
         pixels = np.moveaxis(pixels, 0, -1) if self.channels_first else pixels
         squeezed = pixels if pixels.ndim == 2 or pixels.shape[-1] == 3 else pixels.reshape(_plane(pixels.shape))

@@ -78,7 +78,7 @@ class Domain(Protocol):
     def describe(self, samples: Samples, figures: Mapping[str, float], data: SampleSet) -> list[str]:
         """Describe data before a training on them: their figures, and warnings of what is likely to be wrong.
 
-        `samples` are the first of the data, and `figures` are what `summarize` gives for them.
+        `samples` are some of the data, and `figures` are what `summarize` gives for them.
         """
 
     def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:

@@ -60,8 +60,8 @@ def _faults_of_files(images: Images, figures: Mapping[str, float], options: str)
     if 2 * blank >= count:
         yield (
             f"{blank:,} of {count:,} images have no ink, which is gray below 128, at {width} x {height} pixels: thin "
-            f"or pale lines need a larger --size, white drawings on transparency {options}.background black "
-            f"{options}.invert"
+            f"lines need a larger --size, colored ones {options}.color, pale ones more contrast first, white drawings "
+            f"on transparency {options}.background black {options}.invert"
         )
     elif 2 * full >= count and seen.max() <= _DARKEST_SCALE:
         yield (

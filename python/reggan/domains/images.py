@@ -83,10 +83,10 @@ class ImageDomain:
     def describe(self, samples: Images, figures: Mapping[str, float], data: SampleSet) -> list[str]:
         """A line of figures, and warnings where ink is missing, where there is too much of it, or nothing to learn."""
         number = f"{data.length:,} images" if data.length else "images without an end"
-        first = "" if len(samples) == data.length else f", the first {len(samples):,} of them"
+        part = "" if len(samples) == data.length else f", {len(samples):,} of them"
         obeying = float((self.scores(samples) >= 1).mean())
         options = "--data" if data.fingerprints else None
-        return describe(samples, {**figures, "obeying": obeying}, f"data, {number}{first}", options)
+        return describe(samples, {**figures, "obeying": obeying}, f"data, {number}{part}", options)
 
     def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:
         """Whether images have about the data's ink, and most of their diversity."""
