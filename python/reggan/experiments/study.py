@@ -295,7 +295,7 @@ def _tables(arms: dict[str, Any], reference: str, reduced: bool) -> str:
     return "\n\n".join([told, table(arms, first), table(arms, second)]) + "\n"
 
 
-def _colours(names: list[str]) -> dict[str, Any]:
+def _colors(names: list[str]) -> dict[str, Any]:
     from matplotlib import colormaps
 
     return {name: colormaps["tab10"](k % 10) for k, name in enumerate(names)}
@@ -305,10 +305,10 @@ def _curves(records: dict[str, list[dict[str, Any]]], labels: dict[str, str]) ->
     """The paper's figure: mean exact score of generated images over training, one line a seed."""
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    for name, colour in _colours(list(records)).items():
+    for name, color in _colors(list(records)).items():
         for k, record in enumerate(records[name]):
             curve = record["curve"]
-            axes.plot(curve["generator_step"], curve["score"], color=colour, lw=1.1, label=None if k else labels[name])
+            axes.plot(curve["generator_step"], curve["score"], color=color, lw=1.1, label=None if k else labels[name])
     axes.set(xlabel="generator step", ylabel="mean exact score", ylim=(0, 1.02))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -319,12 +319,12 @@ def _frontier(arms: dict[str, Any]) -> Figure:
     """Obeying against looking right: filled as the images come, hollow after rejection, which obeys by its nature."""
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
-    for name, colour in _colours(list(arms)).items():
+    for name, color in _colors(list(arms)).items():
         arm = arms[name]
-        axes.scatter(arm["obeying"]["seeds"], arm["coverage"]["seeds"], color=colour, s=34, label=arm["label"])
+        axes.scatter(arm["obeying"]["seeds"], arm["coverage"]["seeds"], color=color, s=34, label=arm["label"])
         if "rejected_coverage" in arm:
             after = arm["rejected_coverage"]["seeds"]
-            axes.scatter([1.0] * len(after), after, s=34, facecolors="none", edgecolors=[colour])
+            axes.scatter([1.0] * len(after), after, s=34, facecolors="none", edgecolors=[color])
     axes.set(xlabel="share of images that obey the rule", ylabel="coverage of the reference", xlim=(-0.03, 1.03))
     axes.set_ylim(-0.03, 1.03)
     axes.set_title("hollow: after rejection of every image that fails", fontsize=9, loc="left")
