@@ -6,12 +6,12 @@ export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(VENV)
 
 # Tests of the code that calls other libraries: commands, pictures, configurations, metrics, plots, the report.
-LIBRARY_TESTS := arrays checkpoint cli config drawing evaluate fidelity images metrics pairs pictures points report rules
+LIBRARY_TESTS := arrays checkpoint cli config drawing evaluate fidelity images metrics pairs pictures points report rules runs
 
 .PHONY: help all dev wheel test test-rust test-python test-lowest lint format bench bench-rust clean
 
-PYTEST = cd /tmp && OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal \
-  --rootdir=$(CURDIR) -c $(CURDIR)/pyproject.toml
+PYTEST := -m pytest -n auto --maxprocesses 8 --dist worksteal --rootdir=$(CURDIR) -c $(CURDIR)/pyproject.toml
+LOWEST := $(CURDIR)/target/lowest
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -38,13 +38,14 @@ test-rust:
 test-python: wheel
 	$(BIN)/python -m pip install --quiet "$$(echo dist/reggan-*.whl)[test]"
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall dist/reggan-*.whl
-	$(PYTEST) $(CURDIR)/tests
+	cd /tmp && OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST) $(CURDIR)/tests
 
 test-lowest: wheel ## Test with the lowest version of each dependency that pyproject.toml allows
-	$(BIN)/python .ci/lowest > dist/lowest.txt
-	$(BIN)/python -m pip install --quiet --constraint dist/lowest.txt "$$(echo dist/reggan-*.whl)[test]"
-	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall dist/reggan-*.whl
-	$(PYTEST) $(LIBRARY_TESTS:%=$(CURDIR)/tests/test_%.py)
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python .ci/lowest > dist/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint dist/lowest.txt "$$(echo dist/reggan-*.whl)[test]"
+	cd /tmp && OMP_NUM_THREADS=1 $(LOWEST)/bin/python $(PYTEST) $(LIBRARY_TESTS:%=$(CURDIR)/tests/test_%.py)
+	rm -rf $(LOWEST)
 
 lint: $(BIN)/python ## Check formats, lints, types and the extension's stub
 	$(BIN)/python -m pip install --quiet "maturin>=1.9,<2"

@@ -135,7 +135,7 @@ USAGE = {
     "--renderer circles goes with rendered images alone": ["--renderer", "circles", "--data", "."],
     "--rule goes with images alone, and recipe cyclegan makes pairs": ["--recipe", "cyclegan", "--rule", "solid"],
     "--size goes with images and pairs alone": ["--recipe", "toy-1d", "--size", "64"],
-    "it goes with --data, --device, --json, --resume, --steps alone": ["--resume", "somewhere", "--recipe", "harvest"],
+    "it goes with --data, --device, --json, --steps alone": ["--resume", "somewhere", "--recipe", "harvest"],
     "--init starts a new run from its weights": ["--resume", "somewhere", "--init", "elsewhere"],
 }
 

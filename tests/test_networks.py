@@ -14,7 +14,6 @@ from reggan.networks import (
     JointDiscriminator,
     MLPDiscriminator,
     MLPGenerator,
-    ResidualClassifier,
     ScoreClassifier,
     StridedClassifier,
 )
@@ -35,7 +34,6 @@ def test_shapes_and_ranges(size, channels):
     assert DCGANEncoder(size, channels, 5, 4)(images).shape == (3, 5)
     assert ScoreClassifier(size, channels, 7, 4)(images).shape == (3, 7)
     assert StridedClassifier(size, channels, 7, 4)(images).shape == (3, 7)
-    assert ResidualClassifier(channels, 7, 4, 1)(images).shape == (3, 7)
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 28, 28), (3, 8, 8)])

@@ -14,12 +14,12 @@ from reggan.cli import UsageError
 from reggan.config import config_from_json, config_to_json, preset
 from reggan.data import Blobs, Files, FileSet, Pairs
 from reggan.domains import PairDomain
-from reggan.experiments import measures
 from reggan.networks import FusedTranslator, PairDiscriminator, SeparateTranslator
 from reggan.recipes import CycleGAN, FusedCycleGAN
 from reggan.recipes.memory import Pool
 from reggan.rules import resolve_rule
 from reggan.train import _parse
+from studies import measures
 
 CONNECTED = resolve_rule("connected")
 

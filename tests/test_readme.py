@@ -22,7 +22,7 @@ SHORT = {
     "python -m reggan.train": f"{_FEW} --data.images=500",
     "python -m reggan.evaluate": "-n 200",
     "torchrun": f"{_FEW} --data.images=500 --batch-size=8",
-    "python -m reggan.experiment": "--reduced --seeds=1 --only harvest dcgan",
+    "python -m studies": "--reduced --seeds=1 --only harvest dcgan",
 }
 """Long commands run as they are written, with these options after them."""
 
@@ -86,6 +86,19 @@ def test_linked_files_are_there():
         assert (ROOT / target).exists(), target
 
 
+def assert_holds_the_package_alone(site):
+    """Installed are the tracked files of the package, the extension, the command and the metadata, and nothing else."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "reggan"]
+    tracked = subprocess.run(command, cwd=ROOT / "python", check=True, capture_output=True, text=True)
+    installed = {
+        path.relative_to(site).as_posix()
+        for path in site.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
+    own = {path for path in installed if not re.match(r"reggan-[^/]+\.dist-info/", path)}
+    assert own == {*tracked.stdout.splitlines(), "reggan/_core.abi3.so", "bin/reggan"}
+
+
 def test_there_are_no_other_blocks_than_these_tests_run():
     assert {kind for kind, _ in BLOCKS} == {"bash", "python"}
 
@@ -115,7 +128,8 @@ def test_commands_and_code_run_in_the_order_of_the_page(tmp_path):
                     continue  # CI runs it: see above
                 if command == INSTALL:
                     run(f"{command} --quiet --no-deps --target {site}", ROOT)
-                    shell["PYTHONPATH"] = str(site)
+                    assert_holds_the_package_alone(site)
+                    shell["PYTHONPATH"] = os.pathsep.join([str(site), str(ROOT)])  # The studies lie in the latter.
                     continue
                 resumed = "--resume" in command
                 extra = next((more for long, more in SHORT.items() if command.startswith(long) and not resumed), "")

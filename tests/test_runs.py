@@ -2,10 +2,12 @@
 
 import errno
 import json
+import os
 import platform
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -129,7 +131,34 @@ def test_a_file_system_without_locks_is_trained_on_with_a_word(number, tmp_path,
     else:
         assert training.fit(run, log=False)
         assert "this file system has no locks" in capsys.readouterr().err
-    assert not list(run.glob(".*"))
+        assert not list(run.glob(".*"))
+
+
+TRAINS_ALONE = """
+import fcntl, sys
+from pathlib import Path
+from reggan import distributed, runs
+def refuse(*_):
+    raise OSError(int(sys.argv[2]), "no lock")
+if int(sys.argv[2]):
+    fcntl.flock = refuse
+with runs.train_alone(Path(sys.argv[1]), distributed.Ranks()):
+    pass
+"""
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EIO])
+def test_a_process_that_can_get_no_lock_leaves_that_of_another(number, tmp_path):
+    pytest.importorskip("fcntl")
+
+    def attempt(number):
+        call = [sys.executable, "-c", TRAINS_ALONE, str(tmp_path), str(number)]
+        return subprocess.run(call, capture_output=True, text=True, check=False)
+
+    with runs.train_alone(tmp_path, Ranks()):
+        assert attempt(number).returncode == 1
+        assert f"is being trained by process {os.getpid()}" in attempt(0).stderr
+    assert attempt(0).returncode == 0
 
 
 def test_what_is_not_a_run_gets_no_lock(tmp_path):
@@ -375,7 +404,7 @@ def test_a_run_starts_from_the_weights_of_another_and_needs_it_no_more(tmp_path,
     assert code == 0
     said = next(line for line in err if "starts from step" in line)
     assert f"step 11 of {source}: generator, discriminator, averaged; " in said
-    assert said.endswith("of other shapes and start anew: classifier")
+    assert said.endswith("not in it, or of other shapes, and therefore new: classifier")
     config = training.open_run(whole)
     assert config.init == str(source)
     training.create_run(run, config)

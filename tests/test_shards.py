@@ -195,6 +195,16 @@ def test_what_a_kill_leaves_becomes_the_set_of_an_unbroken_run(tmp_path):
         assert (killed / name).stat().st_mtime_ns == kept[killed / name]
 
 
+def test_what_a_kill_left_of_other_parts_stays(tmp_path):
+    options = ["make", str(tmp_path), "--images", "40", "--images-per-shard", "10"]
+    own, other = (tmp_path / f".images-0000{number}-of-00004.npy.0123abcd.tmp" for number in (0, 1))
+    for left in (own, other):
+        left.touch()
+    assert main([*options, "--shard", "0/2"]) == 0
+    assert other.exists()
+    assert not own.exists()
+
+
 def test_ctrl_c_ends_with_130_and_the_same_command_makes_the_rest(tmp_path):
     command = [sys.executable, "-m", "reggan.data", "make", str(tmp_path), "--images", "1000000", "--threads", "1"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -162,7 +162,9 @@ def test_a_short_training_brings_every_recipe_nearer_to_the_data(tmp_path, recip
     untrained = trainer.sample(100, "test")
     train(tmp_path / "run", config)
     _, generator = training.load_generator(tmp_path / "run")
-    trained = training.generate(generator, training.private_inputs(config, 0, "test", 100), config.domain)
+    trained = training.generate(
+        generator, config.domain.inputs(config.recipe.prior, 100, training.private_generator(0, "test")), config.domain
+    )
     data = training._first(config.domain, config.data.open(32, trainer.rule), 200)
     assert compare(trained, data)["kernel"] < 0.75 * compare(untrained, data)["kernel"]
 
@@ -439,7 +441,7 @@ def test_samples_of_a_generator_that_diverged_are_neither_drawn_nor_measured(rec
     poisoned(poison, at=6)
     every = {"eval_every": 6, "sample_every": 6, "log_every": 100, "checkpoint_every": 100}
     run = tmp_path / "run"
-    with pytest.raises(ArithmeticError, match=r"diverged by step 6: .*; none was saved before"):
+    with pytest.raises(ArithmeticError, match=r"diverged by step 6: .*; no checkpoint was saved"):
         train(run, tiny(recipe, steps=6, **every))
     assert {path.stem for path in (run / "samples").iterdir()} <= {"data", "data-pieces"}
     assert lines(run) == []

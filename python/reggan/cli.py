@@ -18,7 +18,6 @@ __all__ = ["COMMANDS", "UsageError", "choose", "execute", "main"]
 COMMANDS: dict[str, str] = {
     "data": "make, verify and look at sets of rendered images; find those that obey a rule",
     "evaluate": "compare a trained generator's images with images that obey the rule",
-    "experiment": "rerun a claim, with seeds, tables and figures",
     "generate": "make images with a trained generator, with their exact scores",
     "train": "train a generator whose samples obey a rule",
 }

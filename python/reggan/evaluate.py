@@ -17,7 +17,7 @@ from .config import TrainConfig
 from .data import Blobs, RenderedSet, SampleSet, arrays, normalize, tensor
 from .domains import ImageDomain, Images
 from .files import atomic_write, write_json
-from .metrics import FEWEST, compare, copies, memorizes, summarize
+from .metrics import MIN_IMAGES, compare, copies, memorizes, summarize
 from .recipes import Networks
 from .rendering import render
 from .rules import Rule, darkest, resolve_rule
@@ -31,7 +31,7 @@ __all__ = ["by_themselves", "evaluate", "held_out_images", "histograms", "main",
 
 Columns = Mapping[str, Mapping[str, Any]]
 """Figures of the data and of the generator, by their names."""
-Stage = tuple[Columns, str | None]
+Measured = tuple[Columns, str | None]
 """What has been measured, and what it was compared with, if it was."""
 
 _COPIED = 50_000
@@ -40,8 +40,8 @@ _REFERENCES = 10_000
 """References are taken from at most so many images of the data, where there is no oracle."""
 _BEYOND = 10**9
 """Images of an endless stream that are taken for trained on."""
-_FEWEST = 100
-"""So many references are needed; where fewer images of the data obey the rule, the best tenth stands for them."""
+_MIN_OBEYING = 100
+"""References that are needed; where fewer images of the data obey the rule, the best tenth stands for them."""
 _SEARCHED, _SEARCHED_FROM = 200_000, 2**63
 _BATCH = 2048
 """Images that a recipe's networks see at once."""
@@ -67,8 +67,8 @@ class EvaluateOptions:
     """Where the networks run, whatever they were trained on; auto takes an accelerator where there is one."""
 
     def __post_init__(self) -> None:
-        if not _FEWEST <= self.n <= 100_000:
-            raise UsageError(f"n is {self.n}, must be from {_FEWEST} to 100000")
+        if not _MIN_OBEYING <= self.n <= 100_000:
+            raise UsageError(f"n is {self.n}, must be from {_MIN_OBEYING} to 100000")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
 
@@ -88,19 +88,19 @@ def reference_images(config: TrainConfig, data: SampleSet, count: int) -> tuple[
                 known = oracle(name, side)
                 images = render(known.spec, known.indices, seed=known.seed, size=side, dtype=np.uint8)
                 images = images[rule(images) >= 1][:count]
-                if len(images) >= _FEWEST:
+                if len(images) >= _MIN_OBEYING:
                     return images, f"oracle: {len(images)} of the default circles that obey {config.rule!r}"
         found = find(
             spec, rule, count, seed=config.data.seed, size=side, start=_SEARCHED_FROM, limit=_SEARCHED, progress=True
         )
-        if len(found.indices) >= _FEWEST:
+        if len(found.indices) >= _MIN_OBEYING:
             images = render(spec, found.indices, seed=found.seed, size=side, dtype=np.uint8)
             return images, f"search: {len(images)} images of the data's renderer that obey {config.rule!r}"
     images, scores = _first(data, _REFERENCES)
     obeying = images[scores >= 1]
-    if len(obeying) >= _FEWEST:
+    if len(obeying) >= _MIN_OBEYING:
         return obeying[:count], f"data: {min(len(obeying), count)} images that obey {config.rule!r}"
-    best = np.argsort(-scores, kind="stable")[: min(count, max(_FEWEST, len(images) // 10))]
+    best = np.argsort(-scores, kind="stable")[: min(count, max(_MIN_OBEYING, len(images) // 10))]
     least = scores[best].min()
     return images[best], f"data: the best {len(best)} images by {config.rule!r}, with scores of {least:.3f} and more"
 
@@ -206,7 +206,7 @@ def _evaluate(arguments: list[str]) -> None:
         print(table, end="")
 
 
-def _compare(config: TrainConfig, networks: Networks, data: SampleSet, images: Images) -> Iterator[Stage]:
+def _compare(config: TrainConfig, networks: Networks, data: SampleSet, images: Images) -> Iterator[Measured]:
     """Figures of data and of as many generated images, and what they were compared with.
 
     Those that need no reference come first, alone: the comparison may fail, or need more memory than there is.
@@ -220,19 +220,19 @@ def _compare(config: TrainConfig, networks: Networks, data: SampleSet, images: I
         for name, those in compared.items()
     }
     yield columns, None
-    if len(training) < FEWEST:
+    if len(training) < MIN_IMAGES:
         raise ValueError(
-            f"the number of images in the data is {len(training)}, must be at least {FEWEST} for a comparison with "
+            f"the number of images in the data is {len(training)}, must be at least {MIN_IMAGES} for a comparison with "
             "references; the figures that need none are in evaluation.json"
         )
     reference, about = reference_images(config, data, len(images))
     if held_out is None:
-        about += "; no image of these data was held out, so that copies cannot be told"
+        about += "; no image of these data was held out, so that copies cannot be recognized"
     yield {name: columns[name] | compare(those, reference) for name, those in compared.items()}, about
 
 
 def _table(columns: Columns, about: str | None) -> str:
-    head = f"Reference: {about or 'none yet'}."
+    head = f"Reference: {about or 'none: nothing was compared'}."
     lines = [head, "", "| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for key, first in next(iter(columns.values())).items():
         if isinstance(first, dict):

@@ -8,7 +8,7 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -94,15 +94,16 @@ def _without_nan(content: object) -> object:
     return None if isinstance(content, float) and math.isnan(content) else content
 
 
-def remove_unfinished(folder: Path, name: str = "*") -> None:
+def remove_unfinished(folder: Path, names: Container[str] | None = None) -> None:
     """Remove what killed processes left of files that they were writing, where no other process writes them.
 
     Args:
         folder: Where they were to be.
-        name: Their name, or a pattern of names.
+        names: Their names; None is all.
     """
-    for path in folder.glob(f".{name}.*.tmp"):
-        path.unlink(missing_ok=True)
+    for path in folder.glob(".*.*.tmp"):
+        if names is None or path.name[1:].rsplit(".", 2)[0] in names:
+            path.unlink(missing_ok=True)
 
 
 def check_folder(path: Path, option: str) -> None:

@@ -40,7 +40,7 @@ _BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 """The highest score of an image that does not obey."""
 
 _ROUNDING = 1e-3
-"""So far apart may the scores of one image in uint8 and in float32 be, for rules that compute with grays."""
+"""How far apart the scores of an image in uint8 and in float32 may be, for rules that compute with grays."""
 
 
 def darkest(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -282,7 +282,10 @@ def _written(node: ast.expr) -> str:
 
 
 def _known() -> str:
-    return f"known rules: {', '.join(RULES)}, joined by &; your own is given as package.module:attribute"
+    return (
+        f"known rules: {', '.join(RULES)}, joined by &; your own is package.module:attribute, or a class with its "
+        "options, package.module:Class(3)"
+    )
 
 
 def check_rule(rule: Rule, size: int) -> None:

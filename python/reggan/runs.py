@@ -1,7 +1,7 @@
 """A run directory while it is trained: by one process at a time, and on the data that it began with.
 
-Whoever trains holds an operating system's lock on `.training.lock`, which ends with its process, however that ends.
-`.training.holder` says who it is. Both are removed at the end.
+The process that trains holds a lock of the operating system on `.training.lock`, which ends with the process, however
+that ends. `.training.holder` says which process it is. Both are removed at the end.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -73,10 +73,15 @@ def _locked(run: Path) -> Iterator[None]:
     except Timeout:
         raise RunInUse(f"{run} is being trained by {_who(holder)}; wait until it ends, or stop it first") from None
     except OSError as error:
-        path.unlink(missing_ok=True)
         if error.errno not in _WITHOUT_LOCKS:
             raise
-        note(f"{run}: this file system has no locks; do not train the run from elsewhere meanwhile")
+        if holder.exists():
+            raise RunInUse(
+                f"{run} may be trained by {_who(holder)}, and this process gets no lock: {error.strerror}; if the "
+                f"other one has ended, remove {holder}"
+            ) from error
+        path.unlink(missing_ok=True)
+        note(f"{run}: this file system has no locks; make sure that no other process trains this run")
         yield
         return
     try:
@@ -86,7 +91,8 @@ def _locked(run: Path) -> Iterator[None]:
         yield
     finally:
         if lock.lock_counter == 1:
-            holder.unlink(missing_ok=True)
+            with suppress(PermissionError):  # On Windows, while another process reads it.
+                holder.unlink(missing_ok=True)
             if os.name == "posix":  # Windows removes no open files: there filelock removes it, once it is closed.
                 path.unlink(missing_ok=True)
         lock.release()
@@ -95,7 +101,7 @@ def _locked(run: Path) -> Iterator[None]:
 def _who(holder: Path) -> str:
     try:
         return holder.read_text(encoding="utf-8")
-    except FileNotFoundError:  # It has only just begun, or ends.
+    except (FileNotFoundError, PermissionError):  # It has only just begun, or ends.
         return "another process"
 
 

@@ -19,7 +19,7 @@ from .data import Blobs, Files, Pairs, Points
 from .distributed import Ranks, start
 from .domains import Data
 from .files import check_folder, slug, to_json, write_json
-from .progress import interrupted_by_sigterm
+from .progress import interrupted_by_sigterm, note
 from .recipes import RECIPES
 from .runs import RunInUse, train_alone
 from .specs import RENDERERS
@@ -33,7 +33,7 @@ _PLANE = {name: spec for name, spec in RENDERERS.items() if spec.axes == 2}
 _MEANT_FOR = {"--rule": ("images",), "--size": ("images", "pairs")}
 """Kinds of samples that options of all recipes have a meaning for."""
 
-_WITH_RESUME = {"--data", "--device", "--json", "--resume", "--steps"}
+_WITH_RESUME = {"--data", "--device", "--json", "--steps"}
 
 if TYPE_CHECKING:
     RecipeName = str
@@ -87,7 +87,6 @@ def _parse(arguments: list[str]) -> TrainOptions:
     first.add_argument("--preset")
     first.add_argument("--renderer")
     first.add_argument("--data", type=Path, nargs="+", default=[])
-    first.add_argument("--resume", type=Path)
     try:
         chosen, _ = first.parse_known_args(arguments)
         chosen.preset = chosen.preset or _usual_preset(chosen.recipe)
@@ -105,7 +104,7 @@ def _parse(arguments: list[str]) -> TrainOptions:
         raise UsageError(str(error)) from error
     given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
     if found.resume is not None:
-        if not given <= _WITH_RESUME:
+        if not given - {"--resume"} <= _WITH_RESUME:
             raise UsageError(
                 f"--resume continues a run as it was configured; it goes with {', '.join(sorted(_WITH_RESUME))} alone;"
                 " --init starts a new run from its weights"
@@ -172,7 +171,7 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
     if options.dry_run:
         print(to_json(config_to_json(config), indent=2), end="")
         if warning := config.recipe.warn(config.steps):
-            print(warning, file=sys.stderr)
+            note(warning)
         return
     for path in options.data:
         if not path.exists():

@@ -52,6 +52,7 @@ from .rules import Rule, check_rule, resolve_rule
 from .runs import Changes, changes, check_data, record_changes, train_alone
 
 __all__ = [
+    "Diverged",
     "Stopped",
     "create_run",
     "find_device",
@@ -68,6 +69,10 @@ __all__ = [
 
 class Stopped(Exception):
     """Training was stopped by a signal, after a checkpoint was saved."""
+
+
+class Diverged(ArithmeticError):
+    """A loss, or anything that a checkpoint would hold, is not finite."""
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
@@ -177,11 +182,6 @@ def private_generator(seed: int, purpose: str, step: int = 0) -> torch.Generator
     """A CPU generator that is a function of (seed, purpose, step)."""
     words = np.random.SeedSequence((seed, step, *purpose.encode())).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(words[0]) >> 1)
-
-
-def private_inputs(config: TrainConfig, seed: int, purpose: str, count: int) -> Tensor:
-    """What a generator makes samples of, (count, ...) on the CPU; those of a smaller count are the first of these."""
-    return config.domain.inputs(config.recipe.prior, count, private_generator(seed, purpose))
 
 
 @contextmanager
@@ -312,9 +312,9 @@ class _Trainer:
         return {f"{phase.name}/{key}": value for key, value in {"loss": loss.detach(), **stats}.items()}
 
     def check_finite(self, step: int) -> None:
-        """Raise an ArithmeticError if anything that a checkpoint would hold is not finite."""
+        """Raise `Diverged` if anything that a checkpoint would hold is not finite."""
         if name := first_not_finite(flatten_state(self.everything(), self.optimizers)):
-            raise ArithmeticError(f"training diverged by step {step}: {name} is not finite; try a smaller --lr")
+            raise Diverged(f"training diverged by step {step}: {name} is not finite; try a smaller --lr")
 
     @torch.no_grad()
     def average(self, steps_done: int) -> None:
@@ -451,12 +451,10 @@ def _last_good_named(run: Path) -> Iterator[None]:
     """Let the error of a training that diverges say which checkpoint is left."""
     try:
         yield
-    except ArithmeticError as error:
+    except Diverged as error:
         last = _find_checkpoint(run)
-        left = (
-            f"the last good checkpoint, which generate and evaluate use, is {last}" if last else "none was saved before"
-        )
-        raise ArithmeticError(f"{error}; {left}") from error
+        good = f"{last} is the last good checkpoint; --init {run} starts from it" if last else "no checkpoint was saved"
+        raise Diverged(f"{error}; {good}") from error
 
 
 def _append(path: Path, figures: dict[str, Any]) -> None:
@@ -498,7 +496,7 @@ def fit(
         RunInUse: another process trains this run.
         ValueError: the run directory, its last checkpoint or the run that it starts from cannot be used; its data are
             not those that it began with; `config` changes something else; or the ranks cannot share the batch.
-        ArithmeticError: a loss, or anything that would be saved, is not finite; names the last good checkpoint.
+        Diverged: a loss, or anything that would be saved, is not finite; names the last good checkpoint.
         OSError: something cannot be written; the checkpoints before are still there.
     """
     open_run(run)  # What is not a run gets no lock.
@@ -582,8 +580,8 @@ def _fit(
     ):
         if warning := config.recipe.warn(config.steps):
             progress.note(warning)
-        for told in domain.describe(first, reference, data.length) if log else ():
-            progress.note(told)
+        for description in domain.describe(first, reference, data) if log else ():
+            progress.note(description)
         for step, stage, begins, generator_step in _schedule(stages, done, planned != config.steps):
             batch = trainer.batch(next(batches), step)
             trainer.seed_layers(step)
@@ -602,7 +600,7 @@ def _fit(
             if step % config.log_every == 0 or step == total or (begins and stage.begin is not None):
                 line = trainer.means(figures)
                 if not all(map(math.isfinite, line.values())):
-                    raise ArithmeticError(f"training diverged at step {step}: {line}; try a smaller --lr")
+                    raise Diverged(f"training diverged at step {step}: {line}; try a smaller --lr")
             stopping = ranks.any(stop.is_set())
             evaluates = stage.makes_samples and (generator_step % config.eval_every == 0 or step == total)
             draws = stage.makes_samples and (generator_step % config.sample_every == 0 or step == total)
@@ -649,7 +647,7 @@ def _start_from(source: Path, trainer: _Trainer, log: bool) -> None:
             f"{source}, which --init names, has a generator of another shape; give the same recipe, size and width"
         )
     if log:
-        others = f"; these are of other shapes and start anew: {', '.join(left)}" if left else ""
+        others = f"; not in it, or of other shapes, and therefore new: {', '.join(left)}" if left else ""
         note(f"starts from step {info['step']:,} of {source}: {', '.join(taken)}{others}")
 
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 __all__ = ["Pictures", "decode", "endings", "find_pictures", "is_run"]
 
-LISTED = 10
-"""How many kinds of files a line names."""
+_NAMED = 10
+"""Kinds of files that a line names."""
 SYSTEM_FOLDERS = frozenset({"#recycle", "$RECYCLE.BIN", "@eaDir", "__MACOSX"})
 """Where file servers, Windows and macOS keep thumbnails, deleted files and resource forks."""
 _OUTSIDE = frozenset({"EPS", "MPEG"})
@@ -59,9 +59,9 @@ class Pictures:
 
 
 def _listed(kinds: Counter[str]) -> str:
-    named = [f"{count:,} {kind}" for kind, count in kinds.most_common(LISTED)]
-    rest = kinds.total() - sum(count for _, count in kinds.most_common(LISTED))
-    return ", ".join(named) + (f" and {rest:,} of other kinds" if rest else "")
+    named = kinds.most_common(_NAMED)
+    rest = kinds.total() - sum(count for _, count in named)
+    return ", ".join(f"{count:,} {kind}" for kind, count in named) + (f" and {rest:,} of other kinds" if rest else "")
 
 
 def is_run(folder: Path) -> bool:

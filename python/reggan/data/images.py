@@ -233,7 +233,7 @@ def _scan(images: FileSet, room: int, log: bool) -> tuple[list[Picture] | None, 
         if losses:
             shown.note(
                 f"{files.path}: {losses['ink']:,} of {len(chosen):,} pictures have ink outside their middle square, "
-                f"and {losses['pieces']:,} are in another number of pieces there; --data.crop pad keeps all of it"
+                f"and in {losses['pieces']:,} the number of pieces changes; --data.crop pad keeps all of it"
             )
     return kept, chosen, reasons, digest.hexdigest()
 
@@ -411,9 +411,7 @@ def _open(path: Path) -> _Source:
         return _Array(path, read_idx(path))
     try:
         array = _load(path)
-    except OSError:
-        raise
-    except MemoryError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # A damaged file can trip NumPy up in any way.
         if any(words in str(error) for words in _OF_PICKLES):
@@ -435,7 +433,7 @@ def _load(path: Path) -> npt.NDArray[Any]:
             array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
             return array
         if start[:2] != b"PK":
-            raise ValueError("it starts otherwise than a .npy or a .npz file")
+            raise ValueError("it does not start as a .npy or a .npz file does")
         file.seek(0)
         with np.load(file, allow_pickle=False) as arrays:
             names = list(arrays)

@@ -114,8 +114,7 @@ def make_shards(
         for shard in todo:
             records[shard] = _write_shard(path, plan, shard, watched(shard))
             _save(manifest, plan, records)
-    for name in (manifest.name, *(plan.file(shard, kind) for shard in own for kind in plan.kinds)):
-        remove_unfinished(path, name)
+    remove_unfinished(path, {manifest.name, *(plan.file(shard, kind) for shard in own for kind in plan.kinds)})
     return manifest
 
 

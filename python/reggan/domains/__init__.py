@@ -75,10 +75,10 @@ class Domain(Protocol):
     def scores(self, samples: Samples) -> npt.NDArray[Any]:
         """Exact scores (N,) in [0, 1]."""
 
-    def describe(self, samples: Samples, figures: Mapping[str, float], total: int) -> list[str]:
-        """What to know of data before a training on them: their figures, and warnings of what is likely to be wrong.
+    def describe(self, samples: Samples, figures: Mapping[str, float], data: SampleSet) -> list[str]:
+        """Describe data before a training on them: their figures, and warnings of what is likely to be wrong.
 
-        `samples` are the first of `total` data, 0 for no end, and `figures` are what `summarize` gives for them.
+        `samples` are the first of the data, and `figures` are what `summarize` gives for them.
         """
 
     def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:

@@ -28,7 +28,7 @@ _DARKEST_SCALE = 16
 """No picture of 8 bits has its lightest gray at most here: masks of 0 and 1 have, and 12 bits in files of 16."""
 
 
-def describe(images: Images, figures: Mapping[str, float], name: str, options: str = "--data") -> list[str]:
+def describe(images: Images, figures: Mapping[str, float], name: str, options: str | None) -> list[str]:
     """A line of figures, and one for each fault that makes a training on the images useless.
 
     Args:
@@ -36,13 +36,23 @@ def describe(images: Images, figures: Mapping[str, float], name: str, options: s
         figures: What `reggan.metrics.summarize` gives for them, and as "obeying" the share that obeys the rule; either
             may lack what concerns a rule.
         name: What the images are called.
-        options: Prefix of the data's command line options.
+        options: Prefix of the command line options that say how files are read; None for images that come from no
+            files, which have the ink that was asked for.
     """
     line = ", ".join(f"{words} {figures[key]:.3f}" for key, words in _FIGURES.items() if key in figures)
     return [f"{name}: {line}", *(f"warning: {name}: {fault}" for fault in _faults(images, figures, options))]
 
 
-def _faults(images: Images, figures: Mapping[str, float], options: str) -> Iterator[str]:
+def _faults(images: Images, figures: Mapping[str, float], options: str | None) -> Iterator[str]:
+    if options is not None:
+        yield from _faults_of_files(images, figures, options)
+    if figures["diversity"] == 0:
+        yield "all images are the same"
+    if figures.get("obeying") == 1:
+        yield "all images obey the rule already, and there is nothing to learn from it"
+
+
+def _faults_of_files(images: Images, figures: Mapping[str, float], options: str) -> Iterator[str]:
     seen: npt.NDArray[Any] = darkest(images)
     count, height, width = seen.shape
     area = analyze(seen, fields=("area",)).area
@@ -61,7 +71,3 @@ def _faults(images: Images, figures: Mapping[str, float], options: str) -> Itera
     elif figures["ink"] > 0.5:
         all_ink = f", and {full:,} of {count:,} images are all ink" if full else ""
         yield f"{figures['ink']:.0%} of the pixels are ink{all_ink}: light shapes on dark need {options}.invert"
-    if figures["diversity"] == 0:
-        yield "all images are the same"
-    if figures.get("obeying") == 1:
-        yield "all images obey the rule already, and there is nothing to learn from it"

@@ -80,12 +80,13 @@ class ImageDomain:
         """Exact scores (N,) by the rule."""
         return self.rule(darkest(samples))
 
-    def describe(self, samples: Images, figures: Mapping[str, float], total: int) -> list[str]:
+    def describe(self, samples: Images, figures: Mapping[str, float], data: SampleSet) -> list[str]:
         """A line of figures, and warnings where ink is missing, where there is too much of it, or nothing to learn."""
-        number = f"{total:,} images" if total else "images without an end"
-        first = "" if len(samples) == total else f", the first {len(samples):,} of them"
+        number = f"{data.length:,} images" if data.length else "images without an end"
+        first = "" if len(samples) == data.length else f", the first {len(samples):,} of them"
         obeying = float((self.scores(samples) >= 1).mean())
-        return describe(samples, {**figures, "obeying": obeying}, f"data, {number}{first}")
+        options = "--data" if data.fingerprints else None
+        return describe(samples, {**figures, "obeying": obeying}, f"data, {number}{first}", options)
 
     def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:
         """Whether images have about the data's ink, and most of their diversity."""

@@ -104,13 +104,15 @@ class PairDomain:
         lost = np.abs(samples[:, _SOURCE].astype(np.float32) - samples[:, _BACK]) / 255
         return np.asarray(1 - lost.mean(axis=(1, 2, 3, 4)), np.float32)
 
-    def describe(self, samples: Images, figures: Mapping[str, float], total: int) -> list[str]:
+    def describe(self, samples: Images, figures: Mapping[str, float], data: SampleSet) -> list[str]:
         """A line of figures of each kind, and warnings where ink is missing or where there is too much of it."""
         lines = []
         for k, name in enumerate(("first", "second")):
             images = _plain(samples[:, k])
-            of_kind = {key: metric(darkest(images)) for key, metric in METRICS.items()}
-            lines += describe(images, of_kind, f"{name} kind", f"--data.{name}")
+            gray = darkest(images)
+            of_kind = {key: metric(gray) for key, metric in METRICS.items()}
+            options = f"--data.{name}" if cast(PairSet, data).sets[k].fingerprints else None
+            lines += describe(images, of_kind, f"{name} kind", options)
         return lines
 
     def looks_like(self, figures: Mapping[str, float], data: Mapping[str, float]) -> bool:

@@ -106,7 +106,7 @@ class PointDomain:
         """1 within three standard deviations of a mode, else 0: (N,)."""
         return (self.mixture.nearest(samples)[1] <= QUALITY).astype(np.float32)
 
-    def describe(self, samples: Rows, figures: Mapping[str, float], total: int) -> list[str]:
+    def describe(self, samples: Rows, figures: Mapping[str, float], data: SampleSet) -> list[str]:
         """Nothing: the points are what their mixture says."""
         return []
 

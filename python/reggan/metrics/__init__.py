@@ -18,8 +18,8 @@ from .memory import copies, memorizes
 from .pieces import components, one_piece
 
 __all__ = [
-    "FEWEST",
     "METRICS",
+    "MIN_IMAGES",
     "REFERENCE_METRICS",
     "Featured",
     "compare",
@@ -32,8 +32,8 @@ __all__ = [
     "summarize",
 ]
 
-FEWEST = 10
-"""So many images, and as many references, are the least that are compared."""
+MIN_IMAGES = 10
+"""The fewest images, and the fewest references, that are compared."""
 
 METRICS: dict[str, Callable[[npt.NDArray[Any]], float]] = {
     "components": components,
@@ -66,7 +66,7 @@ def compare(images: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -> 
     """Every metric of images (N, H, W) against reference images (M, H, W), both at least 16 pixels on a side.
 
     Of RGB images (N, 3, H, W) the features know all channels, and the shapes of blobs are those of the darkest one.
-    What is undefined is NaN: distances of blobs where only one side has any, and diversity where all references are
+    What is undefined is NaN: distances of blobs where only one side has any, and `vendi` where all references are
     alike.
 
     Raises:
@@ -74,9 +74,9 @@ def compare(images: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -> 
     """
     if images.shape[1:] != reference.shape[1:]:
         raise ValueError(f"images are {images.shape[1:]} and reference images {reference.shape[1:]} pixels")
-    if min(len(images), len(reference)) < FEWEST:
+    if min(len(images), len(reference)) < MIN_IMAGES:
         raise ValueError(
-            f"there are {len(images)} images and {len(reference)} references; {FEWEST} of each are the least"
+            f"there are {len(images)} images and {len(reference)} references; {MIN_IMAGES} of each are the least"
         )
     first, second = Featured(images), Featured(reference)
     return {name: metric(first, second) for name, metric in REFERENCE_METRICS.items()}

@@ -25,7 +25,7 @@ _ALONE: dict[str, Any] = {"sync_on_compute": False}
 _KERNEL_SUBSETS = 100
 _KERNEL_SUBSET = 500
 _DISTANCES = 2**24
-"""At most so many at once (128 MB), whatever the number of images."""
+"""Distances that are held at once, at most (128 MB), whatever the number of images."""
 _ROUNDING = 1e-5
 """Up to this distance images are the same: different ones are 1 and more apart."""
 _TIES = 1 + 1e-9

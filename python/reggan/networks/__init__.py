@@ -1,6 +1,6 @@
 """Networks: generators, discriminators, classifiers. They know sizes and widths, and no loss."""
 
-from .classifier import ResidualClassifier, ScoreClassifier, StridedClassifier
+from .classifier import ScoreClassifier, StridedClassifier
 from .dcgan import SIZES, DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from .joint import JointDiscriminator
 from .mlp import MLP, FourierFeatures, MLPDiscriminator, MLPGenerator
@@ -19,7 +19,6 @@ __all__ = [
     "MLPDiscriminator",
     "MLPGenerator",
     "PairDiscriminator",
-    "ResidualClassifier",
     "ScoreClassifier",
     "SeparateTranslator",
     "StridedClassifier",

@@ -136,15 +136,6 @@ class Harvest(DCGAN):
         """Whether there is no harvest."""
         return warn_of_warmup(self.warmup, steps)
 
-    def opening(self, steps: int) -> tuple[Harvest, int]:
-        """What comes before the first harvest, for `steps` steps of the generator: (recipe, steps of all networks).
-
-        The recipe has the defaults of all options that act later: runs whose openings are equal begin alike.
-        """
-        later = ("rounds", "accept", "from_each", "feedback", "target_score", "rule_weight", "gate", "leak")
-        defaults = {name: getattr(Harvest, name) for name in later}
-        return replace(self, **defaults), self.classifier_steps + warmup_steps(self.warmup, steps)
-
     def monitor(self, networks: Networks, made: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""
         logits = networks["classifier"](made).float()

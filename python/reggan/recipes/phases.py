@@ -106,7 +106,7 @@ def warmup_steps(warmup: float, steps: int) -> int:
 
 
 def warn_of_warmup(warmup: float, steps: int) -> str:
-    """What is to know of a recipe whose rule acts only after this share of the steps."""
+    """A warning about a recipe whose rule never acts, as all steps are warm-up; empty if it does."""
     if warmup_steps(warmup, steps) < steps:
         return ""
     return (

@@ -17,7 +17,7 @@ pub enum Error {
     Interrupted,
     /// Working memory could not be had.
     #[error(
-        "{bytes} bytes of working memory cannot be had; try fewer threads (threads=1), or smaller images"
+        "{bytes} bytes of working memory cannot be allocated; try fewer threads (threads=1), or smaller images"
     )]
     OutOfMemory {
         /// That were asked for at once.

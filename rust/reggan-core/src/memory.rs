@@ -1,4 +1,4 @@
-//! Memory that grows with the input. What cannot be had is an [`Error::OutOfMemory`]; the growth of the standard
+//! Memory that grows with the input. What cannot be allocated is an [`Error::OutOfMemory`]; the growth of the standard
 //! library ends the process instead, and with it the caller's interpreter, so clippy.toml forbids it elsewhere.
 
 #![allow(clippy::disallowed_methods, reason = "the one place that asks for memory before it grows")]

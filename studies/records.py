@@ -1,4 +1,4 @@
-"""Records of runs, one JSON file for each arm and seed, and the tables and pictures that are made of them."""
+"""Records: one JSON file per arm and seed. Tables and pictures are made from them alone."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from PIL import Image
-
-from ..files import atomic_file
 
 __all__ = [
     "MINUTES",
     "Column",
     "Columns",
     "Record",
-    "asks_the_same",
+    "Records",
     "check_arms",
     "is_done",
+    "picture_path",
     "read_lines",
     "read_record",
     "read_records",
     "record_path",
-    "save_picture",
+    "run_directory",
+    "same_config",
     "spread",
     "table",
 ]
 
 Record = dict[str, Any]
+Records = Mapping[str, list[Record]]
+"""The records of each arm, one per seed."""
 Column = tuple[str, Callable[[Record], float | None], str]
-"""Heading, figure of a record or None where there is none, format."""
+"""Heading, value in a record or None where it has none, format."""
 Columns = Mapping[str, Column]
 """Columns of a table by name."""
 
@@ -41,7 +41,7 @@ MINUTES: Column = ("minutes", lambda record: record["seconds"] / 60, ".1f")
 
 
 def check_arms(only: Iterable[str], arms: Iterable[str]) -> None:
-    """Raise a ValueError where an arm is asked for that is not there."""
+    """Raise a ValueError where `only` names an unknown arm."""
     if wrong := set(only) - set(arms):
         raise ValueError(f"there is no arm {', '.join(sorted(wrong))}; the arms are {', '.join(arms)}")
 
@@ -49,6 +49,16 @@ def check_arms(only: Iterable[str], arms: Iterable[str]) -> None:
 def record_path(out: Path, arm: str, seed: int) -> Path:
     """Path of the record of an arm with a seed."""
     return out / "records" / f"{arm}-seed{seed}.json"
+
+
+def picture_path(out: Path, arm: str, records: Records) -> Path:
+    """Path of the picture beside the first record of an arm."""
+    return record_path(out, arm, records[arm][0]["config"]["seed"]).with_suffix(".png")
+
+
+def run_directory(record: Path) -> Path:
+    """Run directory that belongs to the record at this path."""
+    return record.parents[1] / "runs" / record.stem
 
 
 def read_record(path: Path) -> Record:
@@ -61,54 +71,45 @@ def read_lines(path: Path) -> list[Record]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def asks_the_same(config: Record, other: Record) -> bool:
-    """Whether two configurations are equal but for what "auto" stood for on the machine of each, and its folders."""
-    return _anywhere(config) == _anywhere(other)
+def same_config(config: Record, other: Record) -> bool:
+    """Whether two configurations differ at most in device, precision and the folder of the data."""
+    return _without_machine(config) == _without_machine(other)
 
 
-def _anywhere(config: Record) -> Record:
-    data = config["data"]
+def _without_machine(config: Record) -> Record:
+    data = config.get("data", {})
     if "path" in data:
         data = data | {"path": Path(data["path"]).name}
     return config | {"device": "any", "precision": "any", "data": data}
 
 
-def is_done(path: Path, asked: Record) -> bool:
-    """Whether the record is there, of whatever machine; a ValueError if it is of another configuration."""
-    if path.exists() and not asks_the_same(read_record(path)["config"], asked):
-        raise ValueError(f"{path} is of another configuration; remove it, or name another --out")
+def is_done(path: Path, config: Record) -> bool:
+    """Whether the record exists, from any machine; a ValueError if it has another configuration."""
+    if path.exists() and not same_config(read_record(path)["config"], config):
+        raise ValueError(f"{path} has another configuration; remove it, or name another --out")
     return path.exists()
 
 
-def read_records(out: Path, arms: Iterable[str]) -> dict[str, list[Record]]:
-    """Records of each arm that has any, one a seed; a ValueError if there is none at all."""
+def read_records(out: Path, arms: Iterable[str]) -> Records:
+    """Records of each arm that has any; a ValueError if no arm has one."""
     found = {arm: [read_record(path) for path in sorted((out / "records").glob(f"{arm}-seed*.json"))] for arm in arms}
     if not any(found.values()):
         raise ValueError(f"there are no records in {out / 'records'}; give a number of seeds to train")
     return {arm: records for arm, records in found.items() if records}
 
 
-def save_picture(picture: Figure | Image.Image, path: Path) -> None:
-    """Write a PNG, whole or not at all, whose bytes do not tell by which version of a library."""
-    with atomic_file(path) as file:
-        if isinstance(picture, Figure):
-            picture.savefig(file, format="png", dpi=110, metadata={"Software": None})
-        else:
-            picture.save(file, "PNG")
-
-
 def spread(records: list[Record], columns: Columns) -> dict[str, Any]:
-    """Mean, standard deviation and values over the seeds, of each column that has a figure."""
+    """Mean, standard deviation and values over the seeds, of each column that has a value."""
     found: dict[str, Any] = {}
-    for key, (_, figure, _) in columns.items():
-        values = [value for value in map(figure, records) if value is not None]
+    for key, (_, value_of, _) in columns.items():
+        values = [value for value in map(value_of, records) if value is not None]
         if values:
             found[key] = {"mean": float(np.mean(values)), "std": float(np.std(values)), "seeds": values}
     return found
 
 
 def table(arms: Mapping[str, Any], columns: Columns) -> str:
-    """A table in Markdown of what `spread` gives each arm, and its "label"; a column without figures is left out."""
+    """A Markdown table of arms, each described by `spread` and its "label"; columns without values are left out."""
     shown = {key: column for key, column in columns.items() if any(key in arm for arm in arms.values())}
     lines = [
         "| | seeds | " + " | ".join(heading for heading, _, _ in shown.values()) + " |",

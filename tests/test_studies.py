@@ -1,7 +1,9 @@
-"""Experiments in their smallest form: what they leave, and that they go on where they were."""
+"""Studies in their smallest form: the files that they write, and that they continue where they stopped."""
 
 import gzip
+import importlib.util
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,29 +14,35 @@ import torch
 from PIL import Image
 from torch import nn
 
-from reggan import experiment, render
+import reggan
+import studies
+from reggan import RULES, render
 from reggan.config import config_from_json, config_to_json, preset
 from reggan.data import Blobs
-from reggan.experiments import EXPERIMENTS, PlainStudy, classifier, measures
-from reggan.experiments.arithmetic import arithmetic
-from reggan.experiments.records import asks_the_same, spread, table
-from reggan.experiments.study import COLUMNS, Study
 from reggan.specs import Polygons
 from reggan.training import create_run, fit, open_run
+from studies import STUDIES, ByReferences, BySamples, Study, classifier, measures, runs
+from studies.__main__ import main
+from studies.arithmetic import with_arithmetic
+from studies.records import same_config, spread, table
+from studies.residual import ResidualClassifier
 
 ARGUMENTS = ["far", "--reduced", "--seeds", "2", "--only", "harvest", "dcgan"]
+BY_REFERENCES = [name for name, study in STUDIES.items() if isinstance(study.comparison, ByReferences)]
+BY_SAMPLES = [name for name, study in STUDIES.items() if isinstance(study.comparison, BySamples)]
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    assert experiment.main([*ARGUMENTS, "--out", str(out)]) == 0
+    assert main([*ARGUMENTS, "--out", str(out)]) == 0
     return out
 
 
-@pytest.mark.parametrize("name", [name for name, experiment in EXPERIMENTS.items() if isinstance(experiment, Study)])
+@pytest.mark.parametrize("name", BY_REFERENCES)
 def test_every_arm_is_a_configuration_of_its_own(name, tmp_path):
-    arms = EXPERIMENTS[name].arms(tmp_path)
+    arms = STUDIES[name].arms(tmp_path)
     configs = [config_to_json(arm.config) for arm in arms.values()]
     assert len({json.dumps(config) for config in configs}) == len(arms) > 1
     assert len({arm.label for arm in arms.values()}) == len(arms)
@@ -42,6 +50,14 @@ def test_every_arm_is_a_configuration_of_its_own(name, tmp_path):
         assert config_from_json(raw) == arm.config
     # The same budget for all.
     assert len({(arm.config.steps, arm.config.batch_size, arm.config.size) for arm in arms.values()}) == 1
+
+
+def test_the_package_neither_holds_nor_imports_studies():
+    package = Path(reggan.__file__).parent
+    assert importlib.util.find_spec("reggan.experiments") is None
+    assert not Path(studies.__file__).is_relative_to(package)
+    for path in package.rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) studies\b", path.read_text(), re.M), path
 
 
 def test_a_study_leaves_records_tables_and_figures(results):
@@ -55,7 +71,7 @@ def test_a_study_leaves_records_tables_and_figures(results):
         assert arm["score"]["seeds"] == [record["figures"]["score"] for record in records]
         assert arm["score"]["mean"] == pytest.approx(np.mean(arm["score"]["seeds"]))
         assert f"{arm['score']['mean']:.3f} ± {arm['score']['std']:.3f}" in table
-        assert set(arm) - {"label"} <= set(COLUMNS)
+        assert set(arm) - {"label"} <= set(STUDIES["far"].comparison.columns)
         assert [record["config"]["seed"] for record in records] == [0, 1]
         assert (results / "runs" / f"{name}-seed0" / "report.html").exists()
     assert "worst_batch" in found["arms"]["harvest"]
@@ -70,9 +86,9 @@ def test_runs_that_have_a_record_are_not_trained_again(results, monkeypatch):
     def trained(run, **options):
         raise AssertionError(f"{run} was trained again")
 
-    monkeypatch.setattr("reggan.experiments.study.fit", trained)
+    monkeypatch.setattr("studies.runs.fit", trained)
     before = (results / "results.json").read_bytes()
-    assert experiment.main([*ARGUMENTS, "--out", str(results)]) == 0
+    assert main([*ARGUMENTS, "--out", str(results)]) == 0
     assert (results / "results.json").read_bytes() == before
 
 
@@ -80,27 +96,27 @@ def test_records_of_other_machines_are_taken(results, tmp_path, monkeypatch):
     def trained(run, **options):
         raise AssertionError(f"{run} was trained again")
 
-    monkeypatch.setattr("reggan.experiments.study.fit", trained)
+    monkeypatch.setattr("studies.runs.fit", trained)
     shutil.copytree(results / "records", tmp_path / "records")
     for path in tmp_path.glob("records/*.json"):
         record = json.loads(path.read_text())
         record["config"] |= {"device": "elsewhere", "precision": "other"}
         path.write_text(json.dumps(record))
-    assert experiment.main([*ARGUMENTS, "--out", str(tmp_path)]) == 0
+    assert main([*ARGUMENTS, "--out", str(tmp_path)]) == 0
     assert (tmp_path / "results.md").read_bytes() == (results / "results.md").read_bytes()
 
 
-def test_what_a_study_beside_measured_by_the_same_standard_is_taken_over(results, monkeypatch):
+def test_a_first_arm_is_copied_from_a_study_beside(results, monkeypatch):
     def trained(run, **options):
         raise AssertionError(f"{run} was trained")
 
-    monkeypatch.setattr("reggan.experiments.study.fit", trained)
-    arms, beside = EXPERIMENTS["far"].arms(results), results.with_name("beside")
-    # Records of other kinds of experiments lie there, too.
+    monkeypatch.setattr("studies.runs.fit", trained)
+    arms, beside = STUDIES["far"].arms(results), results.with_name("beside")
+    # Records of other kinds of studies lie there, too.
     other = results.with_name("classifier") / "records" / "paper-seed0.json"
     other.parent.mkdir(parents=True)
     other.write_text(json.dumps({"config": {"network": "strided"}}))
-    Study("the same", lambda work: {"again": arms["harvest"]}).run(beside, 2, reduced=True)
+    Study("the same", lambda work: {"again": arms["harvest"]}, ByReferences()).run(beside, 2, reduced=True)
     for seed in range(2):
         taken, measured = beside / "records" / f"again-seed{seed}", results / "records" / f"harvest-seed{seed}"
         for suffix in (".json", ".png"):
@@ -110,21 +126,19 @@ def test_what_a_study_beside_measured_by_the_same_standard_is_taken_over(results
     here.mkdir()
     with monkeypatch.context() as patch:
         patch.chdir(here)
-        Study("the same", lambda work: {"again": arms["harvest"]}).run(Path(), 1, reduced=True)
+        Study("the same", lambda work: {"again": arms["harvest"]}, ByReferences()).run(Path(), 1, reduced=True)
     assert (here / "results.md").exists()
     # This one was measured by the data of another arm.
     with pytest.raises(AssertionError, match="dcgan-seed0 was trained"):
-        Study("another", lambda work: {"dcgan": arms["dcgan"]}).run(beside, 1, reduced=True)
+        Study("another", lambda work: {"dcgan": arms["dcgan"]}, ByReferences()).run(beside, 1, reduced=True)
 
 
 def test_arms_that_begin_alike_share_that_and_end_as_if_each_were_alone(tmp_path, monkeypatch):
     trained = []
-    monkeypatch.setattr(
-        "reggan.experiments.study.fit", lambda run, **options: trained.append(run) or fit(run, **options)
-    )
-    monkeypatch.setattr("reggan.experiments.study.write_report", lambda run: None)
+    monkeypatch.setattr("studies.runs.fit", lambda run, **options: trained.append(run) or fit(run, **options))
+    monkeypatch.setattr("studies.runs.write_report", lambda run: None)
     assert (
-        experiment.main(
+        main(
             [
                 "ablation",
                 "--reduced",
@@ -154,6 +168,18 @@ def test_arms_that_begin_alike_share_that_and_end_as_if_each_were_alone(tmp_path
             assert (alone / name).read_bytes() == (runs / f"{arm}-seed0" / name).read_bytes()
 
 
+@pytest.mark.parametrize("name", ["quick", "fine"])
+def test_an_opening_ends_with_the_warmup(name):
+    config = preset(name, "harvest")
+    shared, steps = runs.opening(config)
+    stages = {stage.name: stage.steps for stage in config.recipe.stages(config.steps, RULES["connected"])}
+    assert steps == stages["classifier"] + stages["warmup"]
+    later = replace(config, recipe=replace(config.recipe, rule_weight=0.0, feedback=0.5), decay=0.2)
+    assert runs.opening(later) == (shared, steps)
+    assert runs.opening(replace(config, recipe=replace(config.recipe, pool=1)))[0] != shared
+    assert runs.opening(preset("quick", "dcgan")) is None
+
+
 def test_a_mean_that_is_rounded_to_0_has_no_minus():
     gap = {"mean": -2e-4, "std": 1e-3, "seeds": [-1.2e-3, 8e-4]}
     shown = table({"arm": {"label": "Arm", "gap": gap}}, {"gap": ("gap", lambda _: None, ".3f")})
@@ -163,36 +189,36 @@ def test_a_mean_that_is_rounded_to_0_has_no_minus():
 def test_no_seeds_make_tables_of_what_is_there(results, tmp_path, capsys):
     before = (results / "results.md").read_bytes()
     (results / "results.md").unlink()
-    assert experiment.main(["far", "--reduced", "--seeds", "0", "--out", str(results)]) == 0
+    assert main(["far", "--reduced", "--seeds", "0", "--out", str(results)]) == 0
     assert (results / "results.md").read_bytes() == before
     later = tmp_path / "later" / "records"
     later.mkdir(parents=True)
     for path in results.glob("records/*-seed1.*"):
         (later / path.name).write_bytes(path.read_bytes())
-    assert experiment.main(["far", "--reduced", "--seeds", "0", "--out", str(later.parent)]) == 0
+    assert main(["far", "--reduced", "--seeds", "0", "--out", str(later.parent)]) == 0
     assert (later.parent / "samples.png").exists()
-    assert experiment.main(["far", "--seeds", "0", "--out", str(tmp_path)]) == 1
+    assert main(["far", "--seeds", "0", "--out", str(tmp_path)]) == 1
     assert "there are no records" in capsys.readouterr().err
 
 
 def test_runs_of_another_configuration_are_not_mixed_in(results, capsys):
-    assert experiment.main(["far", "--seeds", "1", "--only", "harvest", "--out", str(results)]) == 1
-    assert "is of another configuration" in capsys.readouterr().err
+    assert main(["far", "--seeds", "1", "--only", "harvest", "--out", str(results)]) == 1
+    assert "has another configuration" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", STUDIES)
 def test_a_single_arm_has_tables_and_figures(name, tmp_path, monkeypatch):
     """Whichever it is, and whatever figures it lacks; the records are those that are committed."""
-    known = Path(__file__).parents[1] / "docs" / "results" / name / "records"
+    known = RESULTS / name / "records"
     path = max(known.glob("*-seed0.json"))
     shutil.copytree(
         known, tmp_path / "records", ignore=lambda _, files: {f for f in files if Path(f).stem != path.stem}
     )
     monkeypatch.setattr(
-        "reggan.experiments.study.training_images",
+        "studies.references.training_images",
         lambda data, count: render(Polygons(), 40, size=data.image_shape[-1], dtype=np.uint8),
     )
-    EXPERIMENTS[name].run(tmp_path, 0, reduced=False)
+    STUDIES[name].run(tmp_path, 0, reduced=False)
     described = json.loads((tmp_path / "results.json").read_text())
     assert list(described["arms"]) == [path.stem.removesuffix("-seed0")]
     pictures = list(tmp_path.glob("*.png"))
@@ -210,13 +236,13 @@ def test_an_undefined_figure_of_a_record_is_no_part_of_the_mean():
 
 
 def test_an_arm_that_is_not_there_is_said(tmp_path, capsys):
-    assert experiment.main(["far", "--only", "oracle", "--out", str(tmp_path)]) == 1
+    assert main(["far", "--only", "oracle", "--out", str(tmp_path)]) == 1
     assert "no arm oracle; the arms are harvest, harvest-best, dcgan" in capsys.readouterr().err
 
 
-def test_classifiers_are_taught_and_tested(tmp_path):
+def test_classifiers_are_taught_and_tested(tmp_path, monkeypatch):
     arguments = ["classifier", "--reduced", "--seeds", "1", "--only", "paper-generated", "residual"]
-    assert experiment.main([*arguments, "--out", str(tmp_path)]) == 0
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "results.json").read_text())["arms"]
     assert found.keys() == {"paper-generated", "residual"}
     for name, arm in found.items():
@@ -233,6 +259,13 @@ def test_classifiers_are_taught_and_tested(tmp_path):
     assert found["residual"]["label"] in (tmp_path / "results.md").read_text()
     with Image.open(tmp_path / "confusion.png") as image:
         assert min(image.size) > 200
+    monkeypatch.setattr(classifier, "_teach", None)  # Pupils that have a record are not taught again.
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_residual_classifier_has_a_logit_per_class(channels):
+    assert ResidualClassifier(channels, 7, 4, 1)(torch.zeros(3, channels, 28, 28)).shape == (3, 7)
 
 
 @pytest.mark.parametrize(("name", "first"), [("paper", 1e-3), ("residual", 2e-3 / 25)])
@@ -245,53 +278,61 @@ def test_a_classifier_is_taught_at_the_rate_that_is_told(name, first, monkeypatc
 
     monkeypatch.setattr(torch.optim.AdamW, "step", noted)
     lesson = torch.zeros(100, 1, 32, 32, dtype=torch.uint8), torch.ones(100)
-    classifier._teach(replace(classifier.PUPILS[name], steps=40), classifier._generator(0, True), [lesson])
+    pupil = classifier.pupils(Path())[name].config
+    classifier._teach(replace(pupil, steps=40), classifier._generator(0, True), [lesson])
     assert rates[0] == pytest.approx(first)
-    assert max(rates) == pytest.approx(classifier.PUPILS[name].lr)
+    assert max(rates) == pytest.approx(pupil.lr)
     assert (min(rates) == max(rates)) == (name == "paper")
 
 
-def test_the_list_names_every_experiment_in_two_columns(capsys):
-    assert experiment.main(["--list"]) == 0
+def test_the_list_names_every_study_in_two_columns(capsys):
+    assert main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(EXPERIMENTS)
-    assert len({line.index(known.about) for line, known in zip(lines, EXPERIMENTS.values(), strict=True)}) == 1
+    assert [line.split()[0] for line in lines] == list(STUDIES)
+    assert len({line.index(known.about) for line, known in zip(lines, STUDIES.values(), strict=True)}) == 1
 
 
 @pytest.mark.parametrize("arguments", [["no-such"], [], ["far", "--seeds", "-1"]])
 def test_wrong_usage_ends_with_2(arguments, capsys):
-    assert experiment.main(arguments) == 2
+    assert main(arguments) == 2
     assert capsys.readouterr().err.startswith("error: ")
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "classifier"])
-def test_committed_records_are_of_the_experiments_as_they_are(name):
-    out = Path("docs", "results", name)
-    arms = EXPERIMENTS[name].arms(out / "runs")
-    for path in (Path(__file__).parents[1] / out / "records").glob("*.json"):
+@pytest.mark.parametrize("name", STUDIES)
+def test_committed_records_have_the_configurations_of_their_studies(name):
+    study, paths = STUDIES[name], list((RESULTS / name / "records").glob("*.json"))
+    arms = study.arms(Path("docs", "results", name, "runs"))
+    assert paths
+    for path in paths:
         arm, seed = path.stem.rsplit("-seed", 1)
-        asked = config_to_json(replace(arms[arm].config, seed=int(seed)))
-        assert asks_the_same(json.loads(path.read_text())["config"], asked), path
+        asked = study.comparison.to_json(replace(arms[arm].config, seed=int(seed)))
+        assert same_config(json.loads(path.read_text())["config"], asked), path
 
 
-def test_a_record_of_another_folder_and_machine_asks_the_same(tmp_path):
-    arms = [EXPERIMENTS["mnist-like"].arms(tmp_path / folder)["wgan"] for folder in ("here", "there")]
+@pytest.mark.parametrize("name", ["ablation", "classifier", "modes"])
+def test_committed_records_make_the_committed_tables(name, tmp_path, monkeypatch):
+    shutil.copytree(RESULTS / name / "records", tmp_path / "records")
+    monkeypatch.setattr(type(STUDIES[name].comparison), "draw", lambda *arguments: ())
+    assert main([name, "--seeds", "0", "--out", str(tmp_path)]) == 0
+    for file in ("results.json", "results.md"):
+        assert (tmp_path / file).read_bytes() == (RESULTS / name / file).read_bytes()
+
+
+def test_a_record_of_another_folder_and_machine_same_config(tmp_path):
+    arms = [STUDIES["mnist-like"].arms(tmp_path / folder)["wgan"] for folder in ("here", "there")]
     here, there = (config_to_json(arm.config) for arm in arms)
     assert here != there
-    assert asks_the_same(here | {"precision": "bfloat16"}, there)
-    assert not asks_the_same(here, there | {"seed": 1})
-    assert not asks_the_same(here, there | {"data": there["data"] | {"invert": False}})
+    assert same_config(here | {"precision": "bfloat16"}, there)
+    assert not same_config(here, there | {"seed": 1})
+    assert not same_config(here, there | {"data": there["data"] | {"invert": False}})
 
 
-# Plain studies
+# Studies by samples
 
 
-PLAIN = [name for name, experiment in EXPERIMENTS.items() if isinstance(experiment, PlainStudy)]
-
-
-@pytest.mark.parametrize("name", PLAIN)
-def test_plain_studies_have_the_same_budget_for_all_and_no_arm_twice(name, tmp_path):
-    arms = EXPERIMENTS[name].arms(tmp_path)
+@pytest.mark.parametrize("name", BY_SAMPLES)
+def test_studies_by_samples_have_the_same_budget_for_all_and_no_arm_twice(name, tmp_path):
+    arms = STUDIES[name].arms(tmp_path)
     configs = [arm.config for arm in arms.values()]
     assert len({json.dumps(config_to_json(config)) for config in configs}) == len(arms)
     assert len({(arm.group, arm.label) for arm in arms.values()}) == len(arms)
@@ -319,20 +360,20 @@ def write_tiny_mnist(folder):
         ("translate", ("cyclegan-fused-colors",)),
     ],
 )
-def test_a_plain_study_leaves_records_tables_and_figures(tmp_path, monkeypatch, name, arms):
-    study = EXPERIMENTS[name]
+def test_a_study_by_samples_leaves_records_tables_and_figures(tmp_path, monkeypatch, name, arms):
+    study = STUDIES[name]
     planned = study.arms(tmp_path / "runs")
     seeds = 2 if name in ("blob-count", "modes") else 1
     if name == "mnist-like":
         write_tiny_mnist(tmp_path / "runs" / "mnist-like")
     arguments = [name, "--reduced", "--seeds", str(seeds), "--only", *arms, "--out", str(tmp_path)]
-    assert experiment.main(arguments) == 0
+    assert main(arguments) == 0
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["arms"].keys() == set(arms)
     table = (tmp_path / "results.md").read_text()
     for arm in arms:
         records = [json.loads((tmp_path / "records" / f"{arm}-seed{s}.json").read_text()) for s in range(seeds)]
-        for key, (_, figure, _) in study.columns.items():
+        for key, (_, figure, _) in study.comparison.columns.items():
             expected = [value for value in map(figure, records) if value is not None]
             assert found["arms"][arm].get(key, {"seeds": []})["seeds"] == expected
         assert records[0]["curve"]["generator_step"] == [2, 4, 6]
@@ -341,21 +382,21 @@ def test_a_plain_study_leaves_records_tables_and_figures(tmp_path, monkeypatch, 
     for picture in (
         "curves.png",
         "losses.png",
-        *["counts.png"] * bool(study.expected),
+        *["counts.png"] * bool(study.comparison.expected),
         *(f"samples-{k + 1}.png" for k in range(len(groups))),
     ):
         with Image.open(tmp_path / picture) as image:
             assert min(image.size) > 200
-    if study.animated:
+    if study.comparison.animated:
         with Image.open(tmp_path / "records" / f"{arms[0]}-seed0.gif") as image:
             assert image.n_frames == 2
 
     def trained(run, **options):
         raise AssertionError(f"{run} was trained again")
 
-    monkeypatch.setattr("reggan.experiments.plain.fit", trained)
+    monkeypatch.setattr("studies.runs.fit", trained)
     before = (tmp_path / "results.md").read_bytes()
-    assert experiment.main(arguments) == 0
+    assert main(arguments) == 0
     assert (tmp_path / "results.md").read_bytes() == before
 
 
@@ -401,7 +442,7 @@ class Counting(nn.Module):
 def test_arithmetic_finds_latents_that_add_up():
     config = preset("quick", "bigan")
     config = replace(config, recipe=replace(config.recipe, latent_dim=4), data=Blobs(images=1500))
-    figures, picture = arithmetic(config, {"averaged": Countable(), "encoder": Counting()}, 1500)
+    figures, picture = with_arithmetic(config, {"averaged": Countable(), "encoder": Counting()}, 1500)
     # A step of two dots is a step of one in the latent; without the offset of four, five less three is 4 + 2, not 2.
     assert figures["more"] == pytest.approx(2, abs=0.3)
     assert figures["five"] > 0.5
@@ -421,13 +462,13 @@ def test_arithmetic_leaves_out_what_there_are_too_few_images_for():
         def forward(self, latents):
             return torch.ones(len(latents), 1, 32, 32)
 
-    figures, picture = arithmetic(config, {"averaged": Blank()}, 100)
+    figures, picture = with_arithmetic(config, {"averaged": Blank()}, 100)
     assert figures == {"linear": 0.0}
     assert picture.width > picture.height
 
 
 def test_a_set_that_is_not_there_is_asked_for_before_anything_is_done(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("reggan.experiments._DEBIAN", tmp_path / "nowhere")
+    monkeypatch.setattr("studies.arms._DEBIAN", tmp_path / "nowhere")
     arguments = ["mnist-like", "--reduced", "--seeds", "1", "--out", str(tmp_path / "out")]
-    assert experiment.main(arguments) == 1
+    assert main(arguments) == 1
     assert "install Debian's dataset-fashion-mnist" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,71 +10,74 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..config import TrainConfig
-from ..domains import Images
-from ..drawing import sheet
-from ..recipes import Networks
-from ..rules import darkest, resolve_rule
-from ..scoring import analyze
-from ..training import generate, private_generator
+from reggan.config import TrainConfig
+from reggan.domains import Images
+from reggan.drawing import sheet
+from reggan.recipes import Networks
+from reggan.rules import darkest, resolve_rule
+from reggan.scoring import analyze
+from reggan.training import generate, private_generator
 
-__all__ = ["arithmetic"]
+from .records import Record
+
+__all__ = ["with_arithmetic"]
 
 _MORE, _FEWER = 5, 3
 """Pieces of the images whose mean latents are subtracted."""
 _EACH = 10
-"""Latents in a mean, about as many as one would pick by hand."""
+"""Latents in a mean, about as many as a person would pick by hand."""
 _FRAMES, _ROWS = 9, 4
 _FURTHEST = 2.0
-"""The ways along the difference of two means end at so many times it."""
+"""Ways along the difference of two means end at this multiple of it."""
 
 Counts = npt.NDArray[np.integer]
 
 
-def arithmetic(config: TrainConfig, networks: Networks, count: int) -> tuple[dict[str, Any], Image.Image]:
-    """What is left of five blobs less three, and what becomes of three with that difference.
+def with_arithmetic(config: TrainConfig, networks: Networks, count: int) -> tuple[Record, Image.Image]:
+    """What the latents of five blobs less those of three make, and those of three plus that difference.
 
-    Of `count` latents: "counts", the numbers of pieces that differences of two means have, each of ten latents;
-    "two", the share with two pieces; "chance", that share where the means are of any latents; "more", the pieces that
-    latents of three gain when the difference of all is added; "five", the share that has five then; "linear", the part
-    of the variance of the pieces that a linear function of the latent explains, on latents that it was not fitted to.
+    Metrics of `count` latents:
 
-    Where the recipe has an encoder, the same of as many codes of the data, as "codes_two" and so on, and
-    "codes_kept", the share of the data whose reconstruction has as many pieces. What there are too few images for is
-    left out.
+    - "counts": images by number of pieces, of differences between two means of ten latents each;
+    - "two": the share of these with two pieces; "chance": that share for means of any latents;
+    - "more": mean number of pieces that latents of three gain when the difference of all is added; "five": the share
+      that then has five;
+    - "linear": part of the variance of the number of pieces that a linear function of the latent explains, on latents
+      that it was not fitted to.
+
+    With an encoder, the same of as many codes of the data, as "codes_two" and so on, and as "codes_kept" the share of
+    the data whose reconstruction has the same number of pieces. Metrics with too few images are left out.
 
     The rows of the picture are ways from one latent to another, then from images of three along the difference.
     """
     domain, random = config.domain, private_generator(0, "evaluate")
     latents = domain.inputs(config.recipe.prior, count, random)
 
-    def made(inputs: Tensor) -> Images:
+    def make(inputs: Tensor) -> Images:
         images: Images = generate(networks["averaged"], inputs, domain)
         return images
 
     def pieces(inputs: Tensor) -> Counts:
-        return _pieces(made(inputs))
+        return _pieces(make(inputs))
 
     counts = pieces(latents)
     figures = _figures(pieces, latents, counts, random)
     if "encoder" in networks:
         stored, _, _ = config.data.open(config.size, resolve_rule(config.rule)).items(np.arange(count))
-        seen, codes = _pieces(domain.array(stored)), _encode(networks["encoder"], domain.encode(stored))
-        told = _figures(pieces, codes, seen, random) | {"kept": float((pieces(codes) == seen).mean())}
-        figures |= {f"codes_{key}": value for key, value in told.items()}
+        true, codes = _pieces(domain.array(stored)), _encode(networks["encoder"], domain.encode(stored))
+        of_codes = _figures(pieces, codes, true, random) | {"kept": float((pieces(codes) == true).mean())}
+        figures |= {f"codes_{key}": value for key, value in of_codes.items()}
     ways = [_between(*latents[2 * k : 2 * k + 2]) for k in range(_ROWS)]
     difference = _difference(latents, counts)
     if difference is not None:
         along = torch.linspace(0, _FURTHEST, _FRAMES)[:, None] * difference
         ways += [begin + along for begin in latents[counts == _FEWER][:_ROWS]]
-    return figures, sheet(made(torch.cat(ways)), columns=_FRAMES)
+    return figures, sheet(make(torch.cat(ways)), columns=_FRAMES)
 
 
-def _figures(
-    pieces: Callable[[Tensor], Counts], latents: Tensor, counts: Counts, random: torch.Generator
-) -> dict[str, Any]:
-    """The figures of latents (N, D) whose images have these numbers of pieces (N,)."""
-    figures: dict[str, Any] = {"linear": _linear(latents.double().numpy(), counts)}
+def _figures(pieces: Callable[[Tensor], Counts], latents: Tensor, counts: Counts, random: torch.Generator) -> Record:
+    """Metrics of latents (N, D) whose images have these numbers of pieces (N,)."""
+    figures: Record = {"linear": _linear(latents.double().numpy(), counts)}
     difference = _difference(latents, counts)
     if difference is None:
         return figures
@@ -103,7 +105,7 @@ def _difference(latents: Tensor, counts: Counts) -> Tensor | None:
 
 
 def _linear(latents: npt.NDArray[np.float64], counts: Counts) -> float:
-    """R^2 of the least-squares fit to the first half, on the second; 0 where that has one number only."""
+    """R² of the least-squares fit to the first half, on the second; 0 where all of that have one number of pieces."""
     rows = np.column_stack([latents, np.ones(len(latents))])
     half = len(rows) // 2
     weights, *_ = np.linalg.lstsq(rows[:half], counts[:half], rcond=None)
@@ -124,7 +126,7 @@ def _encode(encoder: nn.Module, images: Tensor) -> Tensor:
 
 
 def _between(first: Tensor, second: Tensor) -> Tensor:
-    """Latents (frames, D) on the arc from one latent (D,) to another: as long as those of the prior all the way."""
+    """Latents (frames, D) on the arc from one latent (D,) to another: all about as long as latents of the prior."""
     way = torch.linspace(0, 1, _FRAMES)[:, None]
     angle = torch.cosine_similarity(first, second, dim=0).arccos()
     return (((1 - way) * angle).sin() * first + (way * angle).sin() * second) / angle.sin()

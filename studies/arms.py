@@ -1,52 +1,42 @@
-"""Experiments: claims about recipes, each shown with seeds, tables and figures. A new one is a function and a line."""
+"""The arms of every study but `classifier`: a function for each, given a folder for data that have to be made."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from ..config import TrainConfig, preset
-from ..data import MIXTURES, Blobs, Files, Pairs, Points, Traffic
-from ..domains import Data
-from ..files import atomic_file
-from ..recipes import DCGAN, WDCGAN, Penalty, Recipe, RegGAN
-from ..rendering import render
-from ..rules import Connected
-from ..search import find
-from ..specs import Circles, Polygons
-from .arithmetic import arithmetic
-from .classifier import ClassifierStudy
-from .measures import (
-    OF_COUNTS,
-    OF_LATENTS,
-    OF_LOOKS,
-    OF_PAIRS,
-    OF_POINTS,
-    OF_TRAFFIC,
-    with_counts,
-    with_figures,
-    with_others,
-)
-from .plain import PlainArm, PlainStudy
-from .study import Arm, Study
+from reggan.config import TrainConfig, preset
+from reggan.data import MIXTURES, Blobs, Files, Pairs, Points, Traffic
+from reggan.domains import Data
+from reggan.files import atomic_file
+from reggan.recipes import DCGAN, WDCGAN, Penalty, Recipe, RegGAN
+from reggan.rendering import render
+from reggan.rules import Connected
+from reggan.search import find
+from reggan.specs import Circles, Polygons
 
-__all__ = ["EXPERIMENTS", "Arm", "ClassifierStudy", "Experiment", "PlainArm", "PlainStudy", "Study"]
+from .study import Arm
 
-
-class Experiment(Protocol):
-    """What `python -m reggan.experiment NAME` runs."""
-
-    @property
-    def about(self) -> str:
-        """What it shows, in a line."""
-
-    def run(self, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
-        """Write records, tables and figures to `out`."""
-
+__all__ = [
+    "FASHION_TEST",
+    "ablation",
+    "blob_count",
+    "far",
+    "fine",
+    "heavy_mode",
+    "latent_arithmetic",
+    "mnist_like",
+    "modes",
+    "reggan_paper",
+    "solid",
+    "symmetric",
+    "targets",
+    "toy_1d",
+    "translate",
+]
 
 _HARVEST = replace(preset("quick", "harvest"), log_every=1)
 _LABELS = {
@@ -59,11 +49,11 @@ _LABELS = {
 }
 _FAR_RULE = "connected & ink(0.07, 0.42)"
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-_TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
+_FASHION_TRAIN, FASHION_TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
 
 
 def _with(recipe: Recipe, config: TrainConfig = _HARVEST) -> TrainConfig:
-    """The recommended configuration with another recipe and its decay: the same data, steps, batch, networks."""
+    """The recommended configuration with another recipe and its decay: same data, steps, batch and networks."""
     return replace(config, recipe=recipe, decay=preset("quick", "dcgan").decay)
 
 
@@ -76,7 +66,7 @@ def _plain(recipe: type[DCGAN] = DCGAN, **options: object) -> DCGAN:
     return recipe(width=24, real_label=0.9, instance_noise=0.1, **options)  # type: ignore[arg-type]
 
 
-def _reggan_paper(work: Path) -> dict[str, Arm]:
+def reggan_paper(work: Path) -> dict[str, Arm[TrainConfig]]:
     """The paper's comparison, and baselines that are hard to beat, all with the same budget."""
     learned = {"classifier_steps": 3000, "classifier_width": 16}
     best = replace(_HARVEST, data=Blobs(images=7540, classes=(9, 10)))
@@ -93,13 +83,13 @@ def _reggan_paper(work: Path) -> dict[str, Arm]:
         "oracle": Arm(
             "DCGAN on obeying images",
             _with(_plain(), replace(_HARVEST, data=Files(str(obeying)))),
-            partial(_find_obeying, obeying),
+            prepare=partial(_find_obeying, obeying),
         ),
     }
 
 
 def _find_obeying(path: Path) -> None:
-    """Write 2,000 images that obey the rule, none of them a reference: what no real data set has."""
+    """Write 2,000 images that obey the rule and are no references, as no real data set has them."""
     if not path.exists():
         found = find(Circles(), Connected(), 2000, seed=1, size=32, progress=True)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +97,7 @@ def _find_obeying(path: Path) -> None:
             np.save(file, render(Circles(), found.indices, seed=1, size=32))
 
 
-def _ablation(work: Path) -> dict[str, Arm]:
+def ablation(work: Path) -> dict[str, Arm[TrainConfig]]:
     """The recommended recipe without one part at a time."""
     return {
         "harvest": Arm("Harvest", _HARVEST),
@@ -122,8 +112,8 @@ def _ablation(work: Path) -> dict[str, Arm]:
     }
 
 
-def _fine(work: Path) -> dict[str, Arm]:
-    """The same at 64 pixels."""
+def fine(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """The recommended recipe at 64 pixels."""
     fine = replace(preset("fine", "harvest"), log_every=1)
     best = replace(fine, data=Blobs(images=7540, classes=(9, 10)))
     return {
@@ -134,8 +124,8 @@ def _fine(work: Path) -> dict[str, Arm]:
     }
 
 
-def _far(work: Path) -> dict[str, Arm]:
-    """Every image with a score of 0.6 and more is taken from the data: rejection has next to nothing to keep."""
+def far(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """Data without any image that scores 0.6 or more, so that rejection has almost nothing to keep."""
     far = replace(_HARVEST, rule=_FAR_RULE, data=Blobs(images=37_700, classes=(1, 2, 3, 4, 5, 6), below=0.6))
     return {
         "harvest": Arm("Harvest", far),
@@ -146,26 +136,26 @@ def _far(work: Path) -> dict[str, Arm]:
     }
 
 
-def _targets(work: Path) -> dict[str, Arm]:
-    """Mean exact scores that are asked for."""
+def targets(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """Mean exact scores as targets."""
     return {
         f"target-{target}": Arm(f"target {target / 100:g}", _harvest(target_score=target / 100))
         for target in (80, 90, 95, 100)
     }
 
 
-def _symmetric(work: Path) -> dict[str, Arm]:
-    """Another rule with no change but the rule: no image of the data comes near to its own mirror image."""
+def symmetric(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """Another rule and nothing else changed: no image of the data is nearly its own mirror image."""
     return _another("symmetric", Blobs(images=20_000, classes=(1, 2, 3, 4, 5)))
 
 
-def _solid(work: Path) -> dict[str, Arm]:
+def solid(work: Path) -> dict[str, Arm[TrainConfig]]:
     """Another rule, an easy one: no holes, with data that all have holes."""
     return _another("solid", Blobs(images=20_000, classes=()))
 
 
-def _another(rule: str, data: Blobs) -> dict[str, Arm]:
-    """The recommended recipe with nothing changed but the rule and its data, and two baselines."""
+def _another(rule: str, data: Blobs) -> dict[str, Arm[TrainConfig]]:
+    """The recommended recipe with only the rule and its data changed, and two baselines."""
     config = replace(_HARVEST, rule=rule, data=data)
     return {
         "harvest": Arm("Harvest", config),
@@ -174,7 +164,7 @@ def _another(rule: str, data: Blobs) -> dict[str, Arm]:
     }
 
 
-def _modes(work: Path) -> dict[str, PlainArm]:
+def modes(work: Path) -> dict[str, Arm[TrainConfig]]:
     """Every recipe of points on the mixtures of arXiv 1802.00771 and on PacGAN's grid, all with the same budget."""
     return {
         f"{recipe}-{mixture}": _points(_LABELS[recipe], preset("points", recipe), mixture)
@@ -183,8 +173,8 @@ def _modes(work: Path) -> dict[str, PlainArm]:
     }
 
 
-def _toy_1d(work: Path) -> dict[str, PlainArm]:
-    """One, two and three Gaussians on a line, with networks that have 2, 4 and 8 numbers a layer for each."""
+def toy_1d(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """One, two and three Gaussians on a line, and for each of them 2, 4 or 8 units in every layer."""
     config = preset("points", "toy-1d")
     return {
         f"{modes}-width-{each * modes}": _points(
@@ -197,74 +187,74 @@ def _toy_1d(work: Path) -> dict[str, PlainArm]:
     }
 
 
-def _points(label: str, config: TrainConfig, mixture: str) -> PlainArm:
+def _points(label: str, config: TrainConfig, mixture: str) -> Arm[TrainConfig]:
     modes = len(MIXTURES[mixture].centres)
     group = f"{mixture}, {modes} mode{'s' * (modes > 1)}"
-    return PlainArm(label, group, replace(config, data=Points(mixture)))  # type: ignore[arg-type]
+    return Arm(label, replace(config, data=Points(mixture)), group)  # type: ignore[arg-type]
 
 
 def _shorter(recipe: str, data: Data, size: int = 32) -> TrainConfig:
-    """The preset "quick" with 5,000 batches of 64 images in the place of 14,000."""
+    """The preset "quick" with 5,000 batches of 64 images instead of 14,000."""
     config = preset("quick", recipe)
     steps = 5000 // config.recipe.batches
     return replace(config, data=data, size=size, steps=steps, eval_every=steps // 20, sample_every=steps // 4)
 
 
-def _blob_count(work: Path) -> dict[str, PlainArm]:
-    """1 to 9 blobs, equally often, gray and in color: which GAN makes as many of each."""
+def blob_count(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """1 to 9 blobs, equally often, gray and in color."""
     counts = tuple(range(1, 10))
     data = {
         name: Blobs(images=37_700, spec=Polygons(count=(1, 9), color=name == "color"), counts=counts)
         for name in ("gray", "color")
     }
     return {
-        f"{recipe}-{name}": PlainArm(_LABELS[recipe], name, _shorter(recipe, blobs))
+        f"{recipe}-{name}": Arm(_LABELS[recipe], _shorter(recipe, blobs), name)
         for name, blobs in data.items()
         for recipe in ("dcgan", "wgan-gp")
     }
 
 
-def _latent_arithmetic(work: Path) -> dict[str, PlainArm]:
-    """GANs of 1 to 9 gray blobs, of which one has an encoder."""
-    counted = {arm.label: arm.config for arm in _blob_count(work).values() if arm.group == "gray"}
+def latent_arithmetic(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """GANs of 1 to 9 gray blobs; one has an encoder."""
+    counted = {arm.label: arm.config for arm in blob_count(work).values() if arm.group == "gray"}
     data = next(iter(counted.values())).data
     configs = counted | {"BiGAN": _shorter("bigan", data)}
-    return {config.recipe.name: PlainArm(label, "gray", config) for label, config in configs.items()}
+    return {config.recipe.name: Arm(label, config, "gray") for label, config in configs.items()}
 
 
-def _mnist_like(work: Path) -> dict[str, PlainArm]:
-    """GANs of a set in the files of MNIST: Fashion-MNIST, or what lies in the folder that they are looked for in."""
+def mnist_like(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """GANs of Fashion-MNIST, or of another set whose IDX files are in the folder mnist-like."""
     folder = work / "mnist-like"
     return {
-        recipe: PlainArm(
+        recipe: Arm(
             _LABELS[recipe],
+            _shorter(recipe, Files(str(folder / _FASHION_TRAIN), invert=True), size=28),
             "Fashion-MNIST",
-            _shorter(recipe, Files(str(folder / _TRAIN), invert=True), size=28),
-            partial(_find_fashion, folder),
+            prepare=partial(_find_fashion, folder),
         )
         for recipe in ("dcgan", "wgan", "wgan-gp")
     }
 
 
 def _find_fashion(folder: Path) -> None:
-    """Let a folder have the images of Fashion-MNIST, if it has none yet, from where Debian puts them."""
+    """Link the files of Fashion-MNIST that Debian installs into a folder, where it has none yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (_TRAIN, _TEST):
+    for name in (_FASHION_TRAIN, FASHION_TEST):
         if not (folder / name).exists():
             if not (_DEBIAN / name).exists():
                 raise FileNotFoundError(
                     f"there is neither {folder / name} nor {_DEBIAN / name}; install Debian's dataset-fashion-mnist, "
-                    "or put the files of a set like MNIST into that folder"
+                    "or put IDX files with these names into that folder"
                 )
             (folder / name).symlink_to(_DEBIAN / name)
 
 
-def _heavy_mode(work: Path) -> dict[str, PlainArm]:
-    """Frames of a street, of which one in twenty has anything on it."""
-    return {recipe: PlainArm(label, "a street", _shorter(recipe, Traffic())) for recipe, label in _LABELS.items()}
+def heavy_mode(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """Frames of a street; one in twenty has anything on it."""
+    return {recipe: Arm(label, _shorter(recipe, Traffic()), "a street") for recipe, label in _LABELS.items()}
 
 
-def _translate(work: Path) -> dict[str, PlainArm]:
+def translate(work: Path) -> dict[str, Arm[TrainConfig]]:
     """Two translators, between shapes and between gray and color."""
     data = {
         "shapes": ("circles and polygons", Pairs()),
@@ -275,71 +265,7 @@ def _translate(work: Path) -> dict[str, PlainArm]:
     }
     recipes = {"cyclegan": "CycleGAN", "cyclegan-fused": "one encoder"}
     return {
-        f"{recipe}-{name}": PlainArm(label, group, replace(preset("pairs", recipe), data=pairs))
+        f"{recipe}-{name}": Arm(label, replace(preset("pairs", recipe), data=pairs), group)
         for name, (group, pairs) in data.items()
         for recipe, label in recipes.items()
     }
-
-
-EXPERIMENTS: dict[str, Experiment] = {
-    "ablation": Study("the recommended recipe without one part at a time", _ablation),
-    "blob-count": PlainStudy(
-        "whether a GAN makes 1 to 9 blobs equally often, as the data are",
-        _blob_count,
-        OF_COUNTS,
-        5000,
-        "components",
-        with_counts,
-        expected=(0.0, *[1 / 9] * 9),
-    ),
-    "classifier": ClassifierStudy("the classifier of the score by itself, and whether generated images improve it"),
-    "far": Study("the rule where no image of the data comes near to it", _far),
-    "fine": Study("the rule at 64 pixels", _fine),
-    "heavy-mode": PlainStudy(
-        "who forgets what is on one frame in twenty",
-        _heavy_mode,
-        OF_TRAFFIC,
-        5000,
-        "components",
-        with_counts,
-        expected=(0.95,),
-    ),
-    "latent-arithmetic": PlainStudy(
-        "whether five blobs less three are two, in latents",
-        _latent_arithmetic,
-        OF_LATENTS,
-        10_000,
-        "components",
-        arithmetic,
-        expected=(0.0, 0.0, 1.0),
-    ),
-    "mnist-like": PlainStudy(
-        "GANs of Fashion-MNIST",
-        _mnist_like,
-        OF_LOOKS,
-        5000,
-        "diversity",
-        partial(with_others, _TEST),
-    ),
-    "modes": PlainStudy("which recipes find all modes of a mixture", _modes, OF_POINTS, 2500, "modes", with_figures),
-    "reggan-paper": Study(
-        "the paper's comparison, with baselines that are hard to beat",
-        _reggan_paper,
-        shown=("dcgan", "reggan-first", "harvest"),
-    ),
-    "solid": Study("an easy rule, no holes, by the same recipe", _solid, pieces=False),
-    "symmetric": Study("another rule, symmetry, by the same recipe", _symmetric, pieces=False),
-    "targets": Study("mean scores that are asked for", _targets),
-    "toy-1d": PlainStudy(
-        "Gaussians on a line, and how wide networks have to be",
-        _toy_1d,
-        OF_POINTS,
-        2500,
-        "wasserstein",
-        with_figures,
-        animated=True,
-    ),
-    "translate": PlainStudy(
-        "two kinds of images turned into each other", _translate, OF_PAIRS, 500, "score", with_figures
-    ),
-}

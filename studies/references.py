@@ -1,0 +1,254 @@
+"""Comparison by one rule and one set of references, those of the study's first arm, before and after rejection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from reggan.config import TrainConfig
+from reggan.data import Blobs
+from reggan.domains import Images
+from reggan.drawing import highlight, panels
+from reggan.evaluate import evaluate, held_out_images, histograms, reference_images, training_images
+from reggan.files import atomic_write
+from reggan.metrics import compare
+from reggan.rules import darkest, resolve_rule
+from reggan.training import generate, load_generator, seconds_trained
+
+from .figures import Picture, colors, draw_curves, label_pieces, legend_beside, mean_shares, open_frame, save_picture
+from .records import (
+    MINUTES,
+    Columns,
+    Record,
+    Records,
+    picture_path,
+    read_lines,
+    read_record,
+    run_directory,
+    same_config,
+    spread,
+)
+from .runs import TrainingRuns, evaluations, latents, train
+from .study import Arms
+
+__all__ = ["ByReferences"]
+
+_IMAGES, _FEW_IMAGES = 2000, 100
+"""Images that are measured, and in the smallest form."""
+_TRIES = 20
+"""Rejection looks at up to this many times as many images."""
+_OF_DATA = 10_000
+"""Images of the data behind the histograms."""
+_SHOWN = 32
+_SHEET_COLUMNS = 4
+_FEWEST = 100
+_MANY = 9
+"""Images with this many pieces or more share a bar."""
+
+_COLUMNS: Columns = {
+    "score": ("exact score", lambda r: r["figures"]["score"], ".3f"),
+    "obeying": ("obeying", lambda r: r["figures"]["obeying"], ".1%"),
+    "one_piece": ("one piece", lambda r: r["figures"]["one_piece"], ".1%"),
+    "blank": ("without ink", lambda r: _blank(r["figures"]["histograms"]["components"]), ".2%"),
+    "ink": ("ink / reference", lambda r: r["figures"]["ink_of_reference"], ".2f"),
+    "coverage": ("coverage", lambda r: r["figures"]["coverage"], ".3f"),
+    "frechet": ("Fréchet", lambda r: r["figures"]["frechet"], ".1f"),
+    "vendi": ("Vendi / reference", lambda r: r["figures"]["vendi"], ".2f"),
+    "copies": ("copies", lambda r: r["figures"].get("copies"), ".3f"),
+    "acceptance": ("kept by rejection", lambda r: r["rejected"]["acceptance"], ".1%"),
+    "rejected_coverage": ("coverage after it", lambda r: r["rejected"].get("coverage"), ".3f"),
+    "rejected_frechet": ("Fréchet after it", lambda r: r["rejected"].get("frechet"), ".1f"),
+    "honesty_gap": ("honesty gap", lambda r: r.get("honesty_gap"), ".3f"),
+    "worst_batch": ("worst batch", lambda r: r.get("worst_batch", {}).get("score"), ".3f"),
+    "minutes": MINUTES,
+}
+
+
+def _blank(components: list[int]) -> float:
+    """Share of images without a single piece."""
+    return components[0] / sum(components)
+
+
+@dataclass(frozen=True)
+class ByReferences(TrainingRuns):
+    """Measures every arm by the rule and the references of the first one."""
+
+    shown: tuple[str, ...] = ()
+    """Arms in the picture of samples, after the data of the first one; all if empty."""
+    pieces: bool = True
+    """Whether that picture shows the largest piece of an image apart from the others."""
+
+    columns = _COLUMNS
+    lead = ("score", "obeying", "ink", "coverage", "frechet")
+    note = ""
+
+    def measure(self, path: Path, config: TrainConfig, standard: TrainConfig, reduced: bool) -> Record:
+        """Train and measure a run. A first arm whose record stands in a study beside this one is copied from there."""
+        if config == standard and (beside := _record_beside(path, self.to_json(config))):
+            atomic_write(path.with_suffix(".png"), beside.with_suffix(".png").read_bytes())
+            return read_record(beside)
+        directory = run_directory(path)
+        train(directory, config)
+        measured, images = _measure(directory, standard, _FEW_IMAGES if reduced else _IMAGES)
+        save_picture(_tiles(images), path.with_suffix(".png"))
+        about = {"is_judge": config == standard, "seconds": round(seconds_trained(directory), 1)}
+        return {**about, **measured, **_history(directory, config)}
+
+    def draw(self, out: Path, arms: Arms[TrainConfig], records: Records) -> Iterator[tuple[str, Picture]]:
+        """Scores over the training, obeying against coverage, histograms, and samples."""
+        standard = next(iter(arms.values())).config
+        labels = {name: arms[name].label for name in records}
+        yield "scores.png", _curves(records, labels)
+        yield "frontier.png", _frontier(records, labels)
+        rule = resolve_rule(standard.rule)
+        data = training_images(standard.data.open(standard.size, rule), _OF_DATA)
+        counted = {"data set": [histograms(data, rule)]} | {
+            labels[name]: [record["figures"]["histograms"] for record in found] for name, found in records.items()
+        }
+        yield "histograms.png", _bars(counted)
+        samples = {"data set": data[:_SHOWN]} | {
+            labels[name]: _read_tiles(picture_path(out, name, records), standard.size)
+            for name in self.shown or records
+            if name in records
+        }
+        if self.pieces:
+            samples = {label: highlight(darkest(images)) for label, images in samples.items()}
+        yield "samples.png", panels(samples, _SHEET_COLUMNS)
+
+
+def _record_beside(path: Path, config: Record) -> Path | None:
+    """The record of this configuration, as the first arm, of another study in the same folder."""
+    for other in sorted(path.resolve().parents[2].glob(f"*/records/*-seed{config['seed']}.json")):
+        record = read_record(other)
+        # Records of other kinds of studies have no first arm as their standard.
+        if record.get("is_judge") and same_config(record["config"], config):
+            return other
+    return None
+
+
+def _measure(directory: Path, standard: TrainConfig, count: int) -> tuple[Record, Images]:
+    """Metrics of a run's images, as they come and after rejection by the exact rule, and some of the images."""
+    config, generator = load_generator(directory)
+    rule = resolve_rule(standard.rule)
+    data = standard.data.open(standard.size, rule)
+    reference, about = reference_images(standard, data, count)
+
+    def draw(part: int) -> Images:
+        images: Images = generate(generator, latents(config, part, "evaluate", count), config.domain)
+        return images
+
+    images = draw(0)
+    # Rendered images that an arm trains on are among those of the standard.
+    held_out = held_out_images(standard) if isinstance(config.data, Blobs) else None
+    training = training_images(data, 0 if held_out is None else len(held_out))
+    figures = evaluate(images, reference, training, held_out, rule)
+    ink = float((darkest(reference) < 128).mean())
+    figures["ink_of_reference"] = figures["ink"] / ink if ink else math.nan
+    kept = [images[rule(darkest(images)) >= 1]]
+    for part in range(1, _TRIES):
+        found = sum(map(len, kept))
+        # Where hardly any image obeys, more tries would not yield enough to compare.
+        if found >= count or found * _TRIES < _FEWEST * part:
+            break
+        more = draw(part)
+        kept.append(more[rule(darkest(more)) >= 1])
+    obeying = np.concatenate(kept)
+    rejected: Record = {"acceptance": len(obeying) / (count * len(kept)), "images": min(len(obeying), count)}
+    if len(obeying) >= _FEWEST:
+        rejected |= compare(obeying[:count], reference)
+    return {"reference": about, "figures": figures, "rejected": rejected}, images[:_SHOWN]
+
+
+def _history(directory: Path, config: TrainConfig) -> Record:
+    """The evaluations, the honesty gap at the end, and the worst batch in the last third of the training.
+
+    The honesty gap is the mean over the last fifth of the evaluations.
+    """
+    lines = read_lines(directory / "metrics.jsonl")
+    curve = evaluations(lines, ("score", "one_piece", "ink", "expected_score"))
+    found: Record = {"curve": curve}
+    if "expected_score" in curve:
+        last = -max(1, len(curve["score"]) // 5)
+        gaps = np.subtract(curve["expected_score"][last:], curve["score"][last:])
+        found["honesty_gap"] = float(gaps.mean())
+    batches = [line for line in lines if "generator/batch_score" in line]
+    late = [batch for batch in batches if batch["generator_step"] > config.steps * 2 / 3]
+    if late:
+        worst = min(late, key=lambda batch: float(batch["generator/batch_score"]))
+        found["worst_batch"] = {
+            "score": worst["generator/batch_score"],
+            "generator_step": worst["generator_step"],
+            "batches": len(late),
+        }
+    return found
+
+
+def _curves(records: Records, labels: Mapping[str, str]) -> Figure:
+    """The paper's figure: mean exact score of generated images over training, one line per seed."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, color in colors(records).items():
+        draw_curves(axes, records[name], "score", labels[name], color)
+    axes.set(xlabel="generator step", ylabel="mean exact score", ylim=(0, 1.02))
+    open_frame(axes)
+    legend_beside(axes)
+    return figure
+
+
+def _frontier(records: Records, labels: Mapping[str, str]) -> Figure:
+    """Obeying against coverage: filled as the images come, hollow after rejection, where all obey."""
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for name, color in colors(records).items():
+        found = spread(records[name], _COLUMNS)
+        axes.scatter(found["obeying"]["seeds"], found["coverage"]["seeds"], color=color, s=34, label=labels[name])
+        if "rejected_coverage" in found:
+            after = found["rejected_coverage"]["seeds"]
+            axes.scatter([1.0] * len(after), after, s=34, facecolors="none", edgecolors=[color])
+    axes.set(xlabel="share of images that obey the rule", ylabel="coverage of the reference", xlim=(-0.03, 1.03))
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_title("hollow: after rejection of every image that fails", fontsize=9, loc="left")
+    open_frame(axes)
+    legend_beside(axes)
+    return figure
+
+
+def _bars(counted: Mapping[str, list[dict[str, Any]]]) -> Figure:
+    """The paper's histograms: shares of images by score and by number of pieces, mean over the seeds.
+
+    Each has a scale of its own.
+    """
+    figure = Figure(figsize=(8, 0.6 + 0.85 * len(counted)), layout="constrained")
+    rows = figure.subplots(len(counted), 2, squeeze=False, sharex="col", width_ratios=[3, 2])
+    for (by_score, by_pieces), (label, found) in zip(rows, counted.items(), strict=True):
+        scores = np.mean([np.divide(each["score"], sum(each["score"])) for each in found], axis=0)
+        by_score.stairs(scores, found[0]["score_edges"], fill=True, color="0.25")
+        pieces = mean_shares([each["components"] for each in found], _MANY)
+        by_pieces.bar(np.arange(_MANY + 1), pieces, color="0.25")
+        by_score.set_title(label, fontsize=9, loc="left")
+        for axes, shares in ((by_score, scores), (by_pieces, pieces)):
+            most = float(shares.max())
+            axes.set(ylim=(0, 1.05 * most), yticks=[most], yticklabels=[f"{most:.0%}"])
+            open_frame(axes)
+    rows[-1, 0].set(xlabel="exact score", xlim=(0, 1))
+    label_pieces(rows[-1, 1], _MANY)
+    return figure
+
+
+def _tiles(images: Images) -> Image.Image:
+    """Images side by side without a border, as `_read_tiles` reads them."""
+    return Image.fromarray(np.hstack([np.moveaxis(image, 0, -1) if image.ndim == 3 else image for image in images]))
+
+
+def _read_tiles(path: Path, size: int) -> Images:
+    with Image.open(path) as image:
+        pixels = np.asarray(image)
+    tiles = np.stack(np.split(pixels, pixels.shape[1] // size, axis=1))
+    return np.moveaxis(tiles, -1, 1) if tiles.ndim == 4 else tiles
