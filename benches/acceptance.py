@@ -91,7 +91,7 @@ def times(
     return lambda run: run.ratio(by, size, dtype, kind, job)
 
 
-STATS, NUMBA, LABELLERS = ["opencv stats"], ["numba", "numba bits"], ["cc3d", "opencv", "scipy"]
+STATS, NUMBA, LABELERS = ["opencv stats"], ["numba", "numba bits"], ["cc3d", "opencv", "scipy"]
 
 TARGETS = (
     Target("64x64 float32, times OpenCV with stats", times(STATS, 64, "float32"), 30),
@@ -101,9 +101,9 @@ TARGETS = (
     Target("64x64 bits, images/s", lambda run: 1 / run.seconds("reggan", 64, "bits"), 1.2e6),
     Target("512x512 uint8, times OpenCV with stats", times(STATS, 512, "uint8"), 6),
     Target("64x64 uint8 noise 50%, times OpenCV with stats", times(STATS, 64, "uint8", "noise 50%"), 6),
-    Target("label 64x64 uint8, times the best of OpenCV, cc3d, SciPy", times(LABELLERS, 64, "uint8", job="label"), 1.5),
+    Target("label 64x64 uint8, times the best of OpenCV, cc3d, SciPy", times(LABELERS, 64, "uint8", job="label"), 1.5),
     Target(
-        "label 512x512 uint8, times the best of OpenCV, cc3d, SciPy", times(LABELLERS, 512, "uint8", job="label"), 1.5
+        "label 512x512 uint8, times the best of OpenCV, cc3d, SciPy", times(LABELERS, 512, "uint8", job="label"), 1.5
     ),
     Target("64x64 float32, two threads, times one", lambda medians: medians.two_threads("float32"), 1.85),
     Target("64x64 uint8, two threads, times one", lambda medians: medians.two_threads("uint8"), 1.85),

@@ -55,9 +55,9 @@ def opencv(dtype: type[np.generic]) -> Renderer:
         for out, scene in zip(images, scenes, strict=True):
             image = np.full((SIZE, SIZE), white, dtype)
             for x, y, r in scene.discs:
-                centre = round((x - 0.5) * unit), round((y - 0.5) * unit)
+                center = round((x - 0.5) * unit), round((y - 0.5) * unit)
                 # A filled circle also has its outline drawn: a quarter of a pixel evens out the area.
-                cv2.circle(image, centre, round((r - 0.25) * unit), 0, -1, cv2.LINE_8, SUBPIXEL_BITS)
+                cv2.circle(image, center, round((r - 0.25) * unit), 0, -1, cv2.LINE_8, SUBPIXEL_BITS)
             cv2.GaussianBlur(image, (0, 0), scene.sigma, dst=out, borderType=cv2.BORDER_REPLICATE)
         return images
 

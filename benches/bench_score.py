@@ -1,4 +1,4 @@
-"""Exact scores a second, against the floor and the labellers people use; equal answers first.
+"""Exact scores a second, against the floor and the labelers people use; equal answers first.
 
 Not every combination is run: blobs of every size against OpenCV and the floor, blobs of two sizes and every kind
 of image at 64x64 against all.

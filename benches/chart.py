@@ -32,7 +32,7 @@ OVER_SIZE = {"floor": "floor", "reggan": "reggan", "opencv stats": "OpenCV\nwith
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a light or a dark page."""
+    """The colors of a light or a dark page."""
 
     paper: str
     text: str

@@ -165,7 +165,7 @@ def _bits(images, limit, chunks, scores):
                         rest &= rest - ONE
                     above[k], above_starts[k], above_count[k] = ink, starts, before
                     carry, overlap_carry = ink >> np.uint64(63), overlap >> np.uint64(63)
-            # Parents come before their children: backwards, each area is whole when it is handed on.
+            # Parents come before their children: backward, each area is whole when it is handed on.
             largest = np.uint32(0)
             for run in range(np.int64(count) - 1, -1, -1):
                 if parent[run] != run:

@@ -24,7 +24,7 @@ import reggan
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
 Scorer = Callable[[Images, int | None], npt.NDArray[Any]]
-Labeller = Callable[[Images, Labels], Iterable[npt.NDArray[Any]]]
+Labeler = Callable[[Images, Labels], Iterable[npt.NDArray[Any]]]
 
 OPENCV_THREADS = cv2.getNumThreads()
 NUMBA_THREADS = numba.get_num_threads()
@@ -121,7 +121,7 @@ def cc3d_labels(images: Images, _: Labels) -> list[npt.NDArray[Any]]:
     return [cc3d.connected_components(mask, connectivity=4) for mask in ink(images)]
 
 
-LABELLERS: dict[str, Labeller] = {
+LABELERS: dict[str, Labeler] = {
     "reggan": our_labels,
     "cc3d": cc3d_labels,
     "opencv": opencv_labels,

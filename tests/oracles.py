@@ -278,7 +278,7 @@ def clamped(place: float, length: float) -> float:
 
 
 def gap(spec: Circles, dx: float, dy: float, height: int, width: int) -> float:
-    """The distance of two centres, around a periodic image if that is shorter."""
+    """The distance of two centers, around a periodic image if that is shorter."""
     if spec.border == "periodic":
         dx, dy = min(abs(dx), width - abs(dx)), min(abs(dy), height - abs(dy))
     return math.hypot(dx, dy)
@@ -346,11 +346,11 @@ def render_spheres(
     for i in range(count):
         ball = Stream(seed, index, 1 + i)
         r = ball.uniform(spec.radius) * scale
-        x, y, centre = ball.u01() * width, ball.u01() * height, ball.u01() * depth
+        x, y, center = ball.u01() * width, ball.u01() * height, ball.u01() * depth
         around = range(-math.ceil(r / depth) - 1, math.ceil(r / depth) + 2) if spec.border == "periodic" else [0]
         for z in range(depth):
             for lap in around:
-                dz = z + 0.5 - centre - lap * depth
+                dz = z + 0.5 - center - lap * depth
                 if abs(dz) <= r:
                     discs = [(x, y, math.sqrt((r - dz) * (r + dz)))]
                     if spec.border == "periodic":
@@ -388,7 +388,7 @@ COLORS = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 
 def polygons_scene(
     spec: Polygons, seed: int, index: int, height: int, width: int
 ) -> list[tuple[float, float, tuple[int, int, int]]]:
-    """The centre (x, y) and the colour of each blob."""
+    """The center (x, y) and the color of each blob."""
     box = min(height, width) / spec.boxes
     image, blobs = Stream(seed, index, 0), []
     low, high = spec.count

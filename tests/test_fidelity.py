@@ -101,7 +101,7 @@ def test_references_that_are_all_alike_are_compared_in_units_of_the_least_spread
     same = compare(CONSTANT, reference)
     assert same["frechet"] == same["kernel"] == 0
     assert same["precision"] == same["recall"] == same["coverage"] == 1
-    assert same["density"] == count / fidelity.NEIGHBOURS
+    assert same["density"] == count / fidelity.NEIGHBORS
     assert same["blob_size"] == same["blob_perimeter"] == same["edge_softness"] == 0
     # Directions around the mean of what does not vary are those of rounding.
     assert math.isnan(same["vendi"])
@@ -140,11 +140,11 @@ def test_equal_images_are_at_no_distance_whatever_rounding_says():
     sets = Featured(images), Featured(some[np.concatenate([random.integers(0, 3, 200), np.arange(60)])])
     found, wanted = standardize(*sets)
     exact = partial(torch.cdist, wanted, compute_mode="donot_use_mm_for_euclid_dist")
-    radii = exact(wanted).sort(dim=1).values[:, fidelity.NEIGHBOURS]
+    radii = exact(wanted).sort(dim=1).values[:, fidelity.NEIGHBORS]
     assert (radii == 0).any()
     near = exact(found) <= radii[:, None]
     assert coverage(*sets) == near.any(dim=1).double().mean()
-    assert density(*sets) == pytest.approx(float(near.sum() / len(images) / fidelity.NEIGHBOURS))
+    assert density(*sets) == pytest.approx(float(near.sum() / len(images) / fidelity.NEIGHBORS))
     assert precision(*sets) == 1
 
 
@@ -159,7 +159,7 @@ def test_distances_by_blocks_are_those_of_all_at_once(oracle, monkeypatch):
     assert [metric(*sets) for metric in metrics] == whole
     assert max(taken) <= 7 * 150
     found, wanted = (each.features for each in sets)
-    radii = torch.cdist(wanted, wanted).kthvalue(fidelity.NEIGHBOURS + 1, dim=1).values
+    radii = torch.cdist(wanted, wanted).kthvalue(fidelity.NEIGHBORS + 1, dim=1).values
     assert torch.allclose(fidelity._radii(wanted), radii)
     assert (fidelity._within(found, wanted) == (torch.cdist(found, wanted) <= radii).sum(dim=1)).all()
 

@@ -97,9 +97,9 @@ def test_the_layers_at_the_image_are_convolutions_with_their_gradients(channels,
         plain.load_state_dict(layer.state_dict())
         ours, theirs = layer(inputs), plain(inputs)
         torch.testing.assert_close(ours, theirs)
-        towards = torch.randn_like(ours)
-        found = torch.autograd.grad(ours, [inputs, layer.weight], towards, create_graph=True)
-        expected = torch.autograd.grad(theirs, [inputs, plain.weight], towards, create_graph=True)
+        toward = torch.randn_like(ours)
+        found = torch.autograd.grad(ours, [inputs, layer.weight], toward, create_graph=True)
+        expected = torch.autograd.grad(theirs, [inputs, plain.weight], toward, create_graph=True)
         torch.testing.assert_close(found, expected)
         # Penalties of gradients need theirs.
         found, expected = (

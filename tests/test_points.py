@@ -18,22 +18,22 @@ from reggan.metrics.modes import high_quality, modes, reverse_kl, wasserstein
 def test_a_mixture_has_as_many_modes_as_its_name_says_and_points_around_them(name):
     mixture = MIXTURES[name]
     assert len(mixture.centres) == int(name.rpartition("-")[2])
-    points, _, centres = Points(name).open(32, None).items(np.arange(20_000))
-    away = points.numpy() - mixture.centres[centres]
+    points, _, centers = Points(name).open(32, None).items(np.arange(20_000))
+    away = points.numpy() - mixture.centres[centers]
     assert np.abs(away.mean(axis=0)).max() < 0.05 * mixture.std
     assert away.std(axis=0) == pytest.approx(mixture.std, rel=0.05)
-    assert np.bincount(centres) / 20_000 == pytest.approx(1 / len(mixture.centres), rel=0.2)
+    assert np.bincount(centers) / 20_000 == pytest.approx(1 / len(mixture.centres), rel=0.2)
 
 
 @settings(deadline=None)
 @given(st.integers(0, 5000), st.integers(1, 50), st.integers(0, 2**40))
 def test_a_point_is_a_function_of_seed_and_position(start, count, seed):
     data = Points("grid-25", seed=seed).open(32, None)
-    points, scores, centres = data.items(np.arange(start, start + count))
+    points, scores, centers = data.items(np.arange(start, start + count))
     for k in (0, count - 1):
         assert all(
             torch.equal(part[0], whole[k])
-            for part, whole in zip(data.items(np.array([start + k])), (points, scores, centres), strict=True)
+            for part, whole in zip(data.items(np.array([start + k])), (points, scores, centers), strict=True)
         )
 
 

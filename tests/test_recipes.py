@@ -14,7 +14,7 @@ from reggan.checkpoint import flatten_state
 from reggan.config import preset
 from reggan.data import normalize, quantize
 from reggan.recipes import RECIPES, Batch
-from reggan.recipes.choice import best_of_each, neighbourhoods, tilt
+from reggan.recipes.choice import best_of_each, neighborhoods, tilt
 from reggan.recipes.memory import Memory
 
 
@@ -290,10 +290,10 @@ def test_layouts_tell_where_the_ink_is():
 
 @settings(deadline=None)
 @given(st.integers(0, 3), st.integers(16, 200), st.integers(0, 2**32))
-def test_neighbourhoods_are_equal_parts_of_what_is_near(doublings, length, seed):
+def test_neighborhoods_are_equal_parts_of_what_is_near(doublings, length, seed):
     random = torch.Generator().manual_seed(seed)
     points = torch.randn(length, 3, generator=random)
-    groups = neighbourhoods(points, 2**doublings, random)
+    groups = neighborhoods(points, 2**doublings, random)
     assert groups.shape == (2**doublings, length // 2**doublings)
     assert len(set(groups.flatten().tolist())) == groups.numel()
     if doublings and length > 100:

@@ -273,9 +273,9 @@ def test_the_truth_of_binary_blobs_and_spheres() -> None:
     spec = Spheres(count=(1, 1), blur=(0.0, 0.0))
     truth = reggan.ground_truth(spec, 5, size=48)
     volumes = reggan.render(spec, 5, size=48)
-    for volume, centre, radius in zip(volumes, truth.centers[:, 0], truth.radii[:, 0], strict=True):
+    for volume, center, radius in zip(volumes, truth.centers[:, 0], truth.radii[:, 0], strict=True):
         places = np.stack(np.meshgrid(*3 * [np.arange(48) + 0.5], indexing="ij"), axis=-1)
-        inside = np.linalg.norm(places - centre, axis=-1) <= radius
+        inside = np.linalg.norm(places - center, axis=-1) <= radius
         assert ((volume == 0) != inside).sum() <= 2
 
 

@@ -215,7 +215,7 @@ def test_ids_are_unique_and_references_resolve(run):
     assert {first or second for first, second in references} <= set(ids)
 
 
-def test_colours_of_figures_are_all_defined_for_light_and_dark(run):
+def test_colors_of_figures_are_all_defined_for_light_and_dark(run):
     html = report(run).html
     used = set(re.findall(r"var\(--([a-z]+)\)", html))
     assert {"generator", "expected", "data", "muted", "line"} <= used
@@ -283,7 +283,7 @@ def test_a_recipe_with_other_phases_gets_panels_for_them(run):
 
 
 def points(svg, color, dashed=False):
-    """Coordinates of the line of a colour in an SVG, in its pixels, the y axis downwards."""
+    """Coordinates of the line of a color in an SVG, in its pixels, the y axis downward."""
     paths = re.findall(r'<path d="([^"]+)"[^>]*style="([^"]+)"', svg)
     lines = [
         d
@@ -343,7 +343,7 @@ def test_shares_count_scores_by_bins_with_their_lower_edge(thousandths):
 
 
 @given(st.lists(st.floats(-1e3, 1e3), max_size=40), st.integers(0, 4))
-def test_smooth_is_the_mean_of_the_neighbours_there_are(values, reach):
+def test_smooth_is_the_mean_of_the_neighbors_there_are(values, reach):
     reach = min(reach, max(0, (len(values) - 1) // 2))
     expected = [np.mean(values[max(0, k - reach) : k + reach + 1]) for k in range(len(values))]
     assert figures.smooth(np.array(values), 2 * reach + 1) == pytest.approx(expected, abs=1e-9)

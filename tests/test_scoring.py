@@ -364,8 +364,8 @@ def test_a_field_that_was_not_asked_for_is_an_error_that_says_so() -> None:
     found = reggan.analyze(np.zeros((2, 3, 4), np.uint8), fields=("area", "score"))
     with pytest.raises(AttributeError, match=r"holes.*'area', 'score'.*fields=\('area', 'score', 'holes'\)"):
         _ = found.holes
-    with pytest.raises(AttributeError, match="has no attribute 'colour'"):
-        _ = found.colour  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="has no attribute 'color'"):
+        _ = found.color  # type: ignore[attr-defined]
     assert not hasattr(found, "bbox")
     assert repr(found) == f"Components(area={found.area!r}, score={found.score!r})"
     with pytest.raises(AttributeError):
@@ -435,8 +435,8 @@ def some_grays(dtype: Any, threshold: float | None) -> oracles.Array:
         return every[~np.isnan(every)]
     level = 0.5 if threshold is None else threshold
     with np.errstate(over="ignore"):
-        centre = np.array([level, 1 - level, 0, 0.5, 1, -1, 3e38, 1e-45, np.inf], dtype)
-    near = [centre, np.nextafter(centre, dtype(-np.inf)), np.nextafter(centre, dtype(np.inf))]
+        center = np.array([level, 1 - level, 0, 0.5, 1, -1, 3e38, 1e-45, np.inf], dtype)
+    near = [center, np.nextafter(center, dtype(-np.inf)), np.nextafter(center, dtype(np.inf))]
     return np.concatenate([*near, -np.concatenate(near), np.array([0.0, -0.0], dtype)])
 
 

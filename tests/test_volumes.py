@@ -112,7 +112,7 @@ def chessboard() -> oracles.Mask:
 
 
 def helix() -> oracles.Mask:
-    """A stair that winds upwards; where its turns meet, only columns on the outside connect."""
+    """A stair that winds upward; where its turns meet, only columns on the outside connect."""
     ink = np.zeros((16, 6, 70), np.bool_)
     for z in range(16):
         side = z // 2 % 4

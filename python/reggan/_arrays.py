@@ -259,7 +259,7 @@ def check_threads(threads: int | None) -> int | None:
 
 
 def allocate(shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any], scratch: int = 0) -> NDArray[Any]:
-    """An uninitialised array, or a MemoryError before any memory is touched if `check_memory` raises it."""
+    """An uninitialized array, or a MemoryError before any memory is touched if `check_memory` raises it."""
     check_memory(shape, np.dtype(dtype), scratch)
     return np.empty(shape, dtype)
 

@@ -52,7 +52,7 @@ class TrainConfig:
     ema: float = 0.995
     """Decay of the generator's moving average, which makes the samples; 0 for none."""
     decay: float = 0.0
-    """Share of the steps, at the end, over which the rates of all optimizers fall linearly towards 0; 0 for none."""
+    """Share of the steps, at the end, over which the rates of all optimizers fall linearly toward 0; 0 for none."""
     last_rate: float = 0.05
     """Where they stop falling, as a part of the rate at the beginning."""
     log_every: int = 10

@@ -58,8 +58,8 @@ class GroundTruth:
     sigma: NDArray[np.float64]
     """Standard deviation of each image's blur in pixels, (N,); NaN where the renderer has none."""
     centers: NDArray[np.float64]
-    """Centre of each shape in pixels, (N, K, 2) as (y, x), of volumes (N, K, 3) as (z, y, x); NaN beyond the count.
-    The centre of the first pixel is at 0.5."""
+    """Center of each shape in pixels, (N, K, 2) as (y, x), of volumes (N, K, 3) as (z, y, x); NaN beyond the count.
+    The center of the first pixel is at 0.5."""
     radii: NDArray[np.float64]
     """Radius of each shape in pixels, (N, K), of polygons half the side of their box; NaN beyond the count, and
     where shapes have none."""

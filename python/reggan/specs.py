@@ -111,7 +111,7 @@ class Polygons:
     count: tuple[int, int] = (1, 9)
     """How many blobs, from low to high: 1 to 1024."""
     irregularity: float = 0.5
-    """Standard deviation of the corners' distances from the centre, in parts of their mean: 0 to 10."""
+    """Standard deviation of the corners' distances from the center, in parts of their mean: 0 to 10."""
     vertices: int = 200
     """Corners of an outline: 3 to 4096."""
     smoothing: float = 3.0
@@ -119,11 +119,11 @@ class Polygons:
     boxes: float = 7.0
     """How many boxes of blobs are as long as the shorter side: 1 to 1000."""
     distance: float = 1.0
-    """Centres are farther from each other than this, in sides of a box, where there is room: 0 to `boxes`."""
+    """Centers are farther from each other than this, in sides of a box, where there is room: 0 to `boxes`."""
     margin: float = 1.0
-    """How far centres are from the sides of the image, in sides of a box: 0 to half of `boxes`."""
+    """How far centers are from the sides of the image, in sides of a box: 0 to half of `boxes`."""
     color: bool = False
-    """RGB images, (3, H, W), with one of seven colours a blob, and not black blobs."""
+    """RGB images, (3, H, W), with one of seven colors a blob, and not black blobs."""
 
     def __post_init__(self) -> None:
         _check_range(self, "count", 1, 1024)

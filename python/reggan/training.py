@@ -321,7 +321,7 @@ class _Trainer:
 
     @torch.no_grad()
     def average(self, steps_done: int) -> None:
-        """Move the averaged generator towards the trained one; early on the decay is shorter than `ema`."""
+        """Move the averaged generator toward the trained one; early on the decay is shorter than `ema`."""
         # AveragedModel copies at its first update, and counts updates in a buffer that checkpoints would have to hold.
         decay = min(self.config.ema, steps_done / (steps_done + 9))
         trained, averaged = self.networks["generator"].state_dict(), self.averaged.state_dict()
@@ -494,7 +494,7 @@ def fit(
 ) -> dict[str, dict[str, float]]:
     """Train what a run directory's configuration says, from its last checkpoint if there is one.
 
-    If torch.distributed is initialised, all ranks call this; the first one writes. A finished run stays as it is.
+    If torch.distributed is initialized, all ranks call this; the first one writes. A finished run stays as it is.
 
     Args:
         run: directory made by `create_run`; its configuration is resolved.

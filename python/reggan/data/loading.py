@@ -133,7 +133,7 @@ class ImageStream(IterableDataset[Item]):
         rank: int | None = None,
         ranks: int | None = None,
     ) -> None:
-        """`rank` and `ranks` are those of torch.distributed, if it is initialised; else 0 and 1."""
+        """`rank` and `ranks` are those of torch.distributed, if it is initialized; else 0 and 1."""
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         self.ranks = ranks if ranks is not None else torch.distributed.get_world_size() if distributed else 1
         self.rank = rank if rank is not None else torch.distributed.get_rank() if distributed else 0

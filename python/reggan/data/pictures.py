@@ -194,7 +194,7 @@ def _chunks(images: ImageSet, count: int) -> Iterator[tuple[Positions, npt.NDArr
 
 def _measure(images: npt.NDArray[Any], is_volume: bool = False) -> Measures:
     """What the histograms show, by its title."""
-    # Every colour lacks one of red, green and blue, so that ink is what the darkest channel shows.
+    # Every color lacks one of red, green and blue, so that ink is what the darkest channel shows.
     gray = images if is_volume else darkest(images)
     parts = analyze(gray, fields=("score", "count", "area"), connectivity=6 if is_volume else 4)
     return {"exact score": parts.score, "pieces": parts.count, "share of ink": parts.area / gray[0].size}

@@ -33,13 +33,13 @@ class Mixture:
     std: float
 
     def nearest(self, points: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.int64], Floats]:
-        """The nearest centre of each point (N, D), and the distance to it in standard deviations: (N,) and (N,)."""
+        """The nearest center of each point (N, D), and the distance to it in standard deviations: (N,) and (N,)."""
         distances = np.linalg.norm(points[:, None].astype(np.float64) - self.centres, axis=2)
         nearest = distances.argmin(axis=1)
         return nearest, distances[np.arange(len(points)), nearest] / self.std
 
     def draw(self, random: np.random.Generator, count: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Points (N, D), and which centre each belongs to (N,)."""
+        """Points (N, D), and which center each belongs to (N,)."""
         modes = random.integers(len(self.centres), size=count)
         noise = random.standard_normal((count, self.centres.shape[1]))
         return (self.centres[modes] + self.std * noise).astype(np.float32), modes
@@ -104,7 +104,7 @@ class PointSet(Endless):
     seed: int = 0
 
     def items(self, positions: npt.NDArray[np.int64]) -> Item:
-        """Points (N, D) float32; scores (N,), 1 within three standard deviations of a centre; centres (N,)."""
+        """Points (N, D) float32; scores (N,), 1 within three standard deviations of a center; centers (N,)."""
 
         def draw(block: int) -> npt.NDArray[np.float64]:
             points, modes = self.mixture.draw(np.random.default_rng((self.seed, block)), _BLOCK)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from .features import Featured, standardize, varies
 
-__all__ = ["NEIGHBOURS", "coverage", "density", "frechet", "kernel", "precision", "recall", "vendi"]
+__all__ = ["NEIGHBORS", "coverage", "density", "frechet", "kernel", "precision", "recall", "vendi"]
 
-NEIGHBOURS = 5
+NEIGHBORS = 5
 """The k of precision, recall, density and coverage, as in arXiv 2002.09797."""
 _ALONE: dict[str, Any] = {"sync_on_compute": False}
 """One rank measures: torchmetrics would wait for the others."""
@@ -86,25 +86,25 @@ def _distances(first: Tensor, second: Tensor) -> Iterator[Tensor]:
 
 
 def _radii(features: Tensor) -> Tensor:
-    """Distance of each to its k-th nearest neighbour, itself not counted, which equal distances are within."""
-    nearest = (rows.topk(NEIGHBOURS + 1, dim=1, largest=False) for rows in _distances(features, features))
+    """Distance of each to its k-th nearest neighbor, itself not counted, which equal distances are within."""
+    nearest = (rows.topk(NEIGHBORS + 1, dim=1, largest=False) for rows in _distances(features, features))
     return torch.cat([values[:, -1] for values, _ in nearest]) * _TIES
 
 
 def _within(first: Tensor, second: Tensor) -> Tensor:
-    """How many of the second each of the first is as near to as their k-th neighbours are: (N,)."""
+    """How many of the second each of the first is as near to as their k-th neighbors are: (N,)."""
     radii = _radii(second)
     return torch.cat([(rows <= radii).sum(dim=1) for rows in _distances(first, second)])
 
 
 def precision(images: Featured, reference: Featured) -> float:
-    """Share of images within the k-th neighbour's distance of a reference (Kynkaanniemi et al., arXiv 1904.06991)."""
+    """Share of images within the k-th neighbor's distance of a reference (Kynkaanniemi et al., arXiv 1904.06991)."""
     found, wanted = standardize(images, reference)
     return float((_within(found, wanted) > 0).double().mean())
 
 
 def recall(images: Featured, reference: Featured) -> float:
-    """Share of references within the k-th neighbour's distance of an image (arXiv 1904.06991)."""
+    """Share of references within the k-th neighbor's distance of an image (arXiv 1904.06991)."""
     found, wanted = standardize(images, reference)
     return float((_within(wanted, found) > 0).double().mean())
 
@@ -112,11 +112,11 @@ def recall(images: Featured, reference: Featured) -> float:
 def density(images: Featured, reference: Featured) -> float:
     """References that an image is near to, over k (Naeem et al., arXiv 2002.09797); about 1 for equal distributions."""
     found, wanted = standardize(images, reference)
-    return float(_within(found, wanted).double().mean() / NEIGHBOURS)
+    return float(_within(found, wanted).double().mean() / NEIGHBORS)
 
 
 def coverage(images: Featured, reference: Featured) -> float:
-    """Share of references with an image within the distance of their k-th neighbour (arXiv 2002.09797)."""
+    """Share of references with an image within the distance of their k-th neighbor (arXiv 2002.09797)."""
     found, wanted = standardize(images, reference)
     nearest = torch.cat([rows.min(dim=1).values for rows in _distances(wanted, found)])
     return float((nearest <= _radii(wanted)).double().mean())

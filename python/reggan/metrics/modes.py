@@ -12,22 +12,22 @@ __all__ = ["QUALITY", "high_quality", "modes", "reverse_kl", "wasserstein"]
 Points = npt.NDArray[np.floating]
 
 QUALITY = 3.0
-"""A point is of high quality within so many standard deviations of the nearest centre."""
+"""A point is of high quality within so many standard deviations of the nearest center."""
 
 
 def high_quality(points: Points, mixture: Mixture) -> float:
-    """Share of points (N, D) that are near to a centre."""
+    """Share of points (N, D) that are near to a center."""
     return float((mixture.nearest(points)[1] <= QUALITY).mean())
 
 
 def modes(points: Points, mixture: Mixture) -> int:
-    """Centres with at least one point of high quality, of points (N, D)."""
+    """Centers with at least one point of high quality, of points (N, D)."""
     nearest, away = mixture.nearest(points)
     return len(np.unique(nearest[away <= QUALITY]))
 
 
 def reverse_kl(points: Points, mixture: Mixture) -> float:
-    """KL(found || uniform) in nats, of the shares of points (N, D) that each centre is the nearest of."""
+    """KL(found || uniform) in nats, of the shares of points (N, D) that each center is the nearest of."""
     shares = np.bincount(mixture.nearest(points)[0], minlength=len(mixture.centres)) / len(points)
     found = shares[shares > 0]
     return float((found * np.log(found * len(shares))).sum())

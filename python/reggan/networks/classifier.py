@@ -55,7 +55,7 @@ class ScoreClassifier(nn.Module):
 class StridedClassifier(ScoreClassifier):
     """The same at half the cost: no layer works at all pixels, and none is lost to a pool.
 
-    Squares of 2 x 2 pixels become channels (Shi et al., arXiv 1609.05158, backwards), then comes a stride.
+    Squares of 2 x 2 pixels become channels (Shi et al., arXiv 1609.05158, backward), then comes a stride.
     """
 
     def stem(self, channels: int, width: int) -> tuple[nn.Module, ...]:

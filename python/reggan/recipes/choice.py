@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["best_of_each", "neighbourhoods", "tilt"]
+__all__ = ["best_of_each", "neighborhoods", "tilt"]
 
 
-def neighbourhoods(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def neighborhoods(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Divide points (N, D) into groups of near ones: their places, (count, N // count); `count` is a power of two.
 
     Each group is halved at the median along a direction of its own, drawn at random, until there are `count`: a random

@@ -22,7 +22,7 @@ from ..data import normalize, quantize
 from ..networks import StridedClassifier, sample
 from ..options import check_ranges
 from ..rules import Rule
-from .choice import best_of_each, neighbourhoods, tilt
+from .choice import best_of_each, neighborhoods, tilt
 from .dcgan import DCGAN
 from .memory import Memory
 from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores, warmup_steps, warn_of_warmup
@@ -60,7 +60,7 @@ class Harvest(DCGAN):
     accept: float = 0.06
     """Share of the images looked at that a harvest keeps: those that obey the rule, or the best where few do."""
     from_each: int = 32
-    """Where few do, it keeps at least so many of each neighbourhood of similar images; `kept` is the best of all."""
+    """Where few do, it keeps at least so many of each neighborhood of similar images; `kept` is the best of all."""
     feedback: float = 1.0
     """Share of the discriminator's real images that come from the harvest; the others are the best data."""
     target_score: float = 1.0
@@ -186,7 +186,7 @@ class Harvest(DCGAN):
     def choose(self, scores: Tensor, layouts: Tensor, aim: float, generator: torch.Generator) -> Tensor:
         """Places (kept,) of the images that a harvest keeps, of all that were looked at, for a mean score of `aim`.
 
-        Those that obey, as often as it takes, where they are not too few; else the best of each neighbourhood, since
+        Those that obey, as often as it takes, where they are not too few; else the best of each neighborhood, since
         the best of all are what is easiest, over and over. For an aim below 1, images with that mean score.
         """
         if aim < 1:
@@ -195,7 +195,7 @@ class Harvest(DCGAN):
         if len(obeying) >= _ENOUGH * self.kept:
             return obeying[torch.arange(self.kept) % len(obeying)]
         groups = 2 ** int(math.log2(max(1, self.kept // self.from_each)))
-        return best_of_each(scores, neighbourhoods(layouts, groups, generator), self.kept)
+        return best_of_each(scores, neighborhoods(layouts, groups, generator), self.kept)
 
     def classifier_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy to the exact classes of data, half of them with their ink thinned or thickened."""

@@ -1,6 +1,6 @@
 """The figures of the report, for a light or a dark page: curves over the steps and the histogram of scores.
 
-Text and colours in the SVG are the page's: one unit is one CSS pixel, labels are text, and every colour is a
+Text and colors in the SVG are the page's: one unit is one CSS pixel, labels are text, and every color is a
 CSS variable. Titles and keys stand beside the SVG in HTML: matplotlib never typesets a name from a run.
 """
 
@@ -53,7 +53,7 @@ COLORS = {
     "third": "#070707",
     "fourth": "#080808",
 }
-"""Placeholders by the name of the CSS variable that takes their place; the page has the real colours."""
+"""Placeholders by the name of the CSS variable that takes their place; the page has the real colors."""
 
 CYCLE = ("generator", "expected", "third", "fourth")
 DASHES = {"solid": "-", "dashed": "--", "dotted": ":"}
@@ -230,7 +230,7 @@ def shares(scores: Sequence[float]) -> Floats:
 
 
 def smooth(values: Floats, window: int) -> Floats:
-    """Centred moving average over an odd number of values, of what there is at the ends."""
+    """Centerd moving average over an odd number of values, of what there is at the ends."""
     if not values.size:
         return values
     kernel = np.ones(window)

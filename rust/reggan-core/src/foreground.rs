@@ -141,7 +141,7 @@ impl Pixel for u8 {
 impl Pixel for f16 {
     const KEYS: RangeInclusive<i64> = -0x7c01..=0x7c00;
     fn from_key(key: i64) -> Self {
-        // Negative numbers are the magnitude counted downwards, and -0.0 has the key -1.
+        // Negative numbers are the magnitude counted downward, and -0.0 has the key -1.
         Self::from_bits(if key < 0 { 0x8000 | !key as u16 } else { key as u16 })
     }
 }

@@ -114,7 +114,7 @@ pub(crate) fn fraction(word: u32) -> f64 {
 
 /// The normal deviate that a word stands for: the quantile of `(word + 0.5) * 2^-32`, to about 1e-6, and to 3e-3 beyond
 /// 5.1, which one word in three million is. Made of what is exact everywhere, without branches, so that compilers
-/// vectorise it (Giles, "Approximating the erfinv function",
+/// vectorize it (Giles, "Approximating the erfinv function",
 /// 2010; the logarithm is Cephes' `logf`).
 #[inline(always)]
 pub(crate) fn normal(word: u32) -> f32 {
@@ -125,7 +125,7 @@ pub(crate) fn normal(word: u32) -> f32 {
     let minus_log = -log(tail * (2.0 - tail));
 
     let near = minus_log - 2.5;
-    let mut centre: f32 = 2.810_226_4e-8;
+    let mut center: f32 = 2.810_226_4e-8;
     for coefficient in [
         3.432_739_4e-7,
         -3.523_387_7e-6,
@@ -136,7 +136,7 @@ pub(crate) fn normal(word: u32) -> f32 {
         0.246_640_73,
         1.501_409_4,
     ] {
-        centre = centre.mul_add(near, coefficient);
+        center = center.mul_add(near, coefficient);
     }
     let far = minus_log.sqrt() - 3.0;
     let mut end: f32 = -0.000_200_214_26;
@@ -152,7 +152,7 @@ pub(crate) fn normal(word: u32) -> f32 {
     ] {
         end = end.mul_add(far, coefficient);
     }
-    let deviate = (1.0 - tail) * std::f32::consts::SQRT_2 * if minus_log < 5.0 { centre } else { end };
+    let deviate = (1.0 - tail) * std::f32::consts::SQRT_2 * if minus_log < 5.0 { center } else { end };
     if word < HALF { -deviate } else { deviate }
 }
 

@@ -329,7 +329,7 @@ fn hard_pictures() {
         "#########\n#.#.#.#.#\n#.#.#.#.#",
         // Two combs into each other, joined from the right end to the left.
         "#.#.#.#.#\n#.#.#.###\n#.#.###..\n#.###....\n###......",
-        // A chessboard: all apart with 4 neighbours, one with 8.
+        // A chessboard: all apart with 4 neighbors, one with 8.
         "#.#.#.#\n.#.#.#.\n#.#.#.#\n.#.#.#.",
         // Rings in rings, and holes that touch by a corner only.
         "#########\n#.......#\n#.#####.#\n#.#...#.#\n#.#.#.#.#\n#.#...#.#\n#.#####.#\n#.......#\n#########",

@@ -374,7 +374,7 @@ impl Renderer {
     }
 
     /// Writes what the images `indices` of `seed` are drawn from: for each its number of shapes and its sigma, and for
-    /// each of at most as many shapes as there is room for its centre, its radius and its colour. What lies beyond the
+    /// each of at most as many shapes as there is room for its center, its radius and its color. What lies beyond the
     /// number of shapes is left as it is.
     #[expect(clippy::too_many_arguments, reason = "which images, and where the parts of their scenes go")]
     fn scenes(
@@ -400,7 +400,7 @@ impl Renderer {
                 sigmas[image] = scene.sigma;
                 for (number, shape) in scene.shapes.iter().enumerate() {
                     let place = s![image, number, ..];
-                    centers.slice_mut(place).assign(&ArrayView1::from(&shape.centre));
+                    centers.slice_mut(place).assign(&ArrayView1::from(&shape.center));
                     colors.slice_mut(place).assign(&ArrayView1::from(&shape.color));
                     radii[[image, number]] = shape.radius;
                 }

@@ -1,8 +1,8 @@
-//! Which pixels are neighbours, and so which rows of bits touch.
+//! Which pixels are neighbors, and so which rows of bits touch.
 
 use crate::Error;
 
-/// Which pixels are neighbours.
+/// Which pixels are neighbors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Connectivity {
     /// Of an image: those that share a side.

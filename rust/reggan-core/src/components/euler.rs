@@ -59,7 +59,7 @@ impl Cell {
     }
 
     /// Cubes of 2 x 2 x 2 that hold two voxels at opposite corners and nothing else: one piece under 26
-    /// neighbours, two under 18.
+    /// neighbors, two under 18.
     fn antipodes(&self) -> i64 {
         let pairs = [
             (self.here, self.front_up_left),

@@ -37,7 +37,7 @@ use crate::parallel::Watch;
 pub struct Options {
     /// The pixels that count.
     pub foreground: Foreground,
-    /// Which of them are neighbours.
+    /// Which of them are neighbors.
     pub connectivity: Connectivity,
 }
 

@@ -77,7 +77,7 @@ pub fn remove_small(
     )
 }
 
-/// Writes the colour of each pixel: `colour(prepared, areas, number)` of its component, where `prepared` is what
+/// Writes the color of each pixel: `color(prepared, areas, number)` of its component, where `prepared` is what
 /// `prepare(areas)` gives for an image. The areas are those of the components, number 1 first. The background is 0.
 fn paint<O: Copy + Default + Send, P>(
     images: Images<'_>,
@@ -85,7 +85,7 @@ fn paint<O: Copy + Default + Send, P>(
     out: &mut [O],
     runner: &Runner<'_>,
     prepare: impl Fn(&[u32]) -> Result<P, Error> + Sync,
-    colour: impl Fn(&P, &[u32], u32) -> O + Sync,
+    color: impl Fn(&P, &[u32], u32) -> O + Sync,
 ) -> Result<(), Error> {
     let (_, depth, height, width) = images.dim();
     let pixels = depth * height * width;
@@ -96,7 +96,7 @@ fn paint<O: Copy + Default + Send, P>(
         for (row, runs) in out.chunks_exact_mut(width).zip(components.rows()) {
             row.fill(O::default());
             for (run, number) in runs {
-                row[run.columns()].fill(colour(&prepared, components.areas, number));
+                row[run.columns()].fill(color(&prepared, components.areas, number));
             }
             watch.worked(width)?;
         }

@@ -27,7 +27,7 @@ pub(crate) fn for_each_run(row: &[u64], mut emit: impl FnMut(Run) -> Result<(), 
     let mut start = None;
     let mut last_bit = 0;
     for (position, &word) in row.iter().enumerate() {
-        // A one wherever a pixel differs from its left neighbour: the starts and ends of runs in turn.
+        // A one wherever a pixel differs from its left neighbor: the starts and ends of runs in turn.
         let mut edges = word ^ (word << 1 | last_bit);
         last_bit = word >> 63;
         while edges != 0 {

@@ -5,7 +5,7 @@
 //! one run of the other row. A row where anything else happens is a *change*. It starts a *segment*, which lasts
 //! until the next change, so all rows of a segment have the same number of runs, and the k-th runs of its rows
 //! are one piece: a node of a union-find. Nodes of one segment and the next are joined where their runs touch,
-//! which is at the changes only; nodes of neighbouring strips are joined along the border between them.
+//! which is at the changes only; nodes of neighboring strips are joined along the border between them.
 
 use super::Connectivity;
 use super::forest::Forest;

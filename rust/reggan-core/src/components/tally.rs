@@ -339,7 +339,7 @@ mod tests {
             Self::new(height, width, |y, x| ink[y * width + x])
         }
 
-        /// One line that winds inwards.
+        /// One line that winds inward.
         fn spiral(side: usize) -> Self {
             let mut ink = vec![false; side * side];
             let (mut y, mut x, mut direction) = (0_isize, -1_isize, 0);
@@ -436,7 +436,7 @@ mod tests {
                 picture(|y, x| (x + y) % 2 == 0).check();
                 picture(|y, x| (x + y) % 2 == 1).check();
                 picture(|y, x| (x / 2 + y) % 2 == 0).check();
-                // Combs, upwards and downwards, and steps across the borders of words.
+                // Combs, upward and downward, and steps across the borders of words.
                 picture(|y, x| x % 2 == 0 || y == 0).check();
                 picture(|y, x| x % 2 == 1 || y % 32 == 31).check();
                 picture(|y, x| y % 2 == 0 && x % 64 < 63).check();
@@ -480,8 +480,8 @@ mod tests {
         let images = Images::Uint8(Batch::new(whole).expect("served"));
         for_each_tally(images, Options::default(), &mut out, &runner, |tally| tally).expect("tallies");
         assert_eq!(out, expected);
-        let backwards = Images::Uint8(Batch::new(whole.slice(ndarray::s![..;-1, .., ..])).expect("served"));
-        for_each_tally(backwards, Options::default(), &mut out, &runner, |tally| tally).expect("tallies");
+        let backward = Images::Uint8(Batch::new(whole.slice(ndarray::s![..;-1, .., ..])).expect("served"));
+        for_each_tally(backward, Options::default(), &mut out, &runner, |tally| tally).expect("tallies");
         assert!(out.iter().rev().eq(&expected));
     }
 }

@@ -289,7 +289,7 @@ impl Tile {
     }
 }
 
-/// Joins the nodes of two neighbouring strips, each with its words, whose pixels touch.
+/// Joins the nodes of two neighboring strips, each with its words, whose pixels touch.
 #[inline(always)]
 pub(super) fn join_border<S: Simd>(
     simd: S,

@@ -134,10 +134,10 @@ impl Paint for BinaryBlobs {
         let mut seeds = Vec::new();
         let reduced = self.reduced as f64;
         scene.sigma = self.seeds(image, &mut Vec::new(), &mut seeds)? / reduced;
-        let centre = |place: u32| (f64::from(place) + 0.5) / reduced;
+        let center = |place: u32| (f64::from(place) + 0.5) / reduced;
         let color = if self.dark { BLACK } else { [1.0; 3] };
         let shape =
-            |&[y, x]: &[u32; 2]| Shape { centre: [0.5, centre(y), centre(x)], radius: f64::NAN, color };
+            |&[y, x]: &[u32; 2]| Shape { center: [0.5, center(y), center(x)], radius: f64::NAN, color };
         scene.shapes.clear();
         scene.shapes.try_extend(seeds.iter().map(shape))?;
         watch.worked(seeds.len())

@@ -1,7 +1,7 @@
 //! The blur: along the rows into lines, and then down the columns of the lines.
 //!
 //! Rows of bits are blurred by looking up sums of weights, four bits at a time; rows of gray values by a sum of weighted
-//! neighbours. Where a series stands for the weights, they are turned by 90 degrees, blurred down their columns, and
+//! neighbors. Where a series stands for the weights, they are turned by 90 degrees, blurred down their columns, and
 //! turned back.
 
 use std::ops::Range;
@@ -170,7 +170,7 @@ impl FromInk for u8 {
     }
 }
 
-/// `value as u8` for 0 <= value < 256. Compilers vectorise this, and not the cast, where only SSE2 is sure.
+/// `value as u8` for 0 <= value < 256. Compilers vectorize this, and not the cast, where only SSE2 is sure.
 #[inline(always)]
 pub(super) fn floor_to_byte(value: f32) -> u8 {
     // Floats from here on have whole numbers in their lowest bits.
@@ -180,7 +180,7 @@ pub(super) fn floor_to_byte(value: f32) -> u8 {
     (nearest.to_bits() - u32::from(too_high)) as u8
 }
 
-/// `value as u32` for whole values from 0 to 2^22, as compilers vectorise it.
+/// `value as u32` for whole values from 0 to 2^22, as compilers vectorize it.
 #[inline(always)]
 pub(super) fn whole(value: f32) -> u32 {
     const WHOLE: f32 = (1 << 23) as f32;
@@ -499,7 +499,7 @@ impl Window {
 }
 
 /// Blurs a row, which starts as far before the line as the weights reach. The order of a sum is that of the distance
-/// from its centre.
+/// from its center.
 #[inline(always)]
 fn sum_along<S: Simd>(simd: S, weights: &[f32], row: &[f32], line: &mut [f32]) {
     match (weights.len() - 1) % TAPS_ALONG {

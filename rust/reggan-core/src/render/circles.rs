@@ -4,15 +4,15 @@
 //! What is drawn, and in which order, is part of the stream version. Lengths are in pixels of an image whose
 //! shorter side is 64, and are scaled by min(height, width) / 64. The image's stream (object 0) gives `n =
 //! integer(count)`, `sigma = uniform(blur) * scale`, `c = uniform(clustering)`. The stream of disc i (object
-//! 1 + i) gives `r = uniform(radius) * scale`, `a = uniform01`, and the centre `x = uniform01 * width`, `y =
+//! 1 + i) gives `r = uniform(radius) * scale`, `a = uniform01`, and the center `x = uniform01 * width`, `y =
 //! uniform01 * height`, which are its first four words. The first disc stays there. The others
 //! - if a < c, touch an earlier disc: `j = integer(0, i - 1)`, `angle = 2 pi * uniform01`, `d = (r_j + r) *
-//!   (0.8 + 0.2 * uniform01)`, and the centre is disc j's plus d (cos angle, sin angle), clamped into the
+//!   (0.8 + 0.2 * uniform01)`, and the center is disc j's plus d (cos angle, sin angle), clamped into the
 //!   image;
-//! - if a < -c, keep apart: while the centre is at most `r_j + r + sigma` away from that of an earlier disc j,
+//! - if a < -c, keep apart: while the center is at most `r_j + r + sigma` away from that of an earlier disc j,
 //!   x and y are drawn anew, at most 16 times.
 //!
-//! In a periodic image distances are the shortest ones around it, and centres go around instead of being clamped.
+//! In a periodic image distances are the shortest ones around it, and centers go around instead of being clamped.
 
 use std::f64::consts::TAU;
 
@@ -99,7 +99,7 @@ impl Paint for Circles {
     fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error> {
         let mut discs = Vec::new();
         scene.sigma = self.place(image, &mut discs, watch)?;
-        let shape = |&Disc { x, y, radius }: &Disc| Shape { centre: [0.5, y, x], radius, color: BLACK };
+        let shape = |&Disc { x, y, radius }: &Disc| Shape { center: [0.5, y, x], radius, color: BLACK };
         scene.shapes.clear();
         scene.shapes.try_extend(discs.iter().map(shape))
     }

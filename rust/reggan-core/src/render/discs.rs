@@ -9,7 +9,7 @@ use crate::parallel::Watch;
 /// Rows of a disc that are filled at once.
 const ROWS: usize = 16;
 
-/// Centre and radius in pixels; the pixel in row 0, column 0 has its centre at (0.5, 0.5).
+/// Center and radius in pixels; the pixel in row 0, column 0 has its center at (0.5, 0.5).
 #[derive(Clone, Copy)]
 pub(super) struct Disc {
     pub(super) x: f64,
@@ -29,7 +29,7 @@ impl Disc {
     }
 
     /// The same in values of ink, where the pixels at the edge get less than 1: that by which the disc's edge is
-    /// farther from its centre than half a pixel less than the pixel's centre is. Where discs overlap, the most counts.
+    /// farther from its center than half a pixel less than the pixel's center is. Where discs overlap, the most counts.
     pub(super) fn soften(
         self,
         ink: &mut [f32],
@@ -73,7 +73,7 @@ pub(super) fn around(difference: f64, length: f64) -> f64 {
     difference - length * (difference / length).round()
 }
 
-/// Sets the pixels of the disc: in the row whose centres are `dy` below its own those from `ceil(x - half - 0.5)` to
+/// Sets the pixels of the disc: in the row whose centers are `dy` below its own those from `ceil(x - half - 0.5)` to
 /// `floor(x + half - 0.5)`, where `half = sqrt((radius - dy) * (radius + dy))`. `dy` is rounded to `f32` and so are x
 /// and the radius; from there on all is in `f32`.
 #[inline(always)]
@@ -167,9 +167,9 @@ mod tests {
     use super::*;
     use crate::Stream;
 
-    /// Also discs whose edge goes through the centre of a pixel, as nearly as numbers can tell.
+    /// Also discs whose edge goes through the center of a pixel, as nearly as numbers can tell.
     #[test]
-    fn pixels_with_their_centres_inside_are_filled() {
+    fn pixels_with_their_centers_inside_are_filled() {
         let mut stream = Stream::new(0, 0, 0);
         for number in 0..20_000 {
             let (height, width) = [(12, 64), (40, 50), (33, 130), (1, 9)][number % 4];

@@ -20,7 +20,7 @@ const MOST_SAMPLES: usize = 512;
 /// blurred image does by 4e-5 of the range of its values, at most.
 pub(super) const TERMS: usize = 6;
 
-/// How the neighbours of a pixel are summed.
+/// How the neighbors of a pixel are summed.
 pub(super) enum Weights<'a> {
     /// Nothing is blurred.
     None,

@@ -87,9 +87,9 @@ impl Lines {
         }
         self.starts.try_extend((0..self.height).map(|y| {
             let (period, mirrored) = border.copies(y, self.height);
-            [-1, -2].map(|centre| {
-                let own = series.terms_at(y as isize - centre, period);
-                let mirror = mirrored.map(|y| series.terms_at(y - centre, period)).unwrap_or_default();
+            [-1, -2].map(|center| {
+                let own = series.terms_at(y as isize - center, period);
+                let mirror = mirrored.map(|y| series.terms_at(y - center, period)).unwrap_or_default();
                 std::array::from_fn(|term| own[term] + mirror[term])
             })
         }))
@@ -328,7 +328,7 @@ impl Kernel for WeightedRows<'_> {
 
 impl WeightedRows<'_> {
     /// `SUMS` rows at once, whose sums stay in registers: first `FIRST` taps on both sides, then `TAPS` after `TAPS`. The
-    /// order of a sum is that of the distance from its centre, whatever these numbers.
+    /// order of a sum is that of the distance from its center, whatever these numbers.
     #[inline(always)]
     fn sum_groups<
         S: Simd,
@@ -356,9 +356,9 @@ impl WeightedRows<'_> {
                 let mut sums = [simd.splat_f32(0.0); SUMS];
                 {
                     let rows: [_; WINDOW] = simd.load_strided_f32(floats, (radius - FIRST) * stride, stride);
-                    let centre = simd.splat_f32(first[0]);
+                    let center = simd.splat_f32(first[0]);
                     unroll_few!(SUM < SUMS => {
-                        sums[SUM] = simd.mul_f32(centre, rows[FIRST + SUM]);
+                        sums[SUM] = simd.mul_f32(center, rows[FIRST + SUM]);
                     });
                     unroll!(TAP < FIRST => {
                         let weight = simd.splat_f32(first[1 + TAP]);

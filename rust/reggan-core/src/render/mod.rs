@@ -131,8 +131,8 @@ pub struct Scene {
 /// A part of a [`Scene`].
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Slice, row and column; the first pixel has its centre at 0.5 of each.
-    pub centre: [f64; 3],
+    /// Slice, row and column; the first pixel has its center at 0.5 of each.
+    pub center: [f64; 3],
     /// In pixels; NaN if it has none.
     pub radius: f64,
     /// Red, green and blue, 0 to 1.

@@ -3,17 +3,17 @@
 //!
 //! What is drawn, and in which order, is part of the stream version. All is measured in boxes, of which `boxes` are
 //! as long as the shorter side of the image. The number of blobs is `low + index mod (high - low + 1)`: the same
-//! number of images for each. The image's stream (object 0) gives for one blob after the other the centre `x =
+//! number of images for each. The image's stream (object 0) gives for one blob after the other the center `x =
 //! uniform(margin, width - margin)`, `y = uniform(margin, height - margin)`, again, at most 1000 times, while it is at
-//! most `distance` away from that of an earlier blob; and then, drawn in any case, the colour `integer(0, 6)`.
+//! most `distance` away from that of an earlier blob; and then, drawn in any case, the color `integer(0, 6)`.
 //!
 //! The outline of blob i has `vertices` corners at even angles, corner k at `angle = 2 pi k / vertices`, with the
-//! distance `1 + irregularity * normal` from the centre; the normals are those of object 1 + i. x and y of the corners are
+//! distance `1 + irregularity * normal` from the center; the normals are those of object 1 + i. x and y of the corners are
 //! smoothed around the outline by a Gaussian of `smoothing` corners, cut off at four times that. Then both are
-//! stretched so that the outline fills a box of one by one around the centre.
+//! stretched so that the outline fills a box of one by one around the center.
 //!
 //! A pixel's coverage is the sum of its parts of the outline's area, with the sign by which the outline goes around
-//! them, without the sign, and at most 1. A blob of the colour c takes a pixel from v to v - coverage * (1 - c) * v.
+//! them, without the sign, and at most 1. A blob of the color c takes a pixel from v to v - coverage * (1 - c) * v.
 
 use std::f64::consts::TAU;
 
@@ -31,7 +31,7 @@ const TRIES: usize = 1000;
 const LANES: usize = 16;
 /// Less than this is covered only by the rounding of sums.
 const ROUNDING: f32 = 1e-6;
-/// The colours of blobs: all but white of which each part is 0 or 1.
+/// The colors of blobs: all but white of which each part is 0 or 1.
 const COLORS: [[f32; 3]; 7] = [
     BLACK,
     [1.0, 0.0, 0.0],
@@ -118,13 +118,13 @@ impl Polygons {
         let mut stream = Stream::new(seed, index, 0);
         blobs.clear();
         for _ in 0..count {
-            let mut centre = [0.0; 2];
+            let mut center = [0.0; 2];
             for _ in 0..TRIES {
                 let x = stream.uniform(within(size.width));
-                centre = [stream.uniform(within(size.height)), x];
+                center = [stream.uniform(within(size.height)), x];
                 watch.worked(blobs.len())?;
                 let near = |blob: &Shape| {
-                    let (dy, dx) = (centre[0] - blob.centre[1], centre[1] - blob.centre[2]);
+                    let (dy, dx) = (center[0] - blob.center[1], center[1] - blob.center[2]);
                     dx * dx + dy * dy <= apart
                 };
                 if !blobs.iter().any(near) {
@@ -132,9 +132,9 @@ impl Polygons {
                 }
             }
             let color = COLORS[stream.integer((0, 6)) as usize];
-            let [y, x] = centre;
+            let [y, x] = center;
             let color = if self.color { color } else { BLACK };
-            blobs.try_push(Shape { centre: [0.5, y, x], radius: side / 2.0, color })?;
+            blobs.try_push(Shape { center: [0.5, y, x], radius: side / 2.0, color })?;
         }
         Ok(())
     }
@@ -145,7 +145,7 @@ impl Polygons {
 pub(crate) struct Scratch {
     blobs: Vec<Shape>,
     words: Vec<u32>,
-    /// Distances of the corners from the centre.
+    /// Distances of the corners from the center.
     distances: Vec<f32>,
     /// Corners before they are smoothed, with those that come again before and after them.
     rough: Vec<f32>,
@@ -196,8 +196,8 @@ impl Paint for Polygons {
             self.smooth(distances, &self.cosines, rough, x)?;
             self.smooth(distances, &self.sines, rough, y)?;
             area.begin(blob, watch)?;
-            stretch(x, blob.centre[2] - area.left, blob.radius);
-            stretch(y, blob.centre[1] - area.top, blob.radius);
+            stretch(x, blob.center[2] - area.left, blob.radius);
+            stretch(y, blob.center[1] - area.top, blob.radius);
             self.close(x)?;
             self.close(y)?;
             area.add_outline(x, y, watch)?;
@@ -280,9 +280,9 @@ impl Polygons {
     }
 }
 
-/// Makes coordinates reach from centre - radius to centre + radius.
+/// Makes coordinates reach from center - radius to center + radius.
 #[inline(always)]
-fn stretch(places: &mut [f32], centre: f64, radius: f64) {
+fn stretch(places: &mut [f32], center: f64, radius: f64) {
     let (mut least, mut most) = ([f32::MAX; LANES], [f32::MIN; LANES]);
     for places in places.as_chunks::<LANES>().0 {
         for lane in 0..LANES {
@@ -293,13 +293,13 @@ fn stretch(places: &mut [f32], centre: f64, radius: f64) {
     }
     let (least, most) =
         (least.into_iter().fold(f32::MAX, f32::min), most.into_iter().fold(f32::MIN, f32::max));
-    let (centre, radius) = (centre as f32, radius as f32);
+    let (center, radius) = (center as f32, radius as f32);
     let middle = 0.5 * (least + most);
-    // An outline without any extent stays at its centre.
+    // An outline without any extent stays at its center.
     let factor = if most > least { 2.0 * radius / (most - least) } else { 0.0 };
-    let (from, to) = ((centre - radius).max(0.0), centre + radius);
+    let (from, to) = ((center - radius).max(0.0), center + radius);
     for place in places {
-        *place = (centre + factor * (*place - middle)).clamp(from, to);
+        *place = (center + factor * (*place - middle)).clamp(from, to);
     }
 }
 
@@ -320,7 +320,7 @@ impl Area {
     /// Becomes the empty box of a blob.
     #[inline(always)]
     fn begin(&mut self, blob: &Shape, watch: &mut Watch<'_>) -> Result<(), Error> {
-        let Shape { centre: [_, y, x], radius, .. } = *blob;
+        let Shape { center: [_, y, x], radius, .. } = *blob;
         (self.top, self.left) = ((y - radius).floor(), (x - radius).floor());
         self.rows = (y + radius - self.top).ceil() as usize + 1;
         self.stride = ((x + radius - self.left).ceil() as usize + 1).next_multiple_of(LANES);
@@ -374,8 +374,8 @@ impl Area {
 
     /// Adds an edge column by column, and in each column pixel by pixel.
     fn add_long_edge(&mut self, from: (f32, f32), to: (f32, f32)) {
-        let rightwards = from.0 < to.0;
-        let (start, end) = if rightwards { (from, to) } else { (to, from) };
+        let rightward = from.0 < to.0;
+        let (start, end) = if rightward { (from, to) } else { (to, from) };
         let slope = (end.1 - start.1) / (end.0 - start.0);
         let (above, below) = if start.1 < end.1 { (start.1, end.1) } else { (end.1, start.1) };
         let (mut x, mut y) = start;
@@ -383,7 +383,7 @@ impl Area {
             let column = x.floor();
             let next_x = end.0.min(column + 1.0);
             let next_y = if next_x < end.0 { (y + slope * (next_x - x)).clamp(above, below) } else { end.1 };
-            let width = if rightwards { next_x - x } else { x - next_x };
+            let width = if rightward { next_x - x } else { x - next_x };
             self.add_in_column(column as usize, (y, next_y), width);
             (x, y) = (next_x, next_y);
         }
@@ -557,7 +557,7 @@ mod tests {
     /// Coverage of the pixels of a box by an outline.
     fn covered(outline: &[(f32, f32)], side: usize) -> Vec<f32> {
         let radius = side as f64 / 2.0;
-        let blob = Shape { centre: [0.5, radius, radius], radius, color: BLACK };
+        let blob = Shape { center: [0.5, radius, radius], radius, color: BLACK };
         let mut outline = outline.to_vec();
         outline.resize(outline.len().next_multiple_of(2 * LANES) + 1, outline[0]);
         let (x, y): (Vec<_>, Vec<_>) = outline.into_iter().unzip();
@@ -617,7 +617,7 @@ mod tests {
         ];
         let mut stream = Stream::new(0, 0, 0);
         for corners in 3..60 {
-            // Stars around the centre do not cross themselves.
+            // Stars around the center do not cross themselves.
             outlines.push(
                 (0..corners)
                     .map(|corner| {
@@ -629,9 +629,9 @@ mod tests {
             );
         }
         for outline in outlines {
-            for backwards in [false, true] {
+            for backward in [false, true] {
                 let mut outline = outline.clone();
-                if backwards {
+                if backward {
                     outline.reverse();
                 }
                 let found = covered(&outline, 9);

@@ -4,7 +4,7 @@
 //! What is drawn, and in which order, is part of the stream version. Lengths are in pixels of a volume whose shortest
 //! side is 64, and are scaled by min(depth, height, width) / 64. The volume's stream (object 0) gives `n =
 //! integer(count)`, `sigma = uniform(blur) * scale`. The stream of ball i (object 1 + i) gives `r = uniform(radius) *
-//! scale`, and the centre `x = uniform01 * width`, `y = uniform01 * height`, `z = uniform01 * depth`.
+//! scale`, and the center `x = uniform01 * width`, `y = uniform01 * height`, `z = uniform01 * depth`.
 
 use super::blur::{Gray, Ink, InkBlur};
 use super::border::Border;
@@ -50,7 +50,7 @@ impl Spheres {
             let mut stream = Stream::new(seed, index, object);
             let radius = stream.uniform(self.radius) * scale;
             let (x, y) = (stream.uniform01() * width, stream.uniform01() * height);
-            Shape { centre: [stream.uniform01() * depth, y, x], radius, color: BLACK }
+            Shape { center: [stream.uniform01() * depth, y, x], radius, color: BLACK }
         }))?;
         Ok(sigma)
     }
@@ -121,17 +121,17 @@ impl Spheres {
         ink: &mut BitRows,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let &Shape { centre: [centre, y, x], radius, .. } = ball;
+        let &Shape { center: [center, y, x], radius, .. } = ball;
         let (here, depth) = (z as f64 + 0.5, depth as f64);
-        let disc = |centre: f64| {
-            let square = (radius - (here - centre)) * (radius + (here - centre));
+        let disc = |center: f64| {
+            let square = (radius - (here - center)) * (radius + (here - center));
             (square >= 0.0).then(|| Disc { x, y, radius: square.sqrt() })
         };
         if self.border != Border::Periodic {
-            return disc(centre).map_or(Ok(()), |disc| disc.fill(ink, self.border, watch));
+            return disc(center).map_or(Ok(()), |disc| disc.fill(ink, self.border, watch));
         }
         // The largest disc holds those of all other copies.
-        let largest = copies(centre, radius, depth).filter_map(disc).map(|disc| disc.radius).reduce(f64::max);
+        let largest = copies(center, radius, depth).filter_map(disc).map(|disc| disc.radius).reduce(f64::max);
         largest.map_or(Ok(()), |radius| Disc { x, y, radius }.fill(ink, self.border, watch))
     }
 }

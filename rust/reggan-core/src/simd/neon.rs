@@ -170,7 +170,7 @@ impl Simd for Neon {
                 let sixteen = vld1q_u8(sixteens[position].as_ptr());
                 vandq_u8(vcleq_u8(sixteen, limit), weights)
             };
-            // Three rounds of adding neighbours leave eight bits a byte.
+            // Three rounds of adding neighbors leave eight bits a byte.
             let low = vpaddq_u8(bits(0), bits(1));
             let high = vpaddq_u8(bits(2), bits(3));
             let all = vpaddq_u8(low, high);

@@ -200,7 +200,7 @@ impl Simd for Scalar {
     }
 }
 
-/// An integer in the order of the numbers: negative ones are counted downwards.
+/// An integer in the order of the numbers: negative ones are counted downward.
 #[inline(always)]
 pub(super) fn f16_key(pixel: f16) -> i16 {
     let bits = pixel.to_bits() as i16;
