@@ -113,15 +113,15 @@ class SynchronizedBatchNorm2d(nn.BatchNorm2d):
         ranks = Ranks.current()
         values = input.float()
         mean = ranks.mean(values.mean(dim=(0, 2, 3)))
-        centerd = values - mean[:, None, None]
-        variance = ranks.mean(centerd.square().mean(dim=(0, 2, 3)))
+        centered = values - mean[:, None, None]
+        variance = ranks.mean(centered.square().mean(dim=(0, 2, 3)))
         count = ranks.count * values.numel() // values.shape[1]
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr, arg-type]
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)  # type: ignore[union-attr, arg-type]
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (centerd * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+        return (centered * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
 
 
 @contextmanager
