@@ -337,7 +337,7 @@ def test_a_tensor_without_data_is_refused(function: Function) -> None:
 
 
 def emptied(kept: int) -> torch.Tensor:
-    """(2, 3, 4) zeros, of which the storage keeps so many bytes."""
+    """(2, 3, 4) zeros, of which the storage keeps this many bytes."""
     tensor = torch.zeros(2, 3, 4)
     tensor.untyped_storage().resize_(kept)
     return tensor

@@ -12,7 +12,7 @@ __all__ = ["QUALITY", "high_quality", "modes", "reverse_kl", "wasserstein"]
 Points = npt.NDArray[np.floating]
 
 QUALITY = 3.0
-"""A point is of high quality within so many standard deviations of the nearest center."""
+"""Standard deviations from the nearest center within which a point is of high quality."""
 
 
 def high_quality(points: Points, mixture: Mixture) -> float:

@@ -60,7 +60,7 @@ class Harvest(DCGAN):
     accept: float = 0.06
     """Share of the images looked at that a harvest keeps: those that obey the rule, or the best where few do."""
     from_each: int = 32
-    """Where few do, it keeps at least so many of each neighborhood of similar images; `kept` is the best of all."""
+    """Where few do, the fewest images that it keeps of each neighborhood of similar ones; `kept` is the best of all."""
     feedback: float = 1.0
     """Share of the discriminator's real images that come from the harvest; the others are the best data."""
     target_score: float = 1.0

@@ -79,7 +79,7 @@ impl Components {
         self.rows.try_push(self.runs.len() as u32)
     }
 
-    /// Room for the runs of so many rows, if there are not many: growing costs as much as a small image.
+    /// Room for the runs of a few rows: growing costs as much as a small image.
     fn clear(&mut self, rows: usize) -> Result<(), Error> {
         let room = (2 * rows).min(1 << 10);
         self.runs.clear();

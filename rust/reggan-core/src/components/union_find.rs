@@ -16,7 +16,7 @@ pub(crate) struct Sets {
 }
 
 impl Sets {
-    /// No sets, and room for so many.
+    /// No sets, and room for this many.
     pub(crate) fn clear(&mut self, room: usize) -> Result<(), Error> {
         self.parent.clear();
         self.area.clear();

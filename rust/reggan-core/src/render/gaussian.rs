@@ -13,7 +13,7 @@ const TRUNCATE: f64 = 4.0;
 const MAX_SUMMED_RADIUS: usize = 64;
 /// Columns that are blurred at once, so that their lines stay in the second cache.
 const TILE: usize = 128;
-/// Offsets on one side at which a Gaussian that is wider than the image is sampled for its series: so many that the
+/// Offsets on one side at which a Gaussian that is wider than the image is sampled for its series: enough that the
 /// coefficients differ by a few parts in 10^9.
 const MOST_SAMPLES: usize = 512;
 /// Terms of the cosine series. The weights that it stands for differ from the Gaussian's by 4e-5 in all, so a

@@ -95,7 +95,7 @@ impl Lines {
         }))
     }
 
-    /// Room for so many rows, which is not given back.
+    /// Room for `rows` rows, which is not given back.
     fn make_room(&mut self, rows: usize, watch: &mut Watch<'_>) -> Result<(), Error> {
         let floats = self.floats.len().max(rows * self.stride);
         resize(&mut self.floats, floats, 0.0, watch)
