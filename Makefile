@@ -6,11 +6,11 @@ export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(VENV)
 
 # Tests of the code that calls other libraries: commands, pictures, configurations, metrics, plots, the report.
-LIBRARY_TESTS := arrays checkpoint cli config drawing evaluate fidelity images metrics pairs pictures points report rules runs
+LIBRARY_TESTS := arrays checkpoint cli config drawing evaluate fidelity images metrics pairs pictures points report rules runs trainer
 
-.PHONY: help all dev wheel test test-rust test-python test-lowest lint format bench bench-rust clean
+.PHONY: help all dev wheel test test-rust test-python test-lowest lint format docs bench bench-rust clean
 
-PYTEST := -m pytest -n auto --maxprocesses 8 --dist worksteal --rootdir=$(CURDIR) -c $(CURDIR)/pyproject.toml
+PYTEST := -m pytest -n auto --maxprocesses 8 --dist worksteal --durations 20 --rootdir=$(CURDIR) -c $(CURDIR)/pyproject.toml
 LOWEST := $(CURDIR)/target/lowest
 
 help: ## List the targets
@@ -61,6 +61,11 @@ format: ## Put everything into its format
 	cargo fmt --all
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: $(BIN)/python ## Build the documentation site into target/site
+	$(BIN)/python -m pip install --quiet "maturin>=1.9,<2"
+	$(BIN)/maturin develop --release --quiet --extras docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(BIN)/python ## Measure against the peers; writes docs/bench.json, the charts and the README's table
 	$(BIN)/python -m pip install --quiet ".[bench]"

@@ -1,4 +1,4 @@
-"""What the kernels are held to: targets as functions of the medians of one run."""
+"""Performance targets of the kernels, as functions of the medians of one run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Medians:
-    """The benches of one run, to be asked for the time of one image."""
+    """The median times per image of one run of the benches."""
 
     rows: Sequence[Row]
 
@@ -24,7 +24,7 @@ class Medians:
         threads: int | str = 1,
         job: str = "score",
     ) -> float:
-        """Median seconds of a batch over its images; a LookupError if the run has no such bench."""
+        """Median seconds per image of a batch; a LookupError if the run has no such bench."""
         asked = {"by": by, "dtype": dtype, "kind": kind, "threads": threads, "job": job}
         for row in self.rows:
             if row["shape"][1] == size and all(row[key] == value for key, value in asked.items()):
@@ -32,7 +32,7 @@ class Medians:
         raise LookupError(f"this run has no bench of {asked} at {size}x{size}; run all of them")
 
     def ratio(self, by: Sequence[str], size: int, dtype: str, kind: str = "blobs", job: str = "score") -> float:
-        """How many times as fast ours is as the fastest of `by`, one thread each."""
+        """Speed of ours over that of the fastest of `by`, on one thread each."""
         theirs = min(self.seconds(name, size, dtype, kind, job=job) for name in by)
         return theirs / self.seconds("reggan", size, dtype, kind, job=job)
 
@@ -41,17 +41,17 @@ class Medians:
         return 1 / self.ratio(["floor"], 64, "float32")
 
     def two_threads(self, dtype: str, size: int = 64, kind: str = "blobs", job: str = "score") -> float:
-        """How many times as fast two threads are as one."""
+        """Speed of two threads over that of one."""
         one, two = (self.seconds("reggan", size, dtype, kind, threads, job) for threads in (1, 2))
         return one / two
 
     def fused(self) -> float:
-        """The time of drawing and scoring in one call over that of drawing."""
+        """Time of rendering with scores in one call over that of rendering."""
         both = self.seconds("reggan", 64, "uint8", job="render and score")
         return both / self.seconds("reggan", 64, "uint8", job="render")
 
     def spread(self) -> float:
-        """The dearest pixel over the cheapest, from 64x64 to 2048x2048, in the worse of both dtypes."""
+        """Highest cost per pixel over the lowest, from 64x64 to 2048x2048, for the worse dtype."""
         spreads = []
         for dtype in ("float32", "uint8"):
             costs = [self.seconds("reggan", size, dtype) / size**2 for size in (64, 128, 256, 512, 2048)]
@@ -59,14 +59,14 @@ class Medians:
         return max(spreads)
 
     def overhead(self) -> float:
-        """Microseconds of one call on one image beyond the kernel's time for an image of a batch."""
+        """Overhead in microseconds of a call on one image, beyond the kernel's time per image of a batch."""
         call = self.seconds("reggan", 64, "uint8", threads="all", job="call")
         return 1e6 * (call - self.seconds("reggan", 64, "uint8"))
 
 
 @dataclass(frozen=True)
 class Target:
-    """A figure of a run and the bound that it must reach or, if `at_most`, keep to."""
+    """A figure of a run, and its lower bound or, if `at_most`, its upper bound."""
 
     name: str
     measure: Callable[[Medians], float]
@@ -87,7 +87,7 @@ class Target:
 def times(
     by: Sequence[str], size: int, dtype: str, kind: str = "blobs", job: str = "score"
 ) -> Callable[[Medians], float]:
-    """How many times as fast ours is as the fastest of `by`."""
+    """Speed of ours over that of the fastest of `by`."""
     return lambda run: run.ratio(by, size, dtype, kind, job)
 
 
@@ -133,7 +133,7 @@ TARGETS = (
     Target("cost per pixel from 64x64 to 2048x2048, most over least", Medians.spread, 2, at_most=True),
     Target("64x64 uint8, microseconds of one call beyond the kernel", Medians.overhead, 5, at_most=True),
 )
-"""On one thread and of blobs unless said."""
+"""On one thread with blobs by default."""
 
 
 def check(rows: Sequence[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Label images a second, against the labelers people use; labels equal up to their numbers first, ours in order."""
+"""Label images per second of ours and of common libraries; labels must be equal up to their order, ours in order."""
 
 from __future__ import annotations
 

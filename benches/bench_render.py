@@ -1,10 +1,10 @@
-"""Rendered images a second, against the usual ways to draw blurred discs and irregular polygons, 64x64; and the blur.
+"""Rendered 64x64 images per second, against common ways to draw blurred discs and irregular polygons; and the blur.
 
-The peers are handed the discs, so that drawing the random numbers is in our time and not in theirs. Their
-circles and blurs are approximations (anti-aliasing, box filters, other borders): before anything is timed,
-the mean absolute difference of gray, and the share of images whose score differs by more than 0.05, must be
-small. The polygons' peer is handed the places; it draws its own normal deviates, as the source does, so that its
-ink and its numbers of pieces must be ours on average. OpenCV blurs by as many weights as we do, with zeros around.
+The peers get the discs, so only our time includes drawing random numbers. Their circles and blurs are approximations
+(anti-aliasing, box filters, other borders): before timing, the mean absolute difference of gray, and the share of
+images whose score differs by more than 0.05, must be small. The polygons' peer gets the positions but draws its own
+normal deviates, so its ink and its numbers of pieces must equal ours on average. OpenCV blurs with as many weights as
+we do, with zeros outside the image.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Exact scores a second, against the floor and the labelers people use; equal answers first.
+"""Exact scores per second, against the floor and common libraries, after a check that all scores are equal.
 
-Not every combination is run: blobs of every size against OpenCV and the floor, blobs of two sizes and every kind
-of image at 64x64 against all.
+Blobs of every size are compared with OpenCV and the floor; blobs of two sizes, and every kind of image at 64x64, with
+all libraries.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def bench_score_of_bits(benchmark: BenchmarkFixture, pixels: int, size: int, thr
 
 
 def bench_call(benchmark: BenchmarkFixture) -> None:
-    """One call an image: what a call costs beyond the kernel's time in a batch is Python's."""
+    """One call per image: the cost beyond the kernel's time in a batch is Python's overhead."""
     batch = list(images.batch("blobs", 64, "uint8", CALLS * 64**2))
     scores, _ = expected("blobs", 64, "uint8", CALLS * 64**2)
 

@@ -1,10 +1,9 @@
 """Training throughput of a DCGAN step: ours against a plain loop after the PyTorch DCGAN tutorial.
 
-The same networks, data, batch and device. The plain loop is float32, its layers are PyTorch's, its tensors in
-PyTorch's default layout, its data come from a DataLoader over a TensorDataset, and it reads its losses every 50 steps,
-as the tutorial does. First both loops take a step from equal weights, images and latents, and must arrive at equal
-weights. Besides, what share of a step of Harvest is not its networks' work, what torch.compile would bring to one, and
-how much faster translators are that share an encoder.
+Both have the same networks, data, batch and device. Like the tutorial, the plain loop uses float32, PyTorch's layers,
+its memory format and a DataLoader over a TensorDataset, and reads its losses every 50 steps. First, a step of both
+loops from equal weights, images and latents must give equal weights. Further benches: the share of a Harvest step spent
+outside its networks, the gain from torch.compile, and the gain of translators that share an encoder.
 """
 
 from __future__ import annotations
@@ -27,16 +26,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from reggan import training
-from reggan.config import TrainConfig, preset
-from reggan.data import Item, load_batches
+from reggan.config import TrainConfig
+from reggan.data import load_batches
 from reggan.files import write_json
+from reggan.presets import preset
 from reggan.recipes import Batch, Stage
 from reggan.recipes.phases import exact_scores
 from reggan.rules import Rule
+from reggan.runs import make_trainer
+from reggan.training import Step, Trainer
 
 BLOCK = 4
-"""Steps that are timed in one go: few, so that loops which are compared see the same moods of the machine."""
+"""Steps that are timed at once: few, so that the compared loops see the same state of the machine."""
 
 TRANSLATORS = ("cyclegan", "cyclegan-fused")
 
@@ -106,8 +107,8 @@ def _of_pytorch(network: nn.Module) -> list[nn.Module]:
 
 def ours(config: TrainConfig) -> Callable[[], None]:
     """Our loop: phases, moving average, exact scores of the data, a line of losses every ten steps."""
-    trainer = training._Trainer.create(config)
-    data = config.data.open(config.size, trainer.rule)
+    trainer = make_trainer(config)
+    data = config.open_data()
     batches = load_batches(data, config.batch_size * config.recipe.draws, seed=0)
     (stage,) = trainer.stages
     step = 0
@@ -116,10 +117,10 @@ def ours(config: TrainConfig) -> Callable[[], None]:
         nonlocal step
         for _ in range(BLOCK):
             step += 1
-            batch = trainer.batch(next(batches), step)
-            trainer.set_rates(step)
+            batch = trainer._batch(next(batches), step)
+            trainer._set_rates(step)
             figures = run_phases(trainer, stage, batch)
-            trainer.average(step)
+            trainer._average(step)
             if step % config.log_every == 0:
                 for value in figures.values():
                     float(value)
@@ -128,32 +129,31 @@ def ours(config: TrainConfig) -> Callable[[], None]:
 
 
 def check(config: TrainConfig, images: Tensor) -> None:
-    """Both loops arrive at the same weights after a step from the same ones."""
-    trainer = training._Trainer.create(config)
+    """Check that a step of both loops from the same weights gives the same weights."""
+    trainer = make_trainer(config)
     plain = Plain(config, trainer.networks, images)
     real = images[: config.batch_size]
-    item = (((real + 1) * 127.5).round().to(torch.uint8), torch.zeros(len(real)), torch.zeros(len(real)))
-    batch = trainer.batch(item, 1)
+    batch = trainer._batch(((real + 1) * 127.5).round().to(torch.uint8), 1)
     latents = replace(batch, generator=batch.generator.clone_state()).noise(len(real), config.recipe.latent_dim)
     plain.step(batch.real, latents)
     for phase in trainer.stages[0].phases:
-        trainer.run_phase(phase, batch)
+        trainer._run(phase, batch)
     for name, network in (("generator", plain.generator), ("discriminator", plain.discriminator)):
         found = trainer.networks[name].state_dict().values()
         for ours_, theirs in zip(found, network.state_dict().values(), strict=True):
-            # Adam's first step is the rate, whatever the size of the gradient; where that is 0 but for rounding, the
-            # sign is a matter of luck.
+            # Adam's first step has the size of the rate for any gradient; for gradients that are 0 up to rounding, its
+            # sign is random.
             close = torch.isclose(ours_.float(), theirs.float(), rtol=1e-3, atol=1e-5).float().mean()
             assert close > 0.99, f"{name}: only {close:.1%} of the weights are equal"
 
 
 def measure(config: TrainConfig, blocks: int) -> dict[str, Any]:
     equal = replace(config, precision="float32", recipe=replace(config.recipe, real_label=1.0, instance_noise=0.0))
-    data = config.data.open(config.size, training.resolve_rule(config.rule))
-    images = data.items(np.arange(data.length))[0].float().div(127.5).sub(1)
+    data = config.open_data()
+    images = data.fetch(np.arange(data.length)).float().div(127.5).sub(1)
     check(equal, images)
     loops = {
-        "plain": Plain(equal, training._Trainer.create(equal).networks, images).blocks(),
+        "plain": Plain(equal, make_trainer(equal).networks, images).blocks(),
         "equal settings": ours(equal),
         "our defaults": ours(config),
     }
@@ -172,30 +172,30 @@ def measure(config: TrainConfig, blocks: int) -> dict[str, Any]:
     }
 
 
-def ruled() -> tuple[training._Trainer, Iterator[Item]]:
-    """A trainer of the recommended recipe where the rule begins to pull, and its data."""
+def ruled() -> tuple[TrainConfig, Trainer, Iterator[Tensor]]:
+    """A trainer of the recommended recipe at the first step with the rule, and its data."""
     config = preset("quick", "harvest")
-    # A small harvest: it is no part of what is measured.
-    recipe = replace(config.recipe, kept=4096, accept=0.5)
-    config = training.resolve(replace(config, recipe=recipe, data=replace(config.data, images=10_000)))
-    trainer = training._Trainer.create(config)
-    data = config.data.open(config.size, trainer.rule)
-    return trainer, load_batches(data, config.batch_size * config.recipe.draws, seed=0, device=config.device)
+    # A small harvest, since it is not measured.
+    recipe = replace(config.recipe, harvest_size=4096, acceptance=0.5)
+    config = replace(config, recipe=recipe, data=replace(config.data, images=10_000))
+    trainer = make_trainer(config)
+    data = config.open_data()
+    return config, trainer, load_batches(data, config.batch_size * config.recipe.draws, seed=0, device=config.device)
 
 
-def run_phases(trainer: training._Trainer, stage: Stage, batch: Batch) -> dict[str, Tensor]:
-    """The phases of one step; their losses and figures."""
+def run_phases(trainer: Trainer, stage: Stage, batch: Batch) -> dict[str, Tensor]:
+    """Run the phases of one step; returns their losses and figures."""
     figures: dict[str, Tensor] = {}
     for phase in stage.phases:
-        figures |= trainer.run_phase(phase, batch)
+        figures |= trainer._run(phase, batch)
     return figures
 
 
 def shares(steps: int = 100) -> dict[str, float]:
-    """Parts of a step of the recommended recipe, once the rule pulls, that are not its networks' work."""
-    trainer, batches = ruled()
+    """Parts of a step of the recommended recipe with the rule that are not spent in its networks."""
+    config, trainer, batches = ruled()
     stage = trainer.stages[2]
-    trainer.begin(stage, trainer.batch(next(batches), 0))
+    trainer._begin(stage, trainer._batch(next(batches), 0))
     spent = dict.fromkeys(("data", "scoring", "logging", "all"), 0.0)
 
     @contextmanager
@@ -214,35 +214,35 @@ def shares(steps: int = 100) -> dict[str, float]:
                 spent.update(dict.fromkeys(spent, 0.0))
             with clock("all"):
                 with clock("data"):
-                    batch = trainer.batch(next(batches), number)
-                trainer.set_rates(number)
+                    batch = trainer._batch(next(batches), number)
+                trainer._set_rates(number)
                 figures = run_phases(trainer, stage, batch)
-                trainer.average(number)
-                if number % trainer.config.log_every == 0:
+                trainer._average(number)
+                if number % config.log_every == 0:
                     with clock("logging"):
-                        json.dumps(trainer.means(figures))
+                        json.dumps(Step(number, stage, number, False, figures, trainer.ranks).metrics())
     return {part: round(seconds / spent["all"], 4) for part, seconds in spent.items() if part != "all"}
 
 
 def compiled(steps: int = 60) -> dict[str, Any]:
-    """What torch.compile brings to a step of the recommended recipe, and what it takes first."""
-    eager, batches = ruled()
-    other = training._Trainer.create(eager.config)
+    """Gain of torch.compile for a step of the recommended recipe, and its compilation time."""
+    config, eager, batches = ruled()
+    other = make_trainer(config)
     for name in ("generator", "discriminator", "classifier"):
         other.networks[name].compile(dynamic=False)
     item, found = next(batches), {}
     for stage in eager.stages[1:3]:
         for trainer in (eager, other):
-            trainer.begin(stage, trainer.batch(item, 0))
+            trainer._begin(stage, trainer._batch(item, 0))
         began = time.perf_counter()
         for number in range(3):
-            run_phases(other, stage, other.batch(item, number))
+            run_phases(other, stage, other._batch(item, number))
         seconds: dict[str, list[float]] = {"eager": [], "compiled": []}
         taken = time.perf_counter() - began
         for number in range(steps):
             for times, trainer in zip(seconds.values(), (eager, other), strict=True):
                 began = time.perf_counter()
-                run_phases(trainer, stage, trainer.batch(item, number))
+                run_phases(trainer, stage, trainer._batch(item, number))
                 times.append(time.perf_counter() - began)
         ratio = statistics.median(seconds["eager"]) / statistics.median(seconds["compiled"])
         found[stage.name] = {"speed-up": round(ratio, 3), "seconds to compile": round(taken, 1)}
@@ -250,16 +250,16 @@ def compiled(steps: int = 60) -> dict[str, Any]:
 
 
 def translators(steps: int = 20) -> dict[str, Any]:
-    """How much faster a step of two translators that share an encoder is than one of CycleGAN's, on the same data."""
-    trainers = {name: training._Trainer.create(training.resolve(preset("pairs", name))) for name in TRANSLATORS}
-    config = trainers[TRANSLATORS[0]].config
-    batches = load_batches(config.data.open(config.size, training.resolve_rule(config.rule)), config.batch_size)
+    """Speed of a step of two translators that share an encoder over CycleGAN's, on the same data."""
+    config = preset("pairs", TRANSLATORS[0])
+    trainers = {name: make_trainer(preset("pairs", name)) for name in TRANSLATORS}
+    batches = load_batches(config.open_data(), config.batch_size)
     seconds: dict[str, list[float]] = {name: [] for name in TRANSLATORS}
     for number in range(steps + 2):
         item = next(batches)
         for name, trainer in trainers.items():
             began = time.perf_counter()
-            run_phases(trainer, trainer.stages[0], trainer.batch(item, number))
+            run_phases(trainer, trainer.stages[0], trainer._batch(item, number))
             seconds[name].append(time.perf_counter() - began)
     medians = [statistics.median(times[2:]) for times in seconds.values()]
     sizes = [sum(part.numel() for part in trainer.networks["generator"].parameters()) for trainer in trainers.values()]
@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "docs" / "bench-train.json")
     options = parser.parse_args()
-    config = training.resolve(replace(preset("quick", "dcgan"), device=options.device))
+    config = replace(preset("quick", "dcgan"), device=options.device)
     config = replace(config, data=replace(config.data, images=10_000))
     results: dict[str, Any] = {
         "torch": torch.__version__,

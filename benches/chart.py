@@ -1,4 +1,4 @@
-"""The chart of the README: images a second of every library, and pixels a second over the size of images."""
+"""The chart of the README: images per second of every library, and pixels per second by image size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = {
     "scipy": "SciPy + bincount",
     "scikit-image": "scikit-image + bincount",
 }
-"""Who scores, as charts and tables call them."""
+"""Labels of the scorers in charts and tables."""
 
 SIZES = (32, 64, 128, 256, 512, 2048)
 OVER_SIZE = {"floor": "floor", "reggan": "reggan", "opencv stats": "OpenCV\nwith stats"}
@@ -119,7 +119,7 @@ def draw_sizes(axes: Axes, medians: Medians, palette: Palette) -> None:
         axes.annotate(
             label, (SIZES[-1], speeds[-1]), (8, 0), textcoords="offset points", va="center", color=color, fontsize=9
         )
-    axes.set_title("Blobs by size, one thread: million pixels/s")
+    axes.set_title("RenderedImages by size, one thread: million pixels/s")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(SIZES, [f"{size}²" for size in SIZES])

@@ -1,4 +1,4 @@
-"""The size of the benches' batches, which a smoke run makes small."""
+"""The size of the benches' batches, which is small in a smoke test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def pixels(request: pytest.FixtureRequest) -> int:
-    """8 Mi unless said: 8 MiB of uint8 or 32 MiB of float32, more than the second cache of any core holds."""
+    """8 Mi by default: 8 MiB of uint8 or 32 MiB of float32, more than the second-level cache of any core."""
     given: int = request.config.getoption("pixels")
     return given

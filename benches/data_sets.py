@@ -1,6 +1,6 @@
-"""Make 1.35 million polygons on disk, and search 50 million circles: seconds and memory, as docs/bench-data.json.
+"""Make 1.35 million polygons on disk, and search 50 million circles; write time and memory to docs/bench-data.json.
 
-Each runs as the command that users give, in a process of its own, on two threads.
+Each runs as a user's command in its own process on two threads.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SEARCHED = 50_000_000
 
 
 def run(arguments: list[str], images: int) -> dict[str, Any]:
-    """Seconds and peak memory of a data command, and the images a second that it comes to."""
+    """Seconds, peak memory and images per second of a data command."""
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "reggan.data", *arguments], check=True)
     seconds = time.perf_counter() - start
-    # The largest process waited for so far, which is why the smaller set comes first.
+    # The peak is that of the largest process so far, so the smaller set comes first.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return {
         "command": "python -m reggan.data " + " ".join(arguments),

@@ -1,4 +1,4 @@
-"""What the benches score and label: each batch a pure function of its kind, size, dtype and number of pixels."""
+"""The images of the benches: each batch is a pure function of its kind, size, dtype and number of pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Images = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 NOISE = {"noise 10%": 0.1, "noise 50%": 0.5, "noise 59%": 0.59}
-"""Shares of ink, each pixel for itself. At 59 %, where clusters percolate, components are the most entangled."""
+"""Shares of ink in independent pixels. Components are the most entangled at 59 %, where clusters percolate."""
 
 KINDS = ("blobs", "GAN-like", *NOISE)
 
@@ -36,7 +36,7 @@ def noise(count: int, size: int, ink: float) -> npt.NDArray[np.float32]:
 
 
 def gan_like(count: int, size: int) -> npt.NDArray[np.float32]:
-    """What a generator makes of blobs: gray haze, grain that frays the edges, and six dark specks per 64x64 pixels."""
+    """Like a generator's blobs: gray haze, grain at the edges, and six dark specks per 64x64 pixels."""
     generator = np.random.default_rng(1)
     shape = (count, size, size)
     gray = reggan.render(reggan.Circles(), count, seed=1, size=size, dtype=np.float32)
@@ -49,6 +49,6 @@ def gan_like(count: int, size: int) -> npt.NDArray[np.float32]:
 
 
 def ink(images: Images) -> Mask:
-    """The pixels that count: gray <= 0.5."""
+    """The ink pixels: gray <= 0.5."""
     mask: Mask = images <= (127 if images.dtype == np.uint8 else np.float32(0.5))
     return mask

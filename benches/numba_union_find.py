@@ -1,8 +1,8 @@
-"""Union-find in Numba, as fast as it would go: over pixels, and over the runs in rows of bits.
+"""Optimized union-find in Numba: over pixels, and over runs in rows of bits.
 
-Both keep the thresholded image in registers and two rows of memory, label nothing, and join components of the
-row with those of the row above in one pass (Rosenfeld and Pfaltz, 1966), the parent always the smaller index
-and paths halved. Chunks of images go to threads, and memory is allocated once a chunk.
+Both keep the thresholded image in registers and two rows of memory, write no labels, and join the components of each
+row with those of the row above in one pass (Rosenfeld and Pfaltz, 1966), with the smaller index as parent and path
+halving. Threads process chunks of images, and memory is allocated once per chunk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHUNKS_PER_THREAD = 8
 
 
 def pixels(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Scores of images by union-find over pixels: what one would write first, without any waste."""
+    """Scores of images by union-find over pixels: the obvious algorithm, written efficiently."""
     return _call(_pixels, images)
 
 
@@ -51,7 +51,7 @@ def trailing_zeros(context, word):
 
 @intrinsic
 def count_ones(context, word):
-    """How many ones."""
+    """Number of ones."""
 
     def generate(_, builder, __, arguments):
         return builder.ctpop(arguments[0])
@@ -71,7 +71,7 @@ def find(parent, i):
 def _pixels(images, limit, chunks, scores):
     n, height, width = images.shape
     for chunk in numba.prange(chunks):
-        # No more than every other pixel of a row begins a component. 0 is paper.
+        # At most every other pixel of a row begins a component. 0 is paper.
         parent = np.empty(height * ((width + 1) // 2) + 1, np.uint32)
         area = np.empty_like(parent)
         above = np.empty(width, np.uint32)
@@ -112,7 +112,7 @@ def _pixels(images, limit, chunks, scores):
 
 @numba.njit(inline="always")
 def pack(row, start, count, limit):
-    # Of a constant count, LLVM makes one vector comparison for each register full of pixels.
+    # With a constant count, LLVM emits one vector comparison per register of pixels.
     word = np.uint64(0)
     for x in range(count):
         word |= np.uint64(row[start + x] <= limit) << np.uint64(x)
@@ -126,7 +126,7 @@ def _bits(images, limit, chunks, scores):
     for chunk in numba.prange(chunks):
         parent = np.empty(height * ((width + 1) // 2), np.uint32)
         area = np.empty_like(parent)
-        # Of the row above, by words: its ink, where runs start, and how many runs came before.
+        # For each word of the row above: its ink, the starts of runs, and the number of earlier runs.
         above, above_starts, above_count = np.empty((3, words), np.uint64)
         for i in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             above[:] = 0
@@ -141,7 +141,7 @@ def _bits(images, limit, chunks, scores):
                     total += count_ones(ink)
                     starts = ink & ~(ink << ONE | carry)
                     before = count
-                    if carry:  # the last run of the word to the left goes on
+                    if carry:  # the last run of the word to the left continues
                         area[count - ONE] += trailing_zeros(~ink) if ~ink else WORD
                     rest = starts
                     while rest:
@@ -151,7 +151,7 @@ def _bits(images, limit, chunks, scores):
                         area[count] = trailing_zeros(after) if after else WORD
                         count += ONE
                         rest &= rest - ONE
-                    # Each run of the overlap is one pair of runs that touch; ones at or before it give their ranks.
+                    # Each run of the overlap is a pair of touching runs; the ones up to it give their ranks.
                     overlap = ink & above[k]
                     rest = overlap & ~(overlap << ONE | overlap_carry)
                     while rest:
@@ -165,7 +165,7 @@ def _bits(images, limit, chunks, scores):
                         rest &= rest - ONE
                     above[k], above_starts[k], above_count[k] = ink, starts, before
                     carry, overlap_carry = ink >> np.uint64(63), overlap >> np.uint64(63)
-            # Parents come before their children: backward, each area is whole when it is handed on.
+            # Parents precede their children: going backward, each area is complete when it is passed on.
             largest = np.uint32(0)
             for run in range(np.int64(count) - 1, -1, -1):
                 if parent[run] != run:

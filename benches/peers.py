@@ -1,7 +1,7 @@
-"""Who scores and labels: ours, the floor, and the libraries people use, each in the fastest way it offers.
+"""Scorers and labelers: ours, the floor, and common libraries, each used in its fastest way.
 
-Every peer has the whole batch thresholded by one NumPy call, inside its time, but Numba, which thresholds in its
-kernel. Libraries that know single images only are called image by image.
+The time of every peer includes one NumPy call that thresholds the batch, except for Numba, which thresholds in its
+kernel. Libraries for single images are called image by image.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def numba_scorer(kernel: Callable[[Images], Scores]) -> Scorer:
 
 
 def scorer(areas: Callable[[Mask], npt.NDArray[Any]]) -> Scorer:
-    """A scorer of batches from a function that gives the areas of one image's components, in any order."""
+    """A scorer of batches from a function that returns the component areas of one image, in any order."""
 
     def score(images: Images, threads: int | None) -> Scores:
         cv2.setNumThreads(threads or OPENCV_THREADS)
@@ -93,10 +93,10 @@ SCORERS: dict[str, Scorer] = {
     "scikit-image": scorer(skimage_areas),
     "scipy": scorer(scipy_areas),
 }
-"""(images, threads) to scores (N,), but of the floor to areas; threads None is all that there are."""
+"""(images, threads) to scores (N,), or to areas for the floor; None is all threads."""
 
 THREADED = ("reggan", "floor", "numba", "numba bits", "opencv", "opencv stats")
-"""Who has an option for threads."""
+"""Scorers with an option for threads."""
 
 
 def our_labels(images: Images, out: Labels) -> Labels:
@@ -117,7 +117,7 @@ def scipy_labels(images: Images, out: Labels) -> Labels:
 
 
 def cc3d_labels(images: Images, _: Labels) -> list[npt.NDArray[Any]]:
-    # It cannot write to a given array: a copy would only cost it time.
+    # It cannot write to a given array, and a copy would only cost time.
     return [cc3d.connected_components(mask, connectivity=4) for mask in ink(images)]
 
 

@@ -1,5 +1,6 @@
-"""Run the benches; write bench.json (the machine, the versions, every median, what the kernels are held to), the
-charts and, unless another folder is named, the README's table.
+"""Run the benches; write bench.json (machine, versions, medians, targets), the charts and, by default, README tables.
+
+With the default folder, the tables of README.md and docs/benches.md are updated, too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import reggan
 from reggan.files import write_json
 
 BENCHES = Path(__file__).parent
-README = BENCHES.parent / "README.md"
 DOCS = BENCHES.parent / "docs"
 QUICK = ["--pixels=262144", "--benchmark-max-time=0.02", "--benchmark-min-rounds=2"]
 PACKAGES = (
@@ -33,7 +33,7 @@ PACKAGES = (
 
 
 def run_benches(options: list[str]) -> dict[str, Any]:
-    """What pytest-benchmark measured; the program ends if a bench fails, as no number may stand beside it."""
+    """The report of pytest-benchmark; the program exits if a bench fails, so that no numbers are published."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pytest", str(BENCHES), f"--benchmark-json={report}", *options]
@@ -45,7 +45,7 @@ def run_benches(options: list[str]) -> dict[str, Any]:
 
 
 def summarize(report: dict[str, Any], load: float) -> dict[str, Any]:
-    """The lasting part of a report, without hosts or paths; of equal inputs, ours first, then the fastest."""
+    """The publishable part of a report, without hosts or paths; for equal inputs, ours first, then the fastest."""
     rows = []
     for bench in report["benchmarks"]:
         info, median = bench["extra_info"], bench["stats"]["median"]
@@ -98,18 +98,18 @@ def text(summary: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=DOCS, help="folder for bench.json and the charts")
-    parser.add_argument("--quick", action="store_true", help="see that all runs; the numbers mean nothing")
+    parser.add_argument("--quick", action="store_true", help="smoke test with meaningless numbers")
     options = parser.parse_args()
     if options.quick and options.out.resolve() == DOCS:
         parser.error("a quick run measures nothing that docs/ should hold; name another folder with --out")
-    # What else the machine was doing: medians of all threads mean little beside other work.
+    # The load of the machine: medians of all threads mean little beside other work.
     load = round(os.getloadavg()[0], 2)
     summary = summarize(run_benches(QUICK if options.quick else []), load)
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / "bench.json", summary, indent=1)
     chart.save(options.out, summary["benches"])
     if options.out.resolve() == DOCS:
-        README.write_text(readme.replace(README.read_text(encoding="utf-8"), summary), encoding="utf-8")
+        readme.update(summary)
     print(f"\n{text(summary)}\nwritten to {options.out}")
 
 

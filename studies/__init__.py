@@ -1,4 +1,4 @@
-"""Studies: claims about recipes, each shown with seeds, tables and figures. A new one is a function and a line.
+"""Studies: claims about recipes, tested with seeds, tables and figures. A new one is a function and a line in STUDIES.
 
 `python -m studies NAME` runs one, from the root of the repository.
 """
@@ -21,27 +21,25 @@ __all__ = ["STUDIES", "Arm", "ByClasses", "ByReferences", "BySamples", "Study"]
 STUDIES: dict[str, Study[Any]] = {
     "ablation": Study("the recommended recipe without one part at a time", arms.ablation, ByReferences()),
     "blob-count": Study(
-        "whether a GAN makes 1 to 9 blobs equally often, as the data are",
+        "whether a GAN generates 1 to 9 blobs equally often, like the data",
         arms.blob_count,
         BySamples(measures.COUNTS, 5000, "components", with_counts, expected=(0.0, *[1 / 9] * 9)),
     ),
-    "classifier": Study(
-        "the classifier of the score by itself, and whether generated images improve it", pupils, ByClasses()
-    ),
-    "far": Study("the rule where no image of the data comes near to it", arms.far, ByReferences()),
+    "classifier": Study("the classifier of the score, and whether generated images improve it", pupils, ByClasses()),
+    "far": Study("a rule that no image of the data comes close to", arms.far, ByReferences()),
     "fine": Study("the rule at 64 pixels", arms.fine, ByReferences()),
     "heavy-mode": Study(
-        "who forgets what is on one frame in twenty",
+        "which recipes lose a mode of one frame in twenty",
         arms.heavy_mode,
         BySamples(measures.TRAFFIC, 5000, "components", with_counts, expected=(0.95,)),
     ),
     "latent-arithmetic": Study(
-        "whether five blobs less three are two, in latents",
+        "whether latents of five blobs minus those of three make two blobs",
         arms.latent_arithmetic,
         BySamples(measures.LATENTS, 10_000, "components", with_arithmetic, expected=(0.0, 0.0, 1.0)),
     ),
     "mnist-like": Study(
-        "GANs of Fashion-MNIST",
+        "GANs on Fashion-MNIST",
         arms.mnist_like,
         BySamples(measures.LOOKS, 5000, "diversity", partial(with_held_out, arms.FASHION_TEST)),
     ),
@@ -51,20 +49,21 @@ STUDIES: dict[str, Study[Any]] = {
         BySamples(measures.POINTS, 2500, "modes", with_figures),
     ),
     "reggan-paper": Study(
-        "the paper's comparison, with baselines that are hard to beat",
+        "the paper's comparison, with strong baselines",
         arms.reggan_paper,
         ByReferences(shown=("dcgan", "reggan-first", "harvest")),
     ),
-    "solid": Study("an easy rule, no holes, by the same recipe", arms.solid, ByReferences(pieces=False)),
-    "symmetric": Study("another rule, symmetry, by the same recipe", arms.symmetric, ByReferences(pieces=False)),
+    "repair": Study("repaired images as real images, and rivals", arms.repair, ByReferences(repairs=True)),
+    "solid": Study("the same recipe with an easy rule: no holes", arms.solid, ByReferences(pieces=False)),
+    "symmetric": Study("the same recipe with another rule: symmetry", arms.symmetric, ByReferences(pieces=False)),
     "targets": Study("mean scores as targets", arms.targets, ByReferences()),
     "toy-1d": Study(
-        "Gaussians on a line, and how wide networks have to be",
+        "Gaussians on a line, and the required width of networks",
         arms.toy_1d,
         BySamples(measures.POINTS, 2500, "wasserstein", with_figures, animated=True),
     ),
     "translate": Study(
-        "two kinds of images turned into each other",
+        "translation between two kinds of images",
         arms.translate,
         BySamples(measures.PAIRS, 500, "score", with_figures),
     ),

@@ -1,10 +1,10 @@
-"""`python -m studies NAME`: run a study again, with seeds, tables and figures."""
+"""`python -m studies NAME`: run a study, with seeds, tables and figures."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ import tyro
 from reggan.cli import UsageError, execute
 from reggan.training import Stopped
 
-from . import STUDIES
+from . import STUDIES, ByReferences
 
 __all__ = ["main"]
 
@@ -23,17 +23,19 @@ class StudyOptions:
     """Run a study: train its arms with several seeds, and write its tables and figures."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = ""
-    """Which one; --list lists them."""
+    """Name of the study; see --list."""
     list: bool = False
     """List the studies."""
     reduced: bool = False
-    """The smallest form: all of the work in seconds, with numbers that mean nothing."""
+    """A smoke test: the whole study in seconds, with meaningless numbers."""
     seeds: int = 3
-    """Number of seeds, counted from 0; with 0, make tables and figures of the records that exist."""
+    """Number of seeds, starting at 0; with 0, only write tables and figures of existing records."""
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ARM...")] = ()
-    """Train these arms alone; the tables hold every arm that has records."""
+    """Train only these arms; the tables hold all arms with records."""
+    sealed: bool = False
+    """Measure with the sealed references: for final tables, after all options are chosen."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Results folder; by default results/NAME. It also keeps the runs, and continues one that was stopped."""
+    """Folder for results and runs; by default results/NAME. Stopped runs continue from there."""
 
     def __post_init__(self) -> None:
         if self.seeds < 0:
@@ -55,10 +57,15 @@ def _study(arguments: Sequence[str]) -> None:
         for name, study in STUDIES.items():
             print(f"{name:{width}}  {study.about}")
         return
+    study = STUDIES[options.name]
+    if options.sealed:
+        if not isinstance(study.comparison, ByReferences):
+            raise UsageError(f"sealed is for studies that compare with references, and {options.name} does not")
+        study = replace(study, comparison=replace(study.comparison, sealed=True))
     out = options.out or Path("results") / options.name
     out.mkdir(parents=True, exist_ok=True)
     try:
-        STUDIES[options.name].run(out, options.seeds, options.reduced, options.only)
+        study.run(out, options.seeds, options.reduced, options.only)
     except Stopped as stopped:
         raise KeyboardInterrupt(f"{stopped}; the same command continues from there") from stopped
     print(out)

@@ -1,4 +1,4 @@
-"""Arithmetic with latents: whether five blobs less three are two, and what lies between two images."""
+"""Arithmetic with latents: whether five blobs minus three are two, and interpolation between images."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 from reggan.config import TrainConfig
-from reggan.domains import Images
 from reggan.drawing import sheet
+from reggan.modalities import Images
+from reggan.randomness import private_generator
 from reggan.recipes import Networks
-from reggan.rules import darkest, resolve_rule
+from reggan.rules import min_channel
 from reggan.scoring import analyze
-from reggan.training import generate, private_generator
 
 from .records import Record
+from .runs import make as make_samples
 
 __all__ = ["with_arithmetic"]
 
@@ -28,33 +29,33 @@ _EACH = 10
 """Latents in a mean, about as many as a person would pick by hand."""
 _FRAMES, _ROWS = 9, 4
 _FURTHEST = 2.0
-"""Ways along the difference of two means end at this multiple of it."""
+"""Paths along the difference of two means end at this multiple of it."""
 
 Counts = npt.NDArray[np.integer]
 
 
 def with_arithmetic(config: TrainConfig, networks: Networks, count: int) -> tuple[Record, Image.Image]:
-    """What the latents of five blobs less those of three make, and those of three plus that difference.
+    """Subtract latents of three blobs from those of five, and add the difference to latents of three.
 
     Metrics of `count` latents:
 
-    - "counts": images by number of pieces, of differences between two means of ten latents each;
-    - "two": the share of these with two pieces; "chance": that share for means of any latents;
+    - "counts": numbers of images by number of pieces, for differences between two means of ten latents each;
+    - "two": the share of these with two pieces; "chance": that share for means of arbitrary latents;
     - "more": mean number of pieces that latents of three gain when the difference of all is added; "five": the share
       that then has five;
-    - "linear": part of the variance of the number of pieces that a linear function of the latent explains, on latents
-      that it was not fitted to.
+    - "linear": share of the variance of the number of pieces that a linear function of the latent explains on held-out
+      latents.
 
-    With an encoder, the same of as many codes of the data, as "codes_two" and so on, and as "codes_kept" the share of
-    the data whose reconstruction has the same number of pieces. Metrics with too few images are left out.
+    With an encoder, also the same metrics for codes of the data, "codes_two" and so on, and as "codes_kept" the share
+    of the data whose reconstruction has the same number of pieces. Metrics with too few images are omitted.
 
-    The rows of the picture are ways from one latent to another, then from images of three along the difference.
+    The rows of the picture are paths from one latent to another, then from latents of three along the difference.
     """
-    domain, random = config.domain, private_generator(0, "evaluate")
-    latents = domain.inputs(config.recipe.prior, count, random)
+    modality, random = config.modality, private_generator(0, "evaluate")
+    latents = modality.inputs(config.recipe.prior, count, random)
 
     def make(inputs: Tensor) -> Images:
-        images: Images = generate(networks["averaged"], inputs, domain)
+        images: Images = make_samples(config, networks["averaged"], inputs)
         return images
 
     def pieces(inputs: Tensor) -> Counts:
@@ -63,8 +64,8 @@ def with_arithmetic(config: TrainConfig, networks: Networks, count: int) -> tupl
     counts = pieces(latents)
     figures = _figures(pieces, latents, counts, random)
     if "encoder" in networks:
-        stored, _, _ = config.data.open(config.size, resolve_rule(config.rule)).items(np.arange(count))
-        true, codes = _pieces(domain.array(stored)), _encode(networks["encoder"], domain.encode(stored))
+        stored = config.open_data().fetch(np.arange(count))
+        true, codes = _pieces(modality.to_numpy(stored)), _encode(networks["encoder"], modality.encode(stored))
         of_codes = _figures(pieces, codes, true, random) | {"kept": float((pieces(codes) == true).mean())}
         figures |= {f"codes_{key}": value for key, value in of_codes.items()}
     ways = [_between(*latents[2 * k : 2 * k + 2]) for k in range(_ROWS)]
@@ -99,13 +100,13 @@ def _figures(pieces: Callable[[Tensor], Counts], latents: Tensor, counts: Counts
 
 
 def _difference(latents: Tensor, counts: Counts) -> Tensor | None:
-    """Mean latent (D,) of the images with more pieces, less that of those with fewer, if there are enough."""
+    """Mean latent (D,) of the images with more pieces, minus that of those with fewer, if there are enough."""
     more, fewer = latents[counts == _MORE], latents[counts == _FEWER]
     return more.mean(dim=0) - fewer.mean(dim=0) if min(len(more), len(fewer)) >= _EACH else None
 
 
 def _linear(latents: npt.NDArray[np.float64], counts: Counts) -> float:
-    """R² of the least-squares fit to the first half, on the second; 0 where all of that have one number of pieces."""
+    """R² on the second half of a least-squares fit to the first; 0 if the second has one number of pieces only."""
     rows = np.column_stack([latents, np.ones(len(latents))])
     half = len(rows) // 2
     weights, *_ = np.linalg.lstsq(rows[:half], counts[:half], rcond=None)
@@ -115,7 +116,7 @@ def _linear(latents: npt.NDArray[np.float64], counts: Counts) -> float:
 
 def _pieces(images: Images) -> Counts:
     """Numbers of pieces (N,)."""
-    found: Counts = analyze(darkest(images), fields=("count",)).count
+    found: Counts = analyze(min_channel(images), fields=("count",)).count
     return found
 
 
@@ -126,7 +127,7 @@ def _encode(encoder: nn.Module, images: Tensor) -> Tensor:
 
 
 def _between(first: Tensor, second: Tensor) -> Tensor:
-    """Latents (frames, D) on the arc from one latent (D,) to another: all about as long as latents of the prior."""
+    """Latents (frames, D) on the arc from one latent (D,) to another, with about the norm of latents of the prior."""
     way = torch.linspace(0, 1, _FRAMES)[:, None]
     angle = torch.cosine_similarity(first, second, dim=0).arccos()
     return (((1 - way) * angle).sin() * first + (way * angle).sin() * second) / angle.sin()

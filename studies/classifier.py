@@ -1,4 +1,4 @@
-"""The classifier of the score by itself: how well it reads images that it never saw, and what makes it better."""
+"""The classifier of the score: its accuracy on held-out images, and what improves it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reggan.config import TrainConfig, preset
-from reggan.data import Blobs, normalize
-from reggan.domains import Images
+from reggan.config import TrainConfig
+from reggan.data import RenderedImages, normalize, to_numpy
 from reggan.losses import expected_score
+from reggan.modalities import Images
 from reggan.networks import ScoreClassifier
+from reggan.presets import preset
 from reggan.progress import Progress
+from reggan.randomness import private_generator
 from reggan.recipes import DCGAN
 from reggan.rendering import render
 from reggan.rules import Connected
+from reggan.runs import RunDirectory
 from reggan.search import oracle
 from reggan.specs import Circles
-from reggan.training import generate, load_generator, private_generator, resolve
 
 from .figures import Picture
 from .records import MINUTES, Columns, Record, Records, run_directory
 from .residual import ResidualClassifier
-from .runs import latents, train
+from .runs import latents, make, train
 from .study import Arm, Arms
 
 __all__ = ["ByClasses", "Pupil", "pupils"]
@@ -42,7 +44,7 @@ _SYMMETRIES = 8
 _TESTED = 4000
 """Images of each kind that a classifier is tested on."""
 _GENERATED = 20_000
-"""Images of the generator that a classifier may be taught with."""
+"""Images of the generator for training classifiers."""
 
 Scored = tuple[Tensor, Tensor]
 """Images (N, 1, H, W) uint8, and their exact scores (N,)."""
@@ -50,21 +52,21 @@ Scored = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Pupil:
-    """A classifier, and what it is taught with."""
+    """A classifier, and its training data and options."""
 
     label: str
     network: Literal["paper", "residual"] = "paper"
     images: int = 10_000
     """Rendered images."""
     turned: bool = False
-    """Whether images are taught in the eight symmetries of the square, which no score depends on, and read in all of
-    them: the mean of the eight logits."""
+    """Whether training uses the eight symmetries of the square, which do not change a score, and testing averages the
+    logits over them."""
     generated: bool = False
     """Whether half of each batch are a generator's images with their exact scores."""
     steps: int = 15_000
     lr: float = 1e-3
     annealed: bool = False
-    """Whether the learning rate rises and falls in one cycle; else it stays."""
+    """Whether the learning rate rises and falls in one cycle; otherwise it is constant."""
     seed: int = 0
 
 
@@ -96,7 +98,7 @@ _COLUMNS: Columns = {
 
 @dataclass(frozen=True)
 class ByClasses:
-    """Teaches every pupil, and tests it on rendered images, generated ones and those in one piece."""
+    """Trains every pupil, and tests it on rendered images, generated images and images in one piece."""
 
     columns = _COLUMNS
     lead = ()
@@ -106,25 +108,25 @@ class ByClasses:
     )
 
     def plan(self, config: Pupil, seed: int, reduced: bool) -> Pupil:
-        """The pupil with a seed; the smallest form has a few steps."""
+        """The pupil with a seed; only a few steps if `reduced`."""
         config = replace(config, seed=seed)
         return replace(config, images=100, steps=4) if reduced else config
 
     def to_json(self, config: Pupil) -> Record:
-        """The pupil as it stands in a record."""
+        """The pupil as JSON data of a record."""
         return asdict(config)
 
     def measure(self, path: Path, config: Pupil, standard: Pupil, reduced: bool) -> Record:
-        """Teach and test a pupil; all pupils with a seed share one generator."""
+        """Train and test a pupil; all pupils with the same seed share one generator."""
         generator = _generator(config.seed, reduced)
         run = run_directory(path).with_name(f"dcgan-seed{config.seed}")
         tested = 100 if reduced else _TESTED
         images, scores = _generate(run, generator, tested * 2 if reduced else _GENERATED + tested)
-        lessons = [_rendered(Blobs(images=config.images))]
+        lessons = [_rendered(RenderedImages(images=config.images))]
         if config.generated:
             lessons.append((images[tested:], scores[tested:]))
         tests = {
-            "held_out": _rendered(Blobs(images=tested, seed=1)),
+            "held_out": _rendered(RenderedImages(images=tested, seed=1)),
             "generated": (images[:tested], scores[:tested]),
             "one_piece": _one_piece(tested),
         }
@@ -140,23 +142,22 @@ class ByClasses:
 
 
 def _generator(seed: int, reduced: bool) -> TrainConfig:
-    """A DCGAN on the images that the paper's classifier is taught with."""
+    """A DCGAN on the training images of the paper's classifier."""
     config = preset("quick", "dcgan")
     recipe = DCGAN(width=4 if reduced else 24, real_label=0.9, instance_noise=0.1)
-    data = Blobs(images=100 if reduced else 10_000)
-    return resolve(replace(config, recipe=recipe, data=data, seed=seed, steps=4 if reduced else 4000))
+    data = RenderedImages(images=100 if reduced else 10_000)
+    return replace(config, recipe=recipe, data=data, seed=seed, steps=4 if reduced else 4000)
 
 
 def _generate(run: Path, config: TrainConfig, count: int) -> Scored:
-    """Images of a generator, which is trained if it is not yet."""
+    """Images of a generator, which is trained first if needed."""
     train(run, config)
-    _, generator = load_generator(run)
-    return _scored(generate(generator, latents(config, config.seed, "lessons", count), config.domain))
+    generator = RunDirectory.open(run).load_sampler().generator
+    return _scored(make(config, generator, latents(config, config.seed, "lessons", count)))
 
 
-def _rendered(data: Blobs) -> Scored:
-    images, scores, _ = data.open(_SIZE, Connected(), log=True).items(np.arange(data.images))
-    return images, scores
+def _rendered(data: RenderedImages) -> Scored:
+    return _scored(to_numpy(data.open(_SIZE, Connected(), log=True).fetch(np.arange(data.images))))
 
 
 def _scored(images: Images) -> Scored:
@@ -164,13 +165,13 @@ def _scored(images: Images) -> Scored:
 
 
 def _one_piece(count: int) -> Scored:
-    """Images in one piece, which the data do not contain."""
+    """Images in one piece, which are not in the data."""
     known = oracle(size=_SIZE)
     return _scored(render(Circles(), known.indices[:count], seed=known.seed, size=_SIZE))
 
 
 def _teach(pupil: Pupil, config: TrainConfig, lessons: list[Scored]) -> nn.Module:
-    """Train a new classifier by cross-entropy to the exact classes, with equal parts of all lessons in each batch."""
+    """Train a new classifier by cross-entropy with the exact classes, with equal parts of all lessons in each batch."""
     rule, random = Connected(), private_generator(config.seed, "lessons")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(random.initial_seed())
@@ -179,7 +180,7 @@ def _teach(pupil: Pupil, config: TrainConfig, lessons: list[Scored]) -> nn.Modul
         )
     network.to(config.device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=pupil.lr, weight_decay=0.01 if pupil.annealed else 0.0)
-    # Made only where it is used: it sets the optimizer's rate at once.
+    # Created only if used, since it immediately sets the optimizer's rate.
     cycle = (
         torch.optim.lr_scheduler.OneCycleLR(optimizer, pupil.lr, pupil.steps, pct_start=0.05)
         if pupil.annealed
@@ -203,7 +204,7 @@ def _teach(pupil: Pupil, config: TrainConfig, lessons: list[Scored]) -> nn.Modul
 
 
 def _draw(lesson: Scored, count: int, random: torch.Generator, turned: bool) -> Scored:
-    """Some of a lesson's images with their scores; if `turned`, an eighth of them in each symmetry."""
+    """Random images of a lesson with their scores; if `turned`, an eighth of them in each symmetry."""
     drawn = torch.randint(len(lesson[1]), (count,), generator=random)
     images = lesson[0][drawn]
     if turned:
@@ -249,7 +250,7 @@ def _test(pupil: Pupil, network: nn.Module, config: TrainConfig, images: Tensor,
 
 
 def _confusion(records: Records, labels: Mapping[str, str]) -> Figure:
-    """Exact classes in rows, the classifier's in columns, in percent of the row, over all seeds."""
+    """Exact classes in rows, predicted ones in columns, in percent of the row, over all seeds."""
     figure = Figure(figsize=(4.6 * len(records), 4.9), layout="constrained")
     for axes, (name, found) in zip(np.atleast_1d(figure.subplots(1, len(records))), records.items(), strict=True):
         counts = np.sum([record["held_out"]["confusion"] for record in found], axis=0)

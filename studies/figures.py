@@ -1,4 +1,4 @@
-"""What the figures of all studies share: colors, curves over the training, shares by number of pieces, saving."""
+"""Parts of the figures of all studies: colors, curves over the training, shares by number of pieces, saving."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Picture = Figure | Image.Image
 
 
 def save_picture(picture: Picture, path: Path) -> None:
-    """Write a PNG, whole or not at all; its bytes do not name the version of a library."""
+    """Write a PNG atomically; its bytes do not contain the version of a library."""
     with atomic_file(path) as file:
         if isinstance(picture, Figure):
             picture.savefig(file, format="png", dpi=110, metadata={"Software": None})
@@ -61,7 +61,7 @@ def draw_curves(axes: Axes, records: list[Record], key: str, label: str, color: 
 
 
 def mean_shares(histograms: Sequence[Sequence[int]], last: int) -> npt.NDArray[np.float64]:
-    """Shares (last + 1,) of images by number of pieces, mean over histograms from 0; the end holds `last` and more."""
+    """Mean shares (last + 1,) of images by number of pieces, from 0; the final share is that of `last` and more."""
     shares = np.zeros(last + 1)
     for counts in histograms:
         part = np.divide(counts, sum(counts)) / len(histograms)

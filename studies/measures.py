@@ -11,16 +11,16 @@ import numpy as np
 from PIL import Image
 
 from reggan.config import TrainConfig
-from reggan.data import MIXTURES, Files, arrays
-from reggan.domains import Samples
+from reggan.data import MIXTURES, Files, to_numpy
 from reggan.metrics import compare
+from reggan.modalities import Samples
 from reggan.recipes import Networks
-from reggan.rules import darkest, resolve_rule
+from reggan.rules import min_channel
 from reggan.scoring import analyze
-from reggan.training import generate
+from reggan.tables import describe
 
 from .records import MINUTES, Column, Columns, Record
-from .runs import latents
+from .runs import latents, make
 
 __all__ = [
     "COUNTS",
@@ -31,51 +31,52 @@ __all__ = [
     "POINTS",
     "TRAFFIC",
     "Measure",
+    "column",
     "with_counts",
     "with_figures",
     "with_held_out",
 ]
 
 Measure = Callable[[TrainConfig, Networks, int], tuple[Record, Image.Image | None]]
-"""Metrics of trained networks on a number of samples, and a picture, where the last samples are not enough."""
+"""Metrics of trained networks on a number of samples, and a picture unless the last samples of the run will do."""
 
 NEAR = 0.1
-"""Points on a line have converged when their distance to the data is below this many of its standard deviations."""
+"""Points on a line have converged if their distance to the data is below this number of its standard deviations."""
 _LEAST, _MOST = 1, 9
-"""Numbers of pieces in the data of a study that counts, equally often."""
+"""Range of the numbers of pieces in the data, which occur equally often."""
 
 
 def with_figures(config: TrainConfig, networks: Networks, count: int) -> tuple[Record, None]:
-    """The metrics of samples by themselves."""
-    return config.domain.summarize(_sample(config, networks, count)), None
+    """The metrics of samples that need no reference."""
+    return config.modality.summarize(_sample(config, networks, count)), None
 
 
 def with_counts(config: TrainConfig, networks: Networks, count: int) -> tuple[Record, None]:
-    """The metrics of images by themselves, and as "counts" the numbers of images by their number of pieces, from 0."""
+    """The metrics that need no reference, and as "counts" the numbers of images by number of pieces, from 0."""
     samples = _sample(config, networks, count)
-    counts = np.bincount(analyze(darkest(samples), fields=("count",)).count)
-    return config.domain.summarize(samples) | {"counts": counts.tolist()}, None
+    counts = np.bincount(analyze(min_channel(samples), fields=("count",)).count)
+    return config.modality.summarize(samples) | {"counts": counts.tolist()}, None
 
 
 def with_held_out(name: str, config: TrainConfig, networks: Networks, count: int) -> tuple[Record, None]:
-    """The metrics of images by themselves, and against those of the file of this name beside the data."""
+    """The metrics that need no reference, and those against the images of the file `name` beside the data."""
     samples, data = _sample(config, networks, count), cast(Files, config.data)
-    held_out = replace(data, path=str(Path(data.path).with_name(name))).open(config.size, resolve_rule(config.rule))
-    stored, _, _ = held_out.items(np.arange(min(count, held_out.length)))
-    return config.domain.summarize(samples) | compare(samples, arrays(stored)), None
+    held_out = replace(data, path=str(Path(data.path).with_name(name))).open(config.size, config.resolved_rule)
+    stored = held_out.fetch(np.arange(min(count, held_out.length)))
+    return config.modality.summarize(samples) | compare(samples, to_numpy(stored)), None
 
 
 def _sample(config: TrainConfig, networks: Networks, count: int) -> Samples:
     """Samples of the generator's moving average, from the same latents for every seed."""
-    return generate(networks["averaged"], latents(config, 0, "evaluate", count), config.domain)
+    return make(config, networks["averaged"], latents(config, 0, "evaluate", count))
 
 
 def _found_all(record: Record) -> float:
-    return float(record["figures"]["modes"] == len(MIXTURES[record["config"]["data"]["mixture"]].centres))
+    return float(record["figures"]["modes"] == len(MIXTURES[record["config"]["data"]["mixture"]].centers))
 
 
 def _first_near(record: Record) -> float | None:
-    """The first step at which points on a line were near to the data."""
+    """The first step at which points on a line were near the data."""
     curve = record["curve"]
     near = zip(curve["generator_step"], curve.get("wasserstein", []), strict=False)
     return next((step for step, distance in near if distance < NEAR), None)
@@ -91,65 +92,70 @@ def _off_uniform(record: Record) -> float:
 
 
 def _outside(record: Record) -> float:
-    """Share of images whose number of pieces no image of the data has."""
+    """Share of images with a number of pieces that is not in the data."""
     counts = record["figures"]["counts"]
     return float(1 - sum(counts[_LEAST : _MOST + 1]) / sum(counts))
 
 
 def _busy(record: Record) -> float:
-    """Share of images with anything on them."""
+    """Share of images that are not blank."""
     counts = record["figures"]["counts"]
     return float(1 - counts[0] / sum(counts))
 
 
-def _figure(heading: str, name: str, form: str) -> Column:
-    """The column of one of a record's figures."""
-    return heading, lambda record: record["figures"].get(name), form
+def column(
+    name: str,
+    heading: str = "",
+    form: str = "",
+    *,
+    of: str = "figures",
+    value: Callable[[Record], float | None] | None = None,
+) -> Column:
+    """The column of a metric, by default with its label, its format and its value in this part of a record, if any."""
+    metric = describe(name)
+    return heading or metric.label, value or (lambda record: record.get(of, {}).get(name)), form or metric.form
 
-
-_DIVERSITY = _figure("diversity", "diversity", ".3f")
-_INK = _figure("ink", "ink", ".1%")
 
 TRAFFIC: Columns = {
     "busy": ("frames with blobs", _busy, ".1%"),
-    "components": _figure("blobs a frame", "components", ".3f"),
-    "ink": _figure("ink", "ink", ".2%"),
+    "components": column("components", "blobs a frame", ".3f"),
+    "ink": column("ink", form=".2%"),
     "minutes": MINUTES,
 }
 COUNTS: Columns = {
     "off_uniform": ("off uniform (TV)", _off_uniform, ".3f"),
     "outside": ("outside 1–9", _outside, ".1%"),
-    "components": _figure("mean pieces", "components", ".2f"),
-    "ink": _INK,
-    "diversity": _DIVERSITY,
+    "components": column("components"),
+    "ink": column("ink"),
+    "diversity": column("diversity"),
     "minutes": MINUTES,
 }
 LATENTS: Columns = {
-    "two": _figure("5 − 3 is 2", "two", ".1%"),
-    "chance": _figure("2 by chance", "chance", ".1%"),
-    "more": _figure("gained by 3 + (5 − 3)", "more", ".2f"),
-    "five": _figure("which is 5", "five", ".1%"),
-    "linear": _figure("linear part", "linear", ".2f"),
-    "codes_two": _figure("of codes: 5 − 3 is 2", "codes_two", ".1%"),
-    "codes_more": _figure("gained by 3 + (5 − 3)", "codes_more", ".2f"),
-    "codes_linear": _figure("linear part", "codes_linear", ".2f"),
-    "codes_kept": _figure("rebuilt with as many", "codes_kept", ".1%"),
+    "two": column("two", "5 − 3 is 2", ".1%"),
+    "chance": column("chance", "2 by chance", ".1%"),
+    "more": column("more", "gained by 3 + (5 − 3)", ".2f"),
+    "five": column("five", "which is 5", ".1%"),
+    "linear": column("linear", "linear part", ".2f"),
+    "codes_two": column("codes_two", "of codes: 5 − 3 is 2", ".1%"),
+    "codes_more": column("codes_more", "gained by 3 + (5 − 3)", ".2f"),
+    "codes_linear": column("codes_linear", "linear part", ".2f"),
+    "codes_kept": column("codes_kept", "rebuilt with as many", ".1%"),
     "minutes": MINUTES,
 }
 LOOKS: Columns = {
-    "frechet": _figure("Fréchet", "frechet", ".1f"),
-    "precision": _figure("precision", "precision", ".3f"),
-    "coverage": _figure("coverage", "coverage", ".3f"),
-    "diversity": _DIVERSITY,
-    "ink": _INK,
+    "frechet": column("frechet"),
+    "precision": column("precision"),
+    "coverage": column("coverage"),
+    "diversity": column("diversity"),
+    "ink": column("ink"),
     "minutes": MINUTES,
 }
 POINTS: Columns = {
-    "modes": _figure("modes found", "modes", ".1f"),
+    "modes": column("modes", form=".1f"),
     "all": ("seeds with all", _found_all, ".0%"),
-    "quality": _figure("high quality", "score", ".1%"),
-    "reverse_kl": _figure("reverse KL", "reverse_kl", ".3f"),
-    "wasserstein": _figure("distance", "wasserstein", ".3f"),
+    "quality": column("score", "high quality", ".1%"),
+    "reverse_kl": column("reverse_kl"),
+    "wasserstein": column("wasserstein"),
     "converged": ("first step near", _first_near, ",.0f"),
     "minutes": MINUTES,
 }
@@ -157,7 +163,7 @@ PAIRS: Columns = {
     "parameters": ("parameters", lambda record: record["parameters"], ",.0f"),
     "rate": ("images/s", lambda record: record["rate"], ",.1f"),
     "cycle": ("lost on the way back", lambda record: 1 - record["figures"]["score"], ".3f"),
-    "to_first": _figure("Fréchet to the first", "to_first", ".0f"),
-    "to_second": _figure("Fréchet to the second", "to_second", ".0f"),
+    "to_first": column("to_first"),
+    "to_second": column("to_second"),
     "minutes": MINUTES,
 }

@@ -1,4 +1,4 @@
-"""Records: one JSON file per arm and seed. Tables and pictures are made from them alone."""
+"""Records: one JSON file per arm and seed, the only source of tables and figures."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = [
     "Record",
     "Records",
     "check_arms",
+    "common_reference",
     "is_done",
     "picture_path",
     "read_lines",
@@ -32,7 +33,7 @@ Record = dict[str, Any]
 Records = Mapping[str, list[Record]]
 """The records of each arm, one per seed."""
 Column = tuple[str, Callable[[Record], float | None], str]
-"""Heading, value in a record or None where it has none, format."""
+"""Heading, value in a record if it has one, format."""
 Columns = Mapping[str, Column]
 """Columns of a table by name."""
 
@@ -41,9 +42,9 @@ MINUTES: Column = ("minutes", lambda record: record["seconds"] / 60, ".1f")
 
 
 def check_arms(only: Iterable[str], arms: Iterable[str]) -> None:
-    """Raise a ValueError where `only` names an unknown arm."""
+    """Raise a ValueError if `only` names an unknown arm."""
     if wrong := set(only) - set(arms):
-        raise ValueError(f"there is no arm {', '.join(sorted(wrong))}; the arms are {', '.join(arms)}")
+        raise ValueError(f"unknown arm {', '.join(sorted(wrong))}; known: {', '.join(arms)}")
 
 
 def record_path(out: Path, arm: str, seed: int) -> Path:
@@ -72,7 +73,7 @@ def read_lines(path: Path) -> list[Record]:
 
 
 def same_config(config: Record, other: Record) -> bool:
-    """Whether two configurations differ at most in device, precision and the folder of the data."""
+    """Whether two configurations are equal except for device, precision and the folder of the data."""
     return _without_machine(config) == _without_machine(other)
 
 
@@ -86,7 +87,7 @@ def _without_machine(config: Record) -> Record:
 def is_done(path: Path, config: Record) -> bool:
     """Whether the record exists, from any machine; a ValueError if it has another configuration."""
     if path.exists() and not same_config(read_record(path)["config"], config):
-        raise ValueError(f"{path} has another configuration; remove it, or name another --out")
+        raise ValueError(f"{path} has another configuration; remove it, or choose another --out")
     return path.exists()
 
 
@@ -94,12 +95,23 @@ def read_records(out: Path, arms: Iterable[str]) -> Records:
     """Records of each arm that has any; a ValueError if no arm has one."""
     found = {arm: [read_record(path) for path in sorted((out / "records").glob(f"{arm}-seed*.json"))] for arm in arms}
     if not any(found.values()):
-        raise ValueError(f"there are no records in {out / 'records'}; give a number of seeds to train")
+        raise ValueError(f"there are no records in {out / 'records'}; train with --seeds of at least 1")
     return {arm: records for arm, records in found.items() if records}
 
 
+def common_reference(records: Records) -> str | None:
+    """The references that all records were measured by, if any; a ValueError if they differ."""
+    references = {record.get("reference") for found in records.values() for record in found}
+    if len(references) > 1:
+        raise ValueError(
+            f"the records have different references: {', '.join(sorted(map(str, references)))}; "
+            "remove those of one kind, and their arms are measured again"
+        )
+    return references.pop()
+
+
 def spread(records: list[Record], columns: Columns) -> dict[str, Any]:
-    """Mean, standard deviation and values over the seeds, of each column that has a value."""
+    """Mean, standard deviation and values over the seeds, for each column with values."""
     found: dict[str, Any] = {}
     for key, (_, value_of, _) in columns.items():
         values = [value for value in map(value_of, records) if value is not None]
@@ -109,7 +121,7 @@ def spread(records: list[Record], columns: Columns) -> dict[str, Any]:
 
 
 def table(arms: Mapping[str, Any], columns: Columns) -> str:
-    """A Markdown table of arms, each described by `spread` and its "label"; columns without values are left out."""
+    """A Markdown table of arms, each with the result of `spread` and a "label"; columns without values are omitted."""
     shown = {key: column for key, column in columns.items() if any(key in arm for arm in arms.values())}
     lines = [
         "| | seeds | " + " | ".join(heading for heading, _, _ in shown.values()) + " |",

@@ -1,8 +1,9 @@
-"""Comparison by one rule and one set of references, those of the study's first arm, before and after rejection."""
+"""Comparison by the rule and the references of a study's first arm, before and after rejection."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,25 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from reggan.config import TrainConfig
-from reggan.data import Blobs
-from reggan.domains import Images
+from reggan.data import RenderedImages
 from reggan.drawing import highlight, panels
-from reggan.evaluate import evaluate, held_out_images, histograms, reference_images, training_images
+from reggan.evaluate import (
+    evaluate,
+    held_out_images,
+    histograms,
+    reference_images,
+    seconds_per_thousand,
+    training_images,
+)
 from reggan.files import atomic_write
 from reggan.metrics import compare
-from reggan.rules import darkest, resolve_rule
-from reggan.training import generate, load_generator, seconds_trained
+from reggan.modalities import Images
+from reggan.recording import seconds_trained
+from reggan.rules import min_channel, repair_samples
+from reggan.runs import RunDirectory
 
 from .figures import Picture, colors, draw_curves, label_pieces, legend_beside, mean_shares, open_frame, save_picture
+from .measures import column
 from .records import (
     MINUTES,
     Columns,
@@ -35,44 +45,53 @@ from .records import (
     same_config,
     spread,
 )
-from .runs import TrainingRuns, evaluations, latents, train
+from .runs import TrainingRuns, evaluations, latents, make, train
 from .study import Arms
 
 __all__ = ["ByReferences"]
 
 _IMAGES, _FEW_IMAGES = 2000, 100
-"""Images that are measured, and in the smallest form."""
+"""Number of generated images to measure, and the same in the reduced form."""
 _TRIES = 20
-"""Rejection looks at up to this many times as many images."""
+"""Rejection samples at most this multiple of the images."""
 _OF_DATA = 10_000
-"""Images of the data behind the histograms."""
+"""Images of the data for the histograms."""
 _SHOWN = 32
 _SHEET_COLUMNS = 4
 _FEWEST = 100
 _MANY = 9
-"""Images with this many pieces or more share a bar."""
+"""Images with at least this number of pieces share a bar."""
 
 _COLUMNS: Columns = {
-    "score": ("exact score", lambda r: r["figures"]["score"], ".3f"),
-    "obeying": ("obeying", lambda r: r["figures"]["obeying"], ".1%"),
-    "one_piece": ("one piece", lambda r: r["figures"]["one_piece"], ".1%"),
+    "score": column("score"),
+    "obeying": column("obeying"),
+    "one_piece": column("one_piece"),
     "blank": ("without ink", lambda r: _blank(r["figures"]["histograms"]["components"]), ".2%"),
-    "ink": ("ink / reference", lambda r: r["figures"]["ink_of_reference"], ".2f"),
-    "coverage": ("coverage", lambda r: r["figures"]["coverage"], ".3f"),
-    "frechet": ("Fréchet", lambda r: r["figures"]["frechet"], ".1f"),
-    "vendi": ("Vendi / reference", lambda r: r["figures"]["vendi"], ".2f"),
-    "copies": ("copies", lambda r: r["figures"].get("copies"), ".3f"),
+    "ink": column("ink_of_reference"),
+    "coverage": column("coverage"),
+    "frechet": column("frechet"),
+    "two_sample_masks": column("two_sample_masks"),
+    "two_sample_gray": column("two_sample_gray"),
+    "vendi": column("vendi"),
+    "copies": column("copies"),
     "acceptance": ("kept by rejection", lambda r: r["rejected"]["acceptance"], ".1%"),
-    "rejected_coverage": ("coverage after it", lambda r: r["rejected"].get("coverage"), ".3f"),
-    "rejected_frechet": ("Fréchet after it", lambda r: r["rejected"].get("frechet"), ".1f"),
-    "honesty_gap": ("honesty gap", lambda r: r.get("honesty_gap"), ".3f"),
+    "rejected_coverage": column("coverage", "coverage after it", of="rejected"),
+    "rejected_frechet": column("frechet", "Fréchet after it", of="rejected"),
+    "repaired_obeying": column("obeying", "obeying, repaired", of="repaired"),
+    "repaired_coverage": column("coverage", "coverage, repaired", of="repaired"),
+    "repaired_frechet": column("frechet", "Fréchet, repaired", of="repaired"),
+    "repaired_two_sample_masks": column("two_sample_masks", "told apart by masks, repaired", of="repaired"),
+    "repaired_two_sample_gray": column("two_sample_gray", "told apart by gray, repaired", of="repaired"),
+    "changed": ("pixels changed", lambda r: r.get("repaired", {}).get("changed"), ".2%"),
+    "honesty_gap": column("honesty_gap", value=lambda r: r.get("honesty_gap")),
     "worst_batch": ("worst batch", lambda r: r.get("worst_batch", {}).get("score"), ".3f"),
+    "seconds_per_thousand": ("seconds for 1,000 that obey", lambda r: r.get("seconds_per_thousand"), ".3g"),
     "minutes": MINUTES,
 }
 
 
 def _blank(components: list[int]) -> float:
-    """Share of images without a single piece."""
+    """Share of blank images."""
     return components[0] / sum(components)
 
 
@@ -81,34 +100,42 @@ class ByReferences(TrainingRuns):
     """Measures every arm by the rule and the references of the first one."""
 
     shown: tuple[str, ...] = ()
-    """Arms in the picture of samples, after the data of the first one; all if empty."""
+    """Arms in the picture of samples, after the data; all if empty."""
     pieces: bool = True
-    """Whether that picture shows the largest piece of an image apart from the others."""
+    """Whether that picture highlights the largest piece of each image."""
+    sealed: bool = False
+    """Whether the references are the sealed ones, for final tables."""
+    repairs: bool = False
+    """Whether the generated images are also measured after repair."""
 
     columns = _COLUMNS
-    lead = ("score", "obeying", "ink", "coverage", "frechet")
+    lead = ("score", "obeying", "ink", "coverage", "frechet", "two_sample_masks", "two_sample_gray")
     note = ""
 
     def measure(self, path: Path, config: TrainConfig, standard: TrainConfig, reduced: bool) -> Record:
-        """Train and measure a run. A first arm whose record stands in a study beside this one is copied from there."""
-        if config == standard and (beside := _record_beside(path, self.to_json(config))):
+        """Train and measure a run. A first arm that another study in the same folder has recorded is copied."""
+        if config == standard and (beside := _record_beside(path, self.to_json(config), self.sealed)):
             atomic_write(path.with_suffix(".png"), beside.with_suffix(".png").read_bytes())
             return read_record(beside)
         directory = run_directory(path)
         train(directory, config)
-        measured, images = _measure(directory, standard, _FEW_IMAGES if reduced else _IMAGES)
+        measured, images = _measure(directory, standard, _FEW_IMAGES if reduced else _IMAGES, self.sealed, self.repairs)
         save_picture(_tiles(images), path.with_suffix(".png"))
-        about = {"is_judge": config == standard, "seconds": round(seconds_trained(directory), 1)}
+        about = {
+            "is_judge": config == standard,
+            "is_sealed": self.sealed,
+            "seconds": round(seconds_trained(directory), 1),
+        }
         return {**about, **measured, **_history(directory, config)}
 
     def draw(self, out: Path, arms: Arms[TrainConfig], records: Records) -> Iterator[tuple[str, Picture]]:
-        """Scores over the training, obeying against coverage, histograms, and samples."""
+        """Scores over the training, obedience against coverage, histograms, and samples."""
         standard = next(iter(arms.values())).config
         labels = {name: arms[name].label for name in records}
         yield "scores.png", _curves(records, labels)
         yield "frontier.png", _frontier(records, labels)
-        rule = resolve_rule(standard.rule)
-        data = training_images(standard.data.open(standard.size, rule), _OF_DATA)
+        rule = standard.resolved_rule
+        data = training_images(standard.open_data(), _OF_DATA)
         counted = {"data set": [histograms(data, rule)]} | {
             labels[name]: [record["figures"]["histograms"] for record in found] for name, found in records.items()
         }
@@ -119,51 +146,61 @@ class ByReferences(TrainingRuns):
             if name in records
         }
         if self.pieces:
-            samples = {label: highlight(darkest(images)) for label, images in samples.items()}
+            samples = {label: highlight(min_channel(images)) for label, images in samples.items()}
         yield "samples.png", panels(samples, _SHEET_COLUMNS)
 
 
-def _record_beside(path: Path, config: Record) -> Path | None:
-    """The record of this configuration, as the first arm, of another study in the same folder."""
+def _record_beside(path: Path, config: Record, sealed: bool) -> Path | None:
+    """The record of this configuration and these references, as the first arm, of another study in the same folder."""
     for other in sorted(path.resolve().parents[2].glob(f"*/records/*-seed{config['seed']}.json")):
         record = read_record(other)
-        # Records of other kinds of studies have no first arm as their standard.
-        if record.get("is_judge") and same_config(record["config"], config):
+        # Records of other kinds of studies have no such standard.
+        is_alike = record.get("is_judge") and record.get("is_sealed", False) == sealed
+        if is_alike and same_config(record["config"], config):
             return other
     return None
 
 
-def _measure(directory: Path, standard: TrainConfig, count: int) -> tuple[Record, Images]:
-    """Metrics of a run's images, as they come and after rejection by the exact rule, and some of the images."""
-    config, generator = load_generator(directory)
-    rule = resolve_rule(standard.rule)
-    data = standard.data.open(standard.size, rule)
-    reference, about = reference_images(standard, data, count)
+def _measure(directory: Path, standard: TrainConfig, count: int, sealed: bool, repairs: bool) -> tuple[Record, Images]:
+    """Metrics of a run's images, before and after rejection by the exact rule or repair, and some of the images."""
+    run = RunDirectory.open(directory)
+    config, generator = run.config, run.load_sampler().generator
+    rule, data = standard.resolved_rule, standard.open_data()
+    reference, about = reference_images(standard, data, count, sealed=sealed)
 
     def draw(part: int) -> Images:
-        images: Images = generate(generator, latents(config, part, "evaluate", count), config.domain)
+        images: Images = make(config, generator, latents(config, part, "evaluate", count))
         return images
 
+    started = time.perf_counter()
     images = draw(0)
+    seconds = time.perf_counter() - started
     # Rendered images that an arm trains on are among those of the standard.
-    held_out = held_out_images(standard) if isinstance(config.data, Blobs) else None
+    held_out = held_out_images(standard) if isinstance(config.data, RenderedImages) else None
     training = training_images(data, 0 if held_out is None else len(held_out))
     figures = evaluate(images, reference, training, held_out, rule)
-    ink = float((darkest(reference) < 128).mean())
+    ink = float((min_channel(reference) < 128).mean())
     figures["ink_of_reference"] = figures["ink"] / ink if ink else math.nan
-    kept = [images[rule(darkest(images)) >= 1]]
+    kept = [images[rule(min_channel(images)) >= 1]]
     for part in range(1, _TRIES):
         found = sum(map(len, kept))
-        # Where hardly any image obeys, more tries would not yield enough to compare.
+        # If hardly any image obeys, more tries would not yield enough images to compare.
         if found >= count or found * _TRIES < _FEWEST * part:
             break
         more = draw(part)
-        kept.append(more[rule(darkest(more)) >= 1])
+        kept.append(more[rule(min_channel(more)) >= 1])
     obeying = np.concatenate(kept)
     rejected: Record = {"acceptance": len(obeying) / (count * len(kept)), "images": min(len(obeying), count)}
     if len(obeying) >= _FEWEST:
         rejected |= compare(obeying[:count], reference)
-    return {"reference": about, "figures": figures, "rejected": rejected}, images[:_SHOWN]
+    spent = seconds_per_thousand(seconds, count, figures["obeying"])
+    measured = {"reference": about, "seconds_per_thousand": spent, "figures": figures, "rejected": rejected}
+    if repairs:
+        repaired = repair_samples(rule, images)
+        changed = repaired.changed.mean() / math.prod(images.shape[-2:])
+        shares = {"changed": changed, "obeying": float((repaired.scores >= 1).mean())}
+        measured["repaired"] = shares | compare(repaired.images, reference)
+    return measured, images[:_SHOWN]
 
 
 def _history(directory: Path, config: TrainConfig) -> Record:
@@ -203,7 +240,7 @@ def _curves(records: Records, labels: Mapping[str, str]) -> Figure:
 
 
 def _frontier(records: Records, labels: Mapping[str, str]) -> Figure:
-    """Obeying against coverage: filled as the images come, hollow after rejection, where all obey."""
+    """Obedience against coverage: filled before rejection, hollow after it, when all images obey."""
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
     for name, color in colors(records).items():
@@ -221,10 +258,7 @@ def _frontier(records: Records, labels: Mapping[str, str]) -> Figure:
 
 
 def _bars(counted: Mapping[str, list[dict[str, Any]]]) -> Figure:
-    """The paper's histograms: shares of images by score and by number of pieces, mean over the seeds.
-
-    Each has a scale of its own.
-    """
+    """The paper's histograms: mean shares of images by score and by number of pieces, each with its own scale."""
     figure = Figure(figsize=(8, 0.6 + 0.85 * len(counted)), layout="constrained")
     rows = figure.subplots(len(counted), 2, squeeze=False, sharex="col", width_ratios=[3, 2])
     for (by_score, by_pieces), (label, found) in zip(rows, counted.items(), strict=True):

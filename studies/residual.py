@@ -12,8 +12,8 @@ __all__ = ["ResidualClassifier"]
 class ResidualClassifier(nn.Module):
     """Images (N, channels, size, size) in [-1, 1] to logits (N, classes); its receptive field spans the image.
 
-    Residual blocks (He et al., arXiv 1512.03385) at half the resolution, which loses no pixel, with a detour at a
-    quarter as in U-Net (Ronneberger et al., arXiv 1505.04597), which carries connections across the image.
+    Residual blocks (He et al., arXiv 1512.03385) at half the resolution, which keeps all pixels, and at a quarter as in
+    U-Net (Ronneberger et al., arXiv 1505.04597), which carries information across the image.
     """
 
     def __init__(self, channels: int = 1, classes: int = 11, width: int = 32, depth: int = 3) -> None:
@@ -38,7 +38,7 @@ class ResidualClassifier(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two convolutions whose output is added to their input, and is zero at first."""
+    """Two convolutions with a skip connection; their output is initially zero."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Comparison by what samples show by themselves, without references: losses, metrics over the training, pictures."""
+"""Comparison without references: losses, metrics over the training, and pictures of samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from PIL import Image, ImageDraw
 
 from reggan.config import TrainConfig
 from reggan.files import atomic_file
-from reggan.training import load_networks, seconds_trained
+from reggan.recording import seconds_trained
+from reggan.runs import RunDirectory
+from reggan.tables import describe
 
 from .figures import Picture, colors, draw_curves, label_pieces, legend_beside, mean_shares, open_frame, save_picture
 from .measures import NEAR, Measure
@@ -25,42 +27,40 @@ from .study import Arms, by_group
 __all__ = ["BySamples"]
 
 Groups = Mapping[str, Records]
-"""The records of each seed, by the label of their arm, by group."""
+"""The records of all seeds by the label of their arm, by group."""
 
 _FEW = 100
-"""Samples that are measured in the smallest form."""
+"""Number of samples to measure in the reduced form."""
 _LINES = 200
 _ACCURACY = "discriminator/accuracy"
-_AXES = {"modes": "modes found", "score": "kept on the way back", "wasserstein": "distance"}
-"""Axis labels of the metrics that are drawn over the training."""
 _FRAME = 120
 """Milliseconds of a picture in the animation."""
 
 
 @dataclass(frozen=True)
 class BySamples(TrainingRuns):
-    """Measures the samples of every arm by themselves."""
+    """Measures the samples of every arm without references."""
 
     columns: Columns
     count: int
-    """Samples that are measured."""
+    """Number of samples to measure."""
     curve: str
-    """The metric that is drawn over the training."""
+    """Metric to plot over the training."""
     final: Measure
     """Measures the trained networks."""
     expected: tuple[float, ...] = ()
-    """Wanted shares of images by their number of pieces, from 0: where given, they are drawn with those found."""
+    """Shares of the data by number of pieces, from 0, to plot with those of the samples."""
     animated: bool = False
-    """Whether the training with the first seed is kept as a GIF, too."""
+    """Whether to save the training with the first seed as a GIF."""
 
     lead = ()
     note = ""
 
     def measure(self, path: Path, config: TrainConfig, standard: TrainConfig, reduced: bool) -> Record:
-        """Train and measure a run; its picture is that of the measure, or of the last samples."""
+        """Train and measure a run; its picture is the measure's, or the last samples."""
         directory = run_directory(path)
         train(directory, config)
-        _, networks = load_networks(directory)
+        networks = RunDirectory.open(directory).load_networks()
         figures, picture = self.final(config, networks, _FEW if reduced else self.count)
         sheets = sorted((directory / "samples").glob("step-????????.png"))
         save_picture(picture or Image.open(sheets[-1]), path.with_suffix(".png"))
@@ -146,7 +146,7 @@ def _curves(groups: Groups, key: str) -> Figure:
         if key == "modes":
             axes.set_ylim(bottom=0)
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.set_ylabel(_AXES.get(key, key))
+        axes.set_ylabel("kept on the way back" if key == "score" else describe(key).label)
         axes.set_title(group, fontsize=9, loc="left")
         open_frame(axes)
         legend_beside(axes, fontsize=8)
@@ -177,7 +177,7 @@ def _losses(groups: Groups) -> Figure:
 
 
 def _bars(groups: Groups, expected: tuple[float, ...]) -> Figure:
-    """Shares of images by their number of pieces, mean over the seeds; lines are the data."""
+    """Mean shares of images by number of pieces over the seeds; lines are those of the data."""
     arms = {f"{group}: {label}": found for group, names in groups.items() for label, found in names.items()}
     figure = Figure(figsize=(7, 1.5 * len(arms)), layout="constrained")
     rows = figure.subplots(len(arms), squeeze=False, sharex=True, sharey=True)

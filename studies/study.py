@@ -1,7 +1,7 @@
 """A study: several arms, each with several seeds, compared in tables and figures.
 
-Every run leaves a record, a JSON file with its configuration and its results. A run whose record exists is not
-repeated, so a study may take several sittings. Tables and figures are made from the records.
+Every run leaves a record, a JSON file with its configuration and its results. A run with a record is not repeated, so a
+study can be stopped and continued. Tables and figures are made from the records.
 """
 
 from __future__ import annotations
@@ -14,12 +14,23 @@ from typing import Any, Generic, Protocol, TypeVar
 from reggan.files import atomic_write, write_json
 
 from .figures import Picture, save_picture
-from .records import Columns, Record, Records, check_arms, is_done, read_records, record_path, spread, table
+from .records import (
+    Columns,
+    Record,
+    Records,
+    check_arms,
+    common_reference,
+    is_done,
+    read_records,
+    record_path,
+    spread,
+    table,
+)
 
 __all__ = ["Arm", "Arms", "Comparison", "Study", "by_group"]
 
 C = TypeVar("C")
-"""Configuration of a run: what it trains, and its seed."""
+"""Configuration of a run, with its seed."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +40,17 @@ class Arm(Generic[C]):
     label: str
     config: C
     group: str = ""
-    """Heading of the table that it is in."""
+    """Heading of its table."""
     prepare: Callable[[], None] | None = None
-    """Makes its data where they are missing, before the first run."""
+    """Makes missing data before the first run."""
 
 
 Arms = Mapping[str, Arm[C]]
-"""Arms by name, those of a group one after the other."""
+"""Arms by name; those of a group are adjacent."""
 
 
 class Comparison(Protocol[C]):
-    """How the arms of a study are measured, and what is shown of their records."""
+    """How to measure the arms of a study and present their records."""
 
     @property
     def columns(self) -> Columns:
@@ -47,23 +58,22 @@ class Comparison(Protocol[C]):
 
     @property
     def lead(self) -> tuple[str, ...]:
-        """Columns of the first table, where the others go into a second one; none for a single table."""
+        """Columns of the first of two tables; empty for a single table."""
 
     @property
     def note(self) -> str:
         """A sentence above the tables, or nothing."""
 
     def plan(self, config: C, seed: int, reduced: bool) -> C:
-        """The configuration of one run; `reduced` is the same work in seconds."""
+        """The configuration of one run; `reduced` is a smoke test in seconds."""
 
     def to_json(self, config: C) -> Record:
-        """The configuration as it stands in a record."""
+        """The configuration as JSON data of a record."""
 
     def measure(self, path: Path, config: C, standard: C, reduced: bool) -> Record:
         """Train and measure one run, and save pictures beside its record at `path`.
 
-        `standard` is the configuration of the study's first arm. A record may name what the run was compared with as
-        its "reference".
+        `standard` is the configuration of the study's first arm. A record may describe its references as "reference".
         """
 
     def draw(self, out: Path, arms: Arms[C], records: Records) -> Iterable[tuple[str, Picture]]:
@@ -72,19 +82,18 @@ class Comparison(Protocol[C]):
 
 @dataclass(frozen=True)
 class Study(Generic[C]):
-    """What `python -m studies NAME` runs."""
+    """A study that `python -m studies NAME` runs."""
 
     about: str
     arms: Callable[[Path], Arms[C]]
-    """Makes the arms, given a folder for data that have to be made."""
+    """Returns the arms, given a folder for generated data."""
     comparison: Comparison[C]
 
     def run(self, out: Path, seeds: int, reduced: bool, only: tuple[str, ...] = ()) -> None:
         """Train and measure every arm, or those named in `only`, with seeds 0 to `seeds` - 1; write tables and figures.
 
-        Raises:
-            ValueError: `only` names an unknown arm, there are no records, or a record or a run directory has another
-                configuration.
+        A ValueError if `only` names an unknown arm, there are no records, a record has another configuration, or the
+        records have different references.
         """
         arms = self.arms(out / "runs")
         check_arms(only, arms)
@@ -98,7 +107,7 @@ class Study(Generic[C]):
             save_picture(picture, out / name)
 
     def _record(self, path: Path, arm: Arm[C], standard: C, seed: int, reduced: bool) -> None:
-        """Make the record of one run, unless it exists."""
+        """Write the record of one run unless it exists."""
         config, standard = (self.comparison.plan(each, seed, reduced) for each in (arm.config, standard))
         described = self.comparison.to_json(config)
         if is_done(path, described):
@@ -114,7 +123,7 @@ class Study(Generic[C]):
         described = {name: {"label": arms[name].label, **spread(found, columns)} for name, found in records.items()}
         results: dict[str, Any] = {"reduced": reduced}
         text = "Mean ± standard deviation over seeds."
-        if reference := next(iter(records.values()))[0].get("reference"):
+        if reference := common_reference(records):
             results["reference"] = reference
             text += f" Reference: {reference}."
         if self.comparison.note:

@@ -139,7 +139,7 @@ DAMAGE = {
     "description of another kind": (lambda p: p.write_text("[1, 2]"), "truncated"),
     "checksum missing": (lambda p: p.write_text(p.read_text().replace('"state"', '"rest"')), "truncated"),
     "checksums of another kind": (lambda p: edit(p, sha256="0"), "truncated"),
-    "the version before": (lambda p: edit(p, format=1), "format 1, .* reads format 2; use the version that wrote it"),
+    "the version before": (lambda p: edit(p, format=2), "format 2, .* reads format 3; use the version that wrote it"),
     "another version": (lambda p: edit(p, format=99), "format 99"),
 }
 
@@ -189,7 +189,7 @@ def test_what_an_optimizer_kept_for_other_parameters_is_said():
     train_a_step(networks, optimizers)
     tensors = checkpoint.flatten_state(networks, optimizers)
     tensors["optimizer/phase/0/exp_avg"] = torch.zeros(2, 2)
-    with pytest.raises(ValueError, match=r"kept \(2, 2\) numbers for a parameter of \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"exp_avg has the shape \(2, 2\), must have \(4, 3\)"):
         checkpoint.restore_state(tensors, networks, optimizers)
 
 

@@ -24,10 +24,13 @@ from reggan import evaluate as evaluate_command
 from reggan import generate as generate_command
 from reggan import train as train_command
 from reggan.checkpoint import list_checkpoints
-from reggan.data import Blobs, Files
+from reggan.data import Files, RenderedImages
 from reggan.report import write_report
+from reggan.runs import RunDirectory
+from reggan.sampler import Sampler
 from reggan.specs import Polygons
-from reggan.training import Stopped, create_run, load_networks, open_run
+from reggan.tables import describe
+from reggan.training import Stopped
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +69,10 @@ def test_train_prints_the_table_and_names_the_run_last(tmp_path, capsys):
     assert (directory / "report.html").exists()
     found = json.loads(table.read_text())
     assert found == json.loads((directory / "summary.json").read_text())["summary"]
-    names = {"mean exact score": "score", "share of one-piece images": "one_piece", "ink share": "ink"}
-    for line, key in names.items():
-        shown = next(text for text in printed if text.startswith(line)).split()[-2:]
-        assert shown == [f"{found['data'][key]:.3f}", f"{found['generator'][key]:.3f}"]
+    for key in ("score", "one_piece", "ink"):
+        metric = describe(key)
+        shown = next(text for text in printed if text.startswith(metric.label)).split()[-2:]
+        assert shown == [metric.cell(found[column][key]) for column in ("data", "generator")]
 
 
 def test_the_default_run_directory_is_the_next_free_one(tmp_path, capsys, monkeypatch):
@@ -86,7 +89,7 @@ def test_dry_run_prints_the_resolved_configuration_and_does_nothing(tmp_path, ca
     )
     config = json.loads(out)
     assert code == 0
-    assert (config["recipe"]["name"], config["recipe"]["lr"], config["size"]) == ("reggan", 1e-3, 64)
+    assert (config["recipe"]["name"], config["recipe"]["base"]["lr"], config["size"]) == ("reggan", 1e-3, 64)
     assert config["device"] != "auto"
     assert config["precision"] != "auto"
     assert not list(tmp_path.iterdir())
@@ -97,9 +100,9 @@ def test_a_renderer_brings_its_own_options_and_trains(tmp_path, capsys):
     run = tmp_path / "run"
     small = ["--recipe=dcgan", "--width=4", "--steps=2", "--batch-size=2", "--data.images=20", f"--run={run}"]
     assert ended(lambda: train_command.main([*drawn, *small]), capsys)[0] == 0
-    data = open_run(run).data
-    assert data == Blobs(images=20, spec=Polygons(count=(1, 2), color=True), classes=(), counts=(1, 2))
-    _, networks = load_networks(run)
+    data = RunDirectory.open(run).config.data
+    assert data == RenderedImages(images=20, spec=Polygons(count=(1, 2), color=True), classes=(), counts=(1, 2))
+    networks = RunDirectory.open(run).load_networks()
     assert networks["generator"](torch.zeros(1, 100)).shape == (1, 3, 32, 32)
 
 
@@ -126,17 +129,19 @@ USAGE = {
     "unknown recipe 'stylegan'; known: bigan, bigan-pgp, cdcgan, ": ["--recipe", "stylegan"],
     "unknown preset 'fast'; known: fine, pairs, paper, points, quick": ["--preset", "fast"],
     "unknown rule 'tidy'": ["--rule", "tidy"],
-    "size is 33, must be one of 28, 32, 40": ["--size", "33"],
-    "steps is -5, must be from 1 to 1000000000": ["--steps", "-5"],
-    "batch_size is 100000000000, must be from 2 to 65536": ["--batch-size", "100000000000"],
-    "width is 0, must be from 1": ["--width", "0"],
+    "steps is -5, must be greater than or equal to 1": ["--steps", "-5"],
+    "batch_size is 100000000000, must be less than or equal to 65536": ["--batch-size", "100000000000"],
+    "width is 0, must be greater than or equal to 1": ["--width", "0"],
+    "--decay has a new name: --lr-decay": ["--decay", "0.5"],
+    "--no-honest has a new name: --no-teach-classifier": ["--no-honest"],
+    "--kept has a new name: --harvest-size": ["--kept=100"],
     "unknown renderer 'spheres'; known: binary_blobs, circles, polygons": ["--renderer", "spheres"],
-    "--renderer polygons goes with rendered images alone": ["--renderer", "polygons", "--recipe", "toy-1d"],
-    "--renderer circles goes with rendered images alone": ["--renderer", "circles", "--data", "."],
-    "--rule goes with images alone, and recipe cyclegan makes pairs": ["--recipe", "cyclegan", "--rule", "solid"],
-    "--size goes with images and pairs alone": ["--recipe", "toy-1d", "--size", "64"],
-    "it goes with --data, --device, --json, --steps alone": ["--resume", "somewhere", "--recipe", "harvest"],
-    "--init starts a new run from its weights": ["--resume", "somewhere", "--init", "elsewhere"],
+    "--renderer polygons applies only to rendered images": ["--renderer", "polygons", "--recipe", "toy-1d"],
+    "--renderer circles applies only to rendered images": ["--renderer", "circles", "--data", "."],
+    "--rule applies only to images, but recipe cyclegan makes pairs": ["--recipe", "cyclegan", "--rule", "solid"],
+    "--size applies only to images and pairs": ["--recipe", "toy-1d", "--size", "64"],
+    "accepts only --data, --device, --json, --steps": ["--resume", "somewhere", "--recipe", "harvest"],
+    "start a new run from its weights with --init": ["--resume", "somewhere", "--init", "elsewhere"],
 }
 
 
@@ -168,6 +173,15 @@ def test_a_device_that_is_not_there_is_a_failure(capsys, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_size_that_the_networks_cannot_do_is_a_failure(more, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = ended(lambda: train_command.main(["--size", "33", *more]), capsys)
+    assert (code, out) == (1, "")
+    assert err[0].startswith("error: size is 33, must be one of 28, 32, 40")
+    assert not list(tmp_path.iterdir())
+
+
 def edit(path, old, new):
     text = path.read_text()
     assert old in text
@@ -186,12 +200,12 @@ def tensor_files(run):
 DAMAGE = {
     "is not a run directory": lambda run: (run / "config.json").unlink(),
     "damaged": lambda run: (run / "config.json").write_text("{"),
-    "reads format 2; use the version that wrote it": lambda run: edit(
-        run / "config.json", '"format": 2', '"format": 1'
+    "reads format 3; use the version that wrote it": lambda run: edit(
+        run / "config.json", '"format": 3', '"format": 2'
     ),
-    "unknown recipe 'regan'": lambda run: edit(run / "config.json", '"name": "harvest"', '"name": "regan"'),
+    "'regan' is not a recipe": lambda run: edit(run / "config.json", '"name": "harvest"', '"name": "regan"'),
     "size is 31": lambda run: edit(run / "config.json", '"size": 32', '"size": 31'),
-    "field steps": lambda run: edit(run / "config.json", '"steps": 6', '"steps": "6"'),
+    "steps is '6', must be a valid integer": lambda run: edit(run / "config.json", '"steps": 6', '"steps": "6"'),
     "checksum": lambda run: [path.write_bytes(b"x" * 1000) for path in tensor_files(run)],
     "truncated": lambda run: last_checkpoint(run).write_text("{"),
     "No such file": lambda run: [path.unlink() for path in tensor_files(run)],
@@ -272,7 +286,7 @@ def test_whatever_ends_a_run_before_it_began_leaves_its_name_free(error, expecte
     def end(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(Blobs, "open", end)
+    monkeypatch.setattr(RenderedImages, "open", end)
     arguments = ["--run", str(tmp_path / "run"), *flags(tiny())]
     if expected is None:
         with pytest.raises(error):
@@ -285,11 +299,11 @@ def test_whatever_ends_a_run_before_it_began_leaves_its_name_free(error, expecte
 READS_FOR_LONG = """
 import sys, time
 from reggan import train
-from reggan.data import Blobs
+from reggan.data import RenderedImages
 def read(*arguments, **options):
     print("reading", flush=True)
     time.sleep(60)
-Blobs.open = read
+RenderedImages.open = read
 sys.exit(train.main(sys.argv[1:]))
 """
 
@@ -303,16 +317,16 @@ def test_a_run_that_is_stopped_while_data_are_read_leaves_nothing(number, tmp_pa
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines()[-1] == f"stopped: before anything was saved; {tmp_path / 'run'} is removed"
+    assert said.splitlines()[-1] == f"stopped: before anything was saved; {tmp_path / 'run'} was removed"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_began_stays_and_says_how_to_go_on_after_a_second_ctrl_c(run, tmp_path, capsys, monkeypatch):
-    def interrupted(given, config):
-        shutil.copytree(run, given, dirs_exist_ok=True)
+    def interrupted(given):
+        shutil.copytree(run, given.path, dirs_exist_ok=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_command, "fit", interrupted)
+    monkeypatch.setattr(RunDirectory, "train", interrupted)
     code, _, err = ended(lambda: train_command.main(["--run", str(tmp_path / "new"), *flags(tiny())]), capsys)
     assert code == 130
     assert err[-1].endswith(f"continue with: python -m reggan.train --resume {tmp_path / 'new'}")
@@ -364,7 +378,7 @@ def test_a_table_that_could_not_be_written_is_said_before_a_training(run, tmp_pa
         assert "--json cannot be written there" in err[0]
     code, _, err = ended(lambda: generate_command.main([str(run), "--json", str(tmp_path)]), capsys)
     assert code == 1
-    assert "is a folder, and --json names a file" in err[0]
+    assert "is a folder, but --json must name a file" in err[0]
     assert contents(run) == before
     assert not (tmp_path / "new").exists()
 
@@ -386,7 +400,7 @@ def test_a_second_ctrl_c_leaves_out_the_report_and_says_how_to_go_on(run, capsys
     def interrupted(run):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_command, "fit", stopped)
+    monkeypatch.setattr(RunDirectory, "train", stopped)
     monkeypatch.setattr("reggan.report.write_report", interrupted)
     code, _, err = ended(lambda: train_command.main(["--resume", str(run)]), capsys)
     assert code == 130
@@ -467,7 +481,7 @@ def test_generate_leaves_no_image_of_an_earlier_call_beside_the_new_ones(run, ca
     before = contents(tmp_path / "mine")
     code, _, err = made(3, *out)
     assert code == 1
-    assert "00003.png would stay beside the new images" in err[0]
+    assert "00003.png is from an earlier call and would remain" in err[0]
     assert contents(tmp_path / "mine") == before
 
 
@@ -480,10 +494,38 @@ def test_generate_requires_a_score(run, capsys, tmp_path):
     assert re.search(r"^kept [\d.]+% of \d+ samples", out, re.M)
 
 
-def test_generate_gives_up_with_a_reason(run, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        generate_command, "generate", lambda module, z, domain: np.full((len(z), 32, 32), 255, np.uint8)
+def test_generate_repairs_what_fails(run, capsys, tmp_path):
+    made = {}
+    for name, options in (("as-made", []), ("slid", ["--repair"]), ("erased", ["--repair", "--method", "erase"])):
+        described = tmp_path / f"{name}.json"
+        arguments = [str(run), "-n", "20", "--out", str(tmp_path / name), "--json", str(described), *options]
+        code, out, _ = ended(lambda arguments=arguments: generate_command.main(arguments), capsys)
+        assert code == 0
+        images = np.stack([read(tmp_path / name / f"{k:05d}.png") for k in range(20)])
+        made[name] = images, json.loads(described.read_text()), out
+    images, described, _ = made["as-made"]
+    assert "changed" not in described
+    assert (score(images) < 1).any()
+    for name in ("slid", "erased"):
+        repaired, described, out = made[name]
+        changed = ((images <= 127) != (repaired <= 127)).sum((1, 2))
+        assert described["changed"] == changed.tolist()
+        assert (score(repaired)[changed > 0] == 1).all()
+        assert (repaired[changed == 0] == images[changed == 0]).all()
+        listed = json.loads((tmp_path / name / "repaired.json").read_text())
+        assert listed == {f"{k:05d}.png": int(n) for k, n in enumerate(changed) if n}
+        assert re.search(rf"00000\.png  [\d.]+  {changed[0]} pixels changed", out)
+        assert re.search(rf"repaired {(changed > 0).sum()} of 20 images, [\d.]+% of pixels changed", out)
+    code, _, err = ended(lambda: generate_command.main([str(run), "--repair", "--method", "fold"]), capsys)
+    assert code == 1
+    assert (
+        "method is 'fold', must be one of slide, erase, bridge, search to repair Connected(threshold=0.5, con" in err[0]
     )
+    assert ended(lambda: generate_command.main([str(run), "--method", "erase"]), capsys)[0] == 2
+
+
+def test_generate_gives_up_with_a_reason(run, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(Sampler, "make", lambda sampler, z: np.full((len(z), 32, 32), 255, np.uint8))
     arguments = [
         str(run),
         "-n",
@@ -567,7 +609,15 @@ def test_whatever_the_encoding_everything_can_be_printed(encoding):
     done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, env=environment)
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith(b"error: ")
-    assert b"\\u221d exp(pool_beta * score)" in done.stdout
+    assert b"\\u221d exp(candidate_beta * score)" in done.stdout
+
+
+GENERATES_AND_FAILS = """
+import sys
+from reggan.cli import main
+code = main(["generate", sys.argv[1], "-n", "1"])
+sys.exit(f"generate: {code}" if code else main(["evaluate", sys.argv[1] + "-none"]))
+"""
 
 
 @pytest.mark.parametrize("locale", [{"PYTHONIOENCODING": "utf-8"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}])
@@ -576,25 +626,19 @@ def test_names_of_files_are_printed_as_the_bytes_that_they_are(locale, run):
     shutil.copytree(os.fsencode(run), odd)
     environment = {**os.environ, "PYTHONUTF8": "0", **locale}
 
-    def ended_with(*arguments):
-        done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, env=environment)
-        return done.returncode, done.stdout + done.stderr
-
-    code, told = ended_with("reggan.generate", odd, "-n", "1")
-    assert code == 0, told
-    assert told.splitlines()[0].startswith(odd + b"/generated-seed0/00000.png  ")
-    code, told = ended_with("reggan.evaluate", odd + b"-none")
-    assert code == 1
-    assert told.startswith(b"error: " + odd + b"-none is not a run directory")
+    done = subprocess.run([sys.executable, "-c", GENERATES_AND_FAILS, odd], capture_output=True, env=environment)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines()[0].startswith(odd + b"/generated-seed0/00000.png  ")
+    assert done.stderr.splitlines()[-1].startswith(b"error: " + odd + b"-none is not a run directory")
     assert write_report(Path(os.fsdecode(odd))).read_text(encoding="utf-8").count(r"-\udcff-Ω") > 0
 
 
 def test_files_are_utf_8_whatever_the_locale(tmp_path):
-    create_run(tmp_path / "run", tiny("dcgan", data=Files("/Ω")))
+    RunDirectory.create(tmp_path / "run", tiny("dcgan", data=Files("/Ω")))
     path = tmp_path / "run" / "config.json"
     path.write_text(path.read_text(encoding="utf-8").replace("\\u03a9", "Ω"), encoding="utf-8")
-    code = "import sys; from pathlib import Path; from reggan.training import open_run"
-    code += "; print(ascii(open_run(Path(sys.argv[1])).data.path))"
+    code = "import sys; from pathlib import Path; from reggan.runs import RunDirectory"
+    code += "; print(ascii(RunDirectory.open(Path(sys.argv[1])).config.data.path))"
     environment = {**os.environ, "PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", code, path.parent], capture_output=True, text=True, env=environment)
     assert done.stdout == "'/\\u03a9'\n", done.stderr

@@ -1,6 +1,8 @@
 """Evaluation of a run: what is written, what the references are, and that good images are told from others."""
 
 import json
+import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +13,14 @@ from test_training import tiny, train
 import reggan
 from reggan import evaluate as command
 from reggan.config import TrainConfig
-from reggan.data import Blobs, Files
+from reggan.data import Files, RenderedImages
 from reggan.evaluate import evaluate, held_out_images, reference_images
 from reggan.rules import RULES, resolve_rule
-from reggan.training import load_networks
+from reggan.runs import RunDirectory
+from reggan.sampler import Sampler
 
 RULE = RULES["connected"]
+pytestmark = pytest.mark.usefixtures("in_short")
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +33,29 @@ def test_a_run_gets_its_table_and_its_figures(config, tmp_path, capsys):
     train(run, config)
     assert command.main([str(run), "--n", "100"]) == 0
     printed = capsys.readouterr().out
-    assert printed == (run / "evaluation.md").read_text()
+    table, time = printed.rsplit("\n\n", 1)
+    assert table + "\n" == (run / "evaluation.md").read_text()
+    assert re.fullmatch(r"Seconds for 1,000 images that obey, made on cpu: ([\d.e+]+|–)\.\n", time)
     found = json.loads((run / "evaluation.json").read_text())
     assert found["reference"].startswith("oracle: 100")
     for column in ("data", "generator"):
         figures = found[column]
         assert sum(figures["histograms"]["score"]) == sum(figures["histograms"]["components"]) == 100
-        assert f"{figures['coverage']:.3f}" in printed
+        low, high = figures["intervals"]["coverage"]
+        assert f"| {figures['coverage']:.3f} [{low:.3f}, {high:.3f}] |" in printed
+        assert low <= figures["coverage"] <= high
+        assert {"ks_count", "ks_radius", "ks_blur", "two_sample_masks", "two_sample_gray"} <= figures.keys()
         assert figures["honesty_gap"] == pytest.approx(figures["expected_score"] - figures["score"])
     assert found["data"]["obeying"] == 0
     assert found["data"]["coverage"] > found["generator"]["coverage"]
     first = (run / "evaluation.json").read_bytes()
     assert command.main([str(run), "--n", "100"]) == 0
     assert (run / "evaluation.json").read_bytes() == first
+    assert command.main([str(run), "--n", "100", "--sealed"]) == 0
+    sealed = json.loads((run / "evaluation.json").read_text())
+    assert sealed["reference"].startswith("sealed oracle: 100")
+    assert sealed["generator"]["score"] == found["generator"]["score"]
+    assert sealed["generator"]["frechet"] != found["generator"]["frechet"]
 
 
 def strict(path):
@@ -66,12 +80,12 @@ def test_what_is_undefined_is_null_and_a_dash(blobs, tmp_path, monkeypatch, caps
     """A generator of white paper has no blobs to compare."""
     run = tmp_path / "run"
     train(run, blobs)
-    monkeypatch.setattr(command, "generate", lambda module, inputs, domain: np.full((len(inputs), 32, 32), 255, "u1"))
+    monkeypatch.setattr(Sampler, "make", lambda sampler, inputs: np.full((len(inputs), 32, 32), 255, "u1"))
     assert command.main([str(run), "--n", "100"]) == 0
     generator = strict(run / "evaluation.json")["generator"]
     assert generator["ink"] == 0
     assert generator["blob_size"] is generator["blob_perimeter"] is generator["edge_softness"] is None
-    assert "| blob size | 0.000 | – |" in capsys.readouterr().out.splitlines()
+    assert "\n| blob size | 0.000 | – | " in capsys.readouterr().out
 
 
 def test_too_few_data_are_said_and_the_other_figures_written(blobs, tmp_path, capsys):
@@ -88,29 +102,29 @@ def test_too_few_data_are_said_and_the_other_figures_written(blobs, tmp_path, ca
         assert {"score", "ink", "obeying", "histograms"} <= found[column].keys()
         assert "coverage" not in found[column]
     assert printed.out == (run / "evaluation.md").read_text(encoding="utf-8")
-    assert f"| ink | {found['data']['ink']:.3f} | " in printed.out
+    assert f"| ink | {found['data']['ink']:.1%} | " in printed.out
 
 
 @pytest.mark.parametrize("error", [MemoryError("no room"), KeyboardInterrupt(), ValueError("no references")])
 def test_what_needs_no_reference_is_written_whatever_becomes_of_the_rest(blobs, tmp_path, monkeypatch, capsys, error):
-    def fail(*_):
+    def fail(*_, **options):
         assert strict(run / "evaluation.json")["generator"]["score"] >= 0  # also if the process is killed from here on
         raise error
 
     run = tmp_path / "run"
-    train(run, replace(blobs, data=Blobs(images=50, classes=()), rule="solid"))
+    train(run, replace(blobs, data=RenderedImages(images=50, classes=()), rule="solid"))
     monkeypatch.setattr(command, "reference_images", fail)
     assert command.main([str(run), "--n", "100"]) == (130 if isinstance(error, KeyboardInterrupt) else 1)
     found = strict(run / "evaluation.json")
     assert found["reference"] is None
     assert {"score", "copies", "memorizes"} <= found["generator"].keys()
-    assert "| score | " in capsys.readouterr().out
+    assert "| exact score | " in capsys.readouterr().out
 
 
 def test_a_recipe_sees_images_by_parts(config, tmp_path, monkeypatch):
     run = tmp_path / "run"
     train(run, config)
-    _, networks = load_networks(run)
+    networks = RunDirectory.open(run).load_networks()
     images = reggan.render(reggan.Circles(), 70, size=config.size, dtype=np.uint8)
     whole, seen = command.honesty(config, networks, images, RULE), []
     classifier = networks["classifier"].forward
@@ -132,7 +146,7 @@ def test_the_oracle_is_where_an_ideal_generator_would_be(config):
     reference, _ = reference_images(config, data, 300)
     found = reggan.oracle("connected", config.size)
     ideal = reggan.render(found.spec, found.indices[300:600], seed=found.seed, size=config.size, dtype=np.uint8)
-    training = data.items(np.arange(2000))[0][:, 0].numpy()
+    training = data.fetch(np.arange(2000))[:, 0].numpy()
     held_out = held_out_images(config)
     good, copied = (evaluate(images, reference, training, held_out, RULE) for images in (ideal, training[:300]))
     assert good["score"] == good["one_piece"] == good["obeying"] == 1
@@ -155,7 +169,7 @@ def test_without_an_oracle_the_data_are_the_reference(config, tmp_path):
         assert (RULE(images) == 1).sum() >= kept
         assert held_out_images(other) is None
         assert "copies" not in evaluate(images, images, images, None, RULE)
-    polygons = replace(config, data=Blobs(spec=reggan.Polygons(), classes=()))
+    polygons = replace(config, data=RenderedImages(spec=reggan.Polygons(), classes=()))
     images, told = reference_images(polygons, polygons.data.open(config.size, RULE), 500)
     assert told.startswith(f"search: {len(images)} images of the data's renderer")
     assert (RULE(images) == 1).all()
@@ -169,18 +183,36 @@ def test_without_an_oracle_the_data_are_the_reference(config, tmp_path):
 
 def test_the_oracle_is_of_the_default_circles_and_only_where_enough_of_it_obeys(config, monkeypatch):
     monkeypatch.setattr(command, "_SEARCHED", 20_000)
-    rare = replace(config, rule="connected & symmetric", data=Blobs(images=500, classes=()))
+    rare = replace(config, rule="connected & symmetric", data=RenderedImages(images=500, classes=()))
     _, told = reference_images(rare, rare.data.open(config.size, resolve_rule(rare.rule)), 500)
     assert told.startswith("data: the best 100 images")
-    large = replace(config, data=Blobs(images=500, spec=reggan.Circles(count=(2, 3), radius=(9, 12)), classes=()))
+    large = replace(
+        config, data=RenderedImages(images=500, spec=reggan.Circles(count=(2, 3), radius=(9, 12)), classes=())
+    )
     _, told = reference_images(large, large.data.open(config.size, RULE), 300)
     assert told.startswith("search: 300 images")
+
+
+@pytest.mark.parametrize("rule", ["connected", "solid"])
+def test_sealed_references_are_none_of_the_others(config, rule):
+    """Both those of the oracle and those that are searched for."""
+    config = replace(config, rule=rule, data=RenderedImages(images=500, classes=()))
+    data = config.data.open(config.size, resolve_rule(rule))
+    (images, _), (sealed, about) = (reference_images(config, data, 150, sealed=sealed) for sealed in (False, True))
+    assert about.startswith("sealed ")
+    assert (resolve_rule(rule)(sealed) == 1).all()
+    assert len({image.tobytes() for image in np.concatenate([images, sealed])}) == 300
+
+
+def test_the_time_for_images_that_obey_counts_those_that_do_not():
+    assert command.seconds_per_thousand(3.0, 2000, 0.5) == 3.0
+    assert command.seconds_per_thousand(3.0, 2000, 0.0) is math.nan
 
 
 def test_held_out_images_are_none_of_the_data(config):
     data = config.data.open(config.size, RULE)
     assert data.length == 500
-    training = data.items(np.arange(data.length))[0].numpy()
+    training = data.fetch(np.arange(data.length)).numpy()
     held_out = held_out_images(config)
     assert held_out.shape == (500, config.size, config.size)
     assert not {image.tobytes() for image in training} & {image.tobytes() for image in held_out}

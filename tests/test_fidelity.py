@@ -9,8 +9,17 @@ import torch
 from scipy import ndimage, stats
 
 import reggan
-from reggan.metrics import REFERENCE_METRICS, compare, copies, fidelity, memorizes, memory, shapes
-from reggan.metrics.features import Featured, standardize
+from reggan.metrics import (
+    REFERENCE_METRICS,
+    Comparison,
+    Featured,
+    compare,
+    comparison,
+    copies,
+    memorizes,
+    memory,
+    shapes,
+)
 from reggan.metrics.fidelity import coverage, density, frechet, kernel, precision, recall, vendi
 
 SIZE, COUNT = 32, 400
@@ -50,11 +59,11 @@ DEGRADATIONS = {
 @pytest.mark.parametrize("name", DEGRADATIONS)
 def test_the_features_rank_degradations(name, oracle, reference):
     rising = [Featured(oracle[1::2]), *(Featured(DEGRADATIONS[name](oracle[1::2], level)) for level in range(3))]
-    distances = [frechet(images, reference) for images in rising]
+    distances = [frechet(Comparison(images, reference)) for images in rising]
     assert distances == sorted(distances)
     assert distances[1] > distances[0]
     assert distances[2] > 1.5 * distances[0]
-    covered = [coverage(images, reference) for images in rising]
+    covered = [coverage(Comparison(images, reference)) for images in rising]
     assert covered[0] > 0.9
     assert covered[3] < covered[0] - 0.2
 
@@ -81,14 +90,25 @@ def test_the_frechet_distance_of_known_gaussians(reference):
     widest = reference.features.std(dim=0).argmax()
     direction[widest] = 2 * reference.features[:, widest].std()
     shifted.__dict__["features"] = reference.features + direction
-    assert frechet(shifted, reference) == pytest.approx(4, abs=1e-3)
+    assert frechet(Comparison(shifted, reference)) == pytest.approx(4, abs=1e-3)
+
+
+def test_the_kernel_distance_is_the_mean_over_pairs_of_different_images(oracle):
+    # Two sets of up to 500 images are their only subsets.
+
+    def similar(a, b):
+        return np.mean([(u @ v / len(u) + 1) ** 3 for u in a for v in b if u is not v])
+
+    comparison = Comparison(Featured(oracle[:40]), Featured(255 - oracle[40:80]))
+    x, y = (list(features.numpy()) for features in comparison.features)
+    assert kernel(comparison) == pytest.approx(similar(x, x) + similar(y, y) - 2 * similar(x, y))
 
 
 def test_precision_and_recall_know_which_side_lacks_something(oracle, reference):
-    few = Featured(np.repeat(oracle[:8:2], 100, axis=0))
-    assert precision(few, reference) == 1
-    assert recall(few, reference) < 0.1
-    assert vendi(few, reference) < 0.5
+    few = Comparison(Featured(np.repeat(oracle[:8:2], 100, axis=0)), reference)
+    assert precision(few) == 1
+    assert recall(few) < 0.1
+    assert vendi(few) < 0.5
 
 
 CONSTANT = np.full((20, SIZE, SIZE), 255, np.uint8)
@@ -101,7 +121,7 @@ def test_references_that_are_all_alike_are_compared_in_units_of_the_least_spread
     same = compare(CONSTANT, reference)
     assert same["frechet"] == same["kernel"] == 0
     assert same["precision"] == same["recall"] == same["coverage"] == 1
-    assert same["density"] == count / fidelity.NEIGHBORS
+    assert same["density"] == count / comparison.NEIGHBORS
     assert same["blob_size"] == same["blob_perimeter"] == same["edge_softness"] == 0
     # Directions around the mean of what does not vary are those of rounding.
     assert math.isnan(same["vendi"])
@@ -128,46 +148,53 @@ def test_no_number_that_is_not_finite_comes_to_linear_algebra(reference):
     for metric in (frechet, kernel, precision, recall, density, coverage, vendi):
         for images, references in ((spoiled, reference), (reference, spoiled)):
             with pytest.raises(ArithmeticError, match="are not finite"):
-                metric(images, references)
-    assert math.isnan(frechet(Featured(CONSTANT[:1]), reference))
-    assert math.isnan(kernel(Featured(CONSTANT[:1]), reference))
+                metric(Comparison(images, references))
+    assert math.isnan(frechet(Comparison(Featured(CONSTANT[:1]), reference)))
+    assert math.isnan(kernel(Comparison(Featured(CONSTANT[:1]), reference)))
 
 
 def test_equal_images_are_at_no_distance_whatever_rounding_says():
     some = reggan.render(reggan.Circles(), 60, size=SIZE, dtype=np.uint8)
     random = np.random.default_rng(0)
     images = some[random.integers(0, 3, 150)]
-    sets = Featured(images), Featured(some[np.concatenate([random.integers(0, 3, 200), np.arange(60)])])
-    found, wanted = standardize(*sets)
-    exact = partial(torch.cdist, wanted, compute_mode="donot_use_mm_for_euclid_dist")
-    radii = exact(wanted).sort(dim=1).values[:, fidelity.NEIGHBORS]
+    sets = Comparison(Featured(images), Featured(some[np.concatenate([random.integers(0, 3, 200), np.arange(60)])]))
+    found, reference = sets.features
+    exact = partial(torch.cdist, reference, compute_mode="donot_use_mm_for_euclid_dist")
+    radii = exact(reference).sort(dim=1).values[:, comparison.NEIGHBORS]
     assert (radii == 0).any()
     near = exact(found) <= radii[:, None]
-    assert coverage(*sets) == near.any(dim=1).double().mean()
-    assert density(*sets) == pytest.approx(float(near.sum() / len(images) / fidelity.NEIGHBORS))
-    assert precision(*sets) == 1
+    assert coverage(sets) == near.any(dim=1).double().mean()
+    assert density(sets) == pytest.approx(float(near.sum() / len(images) / comparison.NEIGHBORS))
+    assert precision(sets) == 1
 
 
 def test_distances_by_blocks_are_those_of_all_at_once(oracle, monkeypatch):
-    """Whatever the number of images, no more than so many distances are held."""
+    """Whatever the number of images, there is a limit to the distances in memory."""
     sets = Featured(oracle[:150]), Featured(oracle[150:270])
     metrics = (precision, recall, density, coverage)
-    whole = [metric(*sets) for metric in metrics]
+    whole = Comparison(*sets)
+    values = [metric(whole) for metric in metrics]
     taken, cdist = [], torch.cdist
     monkeypatch.setattr(torch, "cdist", lambda a, b: taken.append(len(a) * len(b)) or cdist(a, b))
-    monkeypatch.setattr(fidelity, "_DISTANCES", 7 * 150)
-    assert [metric(*sets) for metric in metrics] == whole
+    monkeypatch.setattr(comparison, "_MAX_DISTANCES", 7 * 150)
+    blocks = Comparison(*sets)
+    assert [metric(blocks) for metric in metrics] == values
     assert max(taken) <= 7 * 150
-    found, wanted = (each.features for each in sets)
-    radii = torch.cdist(wanted, wanted).kthvalue(fidelity.NEIGHBORS + 1, dim=1).values
-    assert torch.allclose(fidelity._radii(wanted), radii)
-    assert (fidelity._within(found, wanted) == (torch.cdist(found, wanted) <= radii).sum(dim=1)).all()
+    # Each distance is computed once: within each set, and between the sets from either side.
+    assert sum(taken) == 150**2 + 120**2 + 2 * 150 * 120
+    found, reference = whole.features
+    radii, others = (cdist(each, each).kthvalue(comparison.NEIGHBORS + 1, dim=1).values for each in (reference, found))
+    near = cdist(found, reference) <= radii
+    assert (blocks.references_near == near.sum(dim=1)).all()
+    assert (blocks.covered == near.any(dim=0)).all()
+    assert (blocks.recalled == (cdist(reference, found) <= others).any(dim=1)).all()
 
 
 def test_shapes_are_measured_by_blocks(oracle, monkeypatch):
-    whole = [REFERENCE_METRICS[name](Featured(oracle[:50]), Featured(oracle[50:90])) for name in SHAPES]
+    sets = Comparison(Featured(oracle[:50]), Featured(oracle[50:90]))
+    whole = [REFERENCE_METRICS[name](sets) for name in SHAPES]
     monkeypatch.setattr(shapes, "_BATCH", 7)
-    assert [REFERENCE_METRICS[name](Featured(oracle[:50]), Featured(oracle[50:90])) for name in SHAPES] == whole
+    assert [REFERENCE_METRICS[name](sets) for name in SHAPES] == whole
 
 
 def test_distances_are_a_function_of_the_images(oracle):
@@ -211,7 +238,7 @@ def test_copies_are_seen(oracle):
 
 def test_distances_are_taken_in_parts_that_do_not_matter(oracle, monkeypatch):
     whole = copies(oracle[:50], oracle[:300], oracle[300:])
-    monkeypatch.setattr(memory, "_DISTANCES", 50 * 7)
+    monkeypatch.setattr(memory, "_MAX_DISTANCES", 50 * 7)
     assert copies(oracle[:50], oracle[:300], oracle[300:]) == whole
 
 

@@ -1,4 +1,4 @@
-"""Images of one's own: folders, IDX files, arrays, shards; crops and flips; what cannot be read; training on them."""
+"""Your own images: folders, IDX files, arrays, shards; crops and flips; what cannot be read; training on them."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ from PIL import Image, ImageDraw, PngImagePlugin
 from torch.utils.data import DataLoader
 
 from reggan import BinaryBlobs, Circles, Connected, analyze, render, score
-from reggan.config import config_from_json, config_to_json, preset
+from reggan.config import config_from_json, config_to_json
 from reggan.data import (
-    Blobs,
     Files,
     Fingerprint,
     ImageDataset,
     Pairs,
     Points,
+    RenderedImages,
     Traffic,
     UnreadableImages,
     load_batches,
     make_shards,
     read_idx,
+    to_numpy,
 )
-from reggan.data.folders import decode, endings
-from reggan.domains import ImageDomain, PairDomain
+from reggan.modalities import ImageModality, PairModality, open_data
+from reggan.presets import preset
+from reggan.rules import min_channel
+from reggan.runs import RunDirectory
+from reggan.tables import describe
 from reggan.train import main
-from reggan.training import create_run, open_run
 
 RULE = Connected()
 ROUND = Circles(count=(2, 6))
@@ -85,42 +88,22 @@ def zipped(name):
 
 def images_of(path, size=32, **options):
     data = Files(str(path), **options).open(size, RULE, log=True)
-    return data.items(np.arange(data.length))
+    return data.fetch(np.arange(data.length))
 
 
-def png_chunk(kind, content):
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def deep_png(pixels, transparent):
-    """A PNG file of 16-bit gray pixels (H, W), one of them transparent, as Pillow writes since version 11."""
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "PNG")
-    head, rest = content.getvalue()[:33], content.getvalue()[33:]
-    return head + png_chunk(b"tRNS", struct.pack(">H", transparent)) + rest
-
-
-def tiff_of_12_bits(pixels):
-    """A little-endian TIFF file of pixels (H, W) from 0 to 4095, two of which share three bytes."""
-    first, second = pixels[:, ::2].astype(int), pixels[:, 1::2].astype(int)
-    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=-1).astype(np.uint8).tobytes()
-    height, width = pixels.shape
-    tags = {256: width, 257: height, 258: 12, 259: 1, 262: 1, 273: 8 + 2 + 9 * 12 + 4, 277: 1, 278: height}
-    tags[279] = len(packed)
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + packed
+def scores_of(images):
+    return RULE(min_channel(to_numpy(images)))
 
 
 # Where images come from
 
 
-def test_a_folder(tmp_path):
+def test_a_folder(tmp_path, capsys):
     expected = write_folder(tmp_path / "pictures")
-    images, scores, classes = images_of(tmp_path / "pictures")
+    images = images_of(tmp_path / "pictures")
+    assert f"{tmp_path / 'pictures'}: left alone: 1 .txt\n" in capsys.readouterr().err
     assert images.dtype == torch.uint8
     np.testing.assert_array_equal(images[:, 0], expected)
-    np.testing.assert_array_equal(scores, score(expected))
-    np.testing.assert_array_equal(classes, RULE.classify(score(expected)))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +119,7 @@ def test_files_of_arrays(name, tmp_path):
         np.savez(path, images=expected, labels=np.arange(7))
     else:
         path.write_bytes(gzip.compress(idx(expected), mtime=0) if name.endswith("gz") else idx(expected))
-    np.testing.assert_array_equal(images_of(path)[0][:, 0], expected)
+    np.testing.assert_array_equal(images_of(path)[:, 0], expected)
 
 
 @pytest.mark.parametrize("shape", ["NHW", "N1HW", "NHW1", "NHW3", "N3HW"])
@@ -152,39 +135,22 @@ def test_arrays_of_any_layout(shape, dtype, color, tmp_path):
         "N3HW": np.repeat(gray[:, None], 3, axis=1),
     }[shape]
     np.save(tmp_path / "a.npy", images if dtype == np.uint8 else (images / 255).astype(dtype))
-    found = images_of(tmp_path / "a.npy", color=color)[0]
+    found = images_of(tmp_path / "a.npy", color=color)
     np.testing.assert_array_equal(found, np.repeat(gray[:, None], 3 if color else 1, axis=1))
 
 
 def test_a_set_of_shards(tmp_path):
     make_shards(tmp_path / "set", ROUND, 20, size=32, images_per_shard=7)
-    np.testing.assert_array_equal(images_of(tmp_path / "set")[0][:, 0], render(ROUND, 20, size=32))
-
-
-def test_what_lies_beside_pictures_is_left_out_and_counted(tmp_path, capsys):
-    """Runs, names that begin with a dot and folders of file servers; the folder itself may be a hidden one."""
-    folder = tmp_path / ".hidden" / "pictures"
-    expected = write_folder(folder, 4)
-    create_run(folder / "runs" / "first", preset())
-    copies = ["runs/first/samples/s.png", ".ipynb_checkpoints/a.png", ".thumbnails/deep/a.png", "@eaDir/a.png/s.png"]
-    for name in [*copies, "more/__MACOSX/a.png", "more/.a.png"]:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(folder / "000.png", folder / name)
-    (folder / "._a.png").write_bytes(b"\0\5\26\7 resource fork")
-    np.testing.assert_array_equal(images_of(folder)[0][:, 0], expected)
-    told = capsys.readouterr().err
-    assert "4 with a leading dot" in told
-    assert "left out: " in told
-    assert all(kind in told for kind in ("1 of reggan's runs", "1 @eaDir", "1 __MACOSX"))
+    np.testing.assert_array_equal(images_of(tmp_path / "set")[:, 0], render(ROUND, 20, size=32))
 
 
 def test_a_run_is_no_folder_of_pictures(tmp_path):
     run = tmp_path / "run"
-    create_run(run, preset())
+    RunDirectory.create(run, preset())
     write_folder(run / "generated-seed0", 3)
     with pytest.raises(ValueError, match="is a run directory, not a folder of pictures"):
         images_of(run)
-    assert len(images_of(run / "generated-seed0")[0]) == 3
+    assert len(images_of(run / "generated-seed0")) == 3
 
 
 def test_a_second_training_in_the_folder_of_the_pictures_reads_the_same_ones(tmp_path, monkeypatch, capsys):
@@ -200,36 +166,16 @@ def test_a_second_training_in_the_folder_of_the_pictures_reads_the_same_ones(tmp
     assert images[0] == images[1]
 
 
-def test_all_that_pillow_reads_is_read_and_the_rest_is_counted_by_kind(tmp_path, capsys):
-    gray = render(ROUND, 1, size=32)[0]
-    kinds = {"a.png": "PNG", "b.JFIF": "JPEG", "c.jpe": "JPEG", "d.jp2": "JPEG2000", "e.pnm": "PPM", "f.tga": "TGA"}
-    kinds |= {"g.mpo": "JPEG", "h.ico": "ICO"} | ({"i.avif": "AVIF"} if ".avif" in endings() else {})
-    for name, kind in kinds.items():
-        Image.fromarray(gray).convert("RGB").save(tmp_path / name, kind)
-    for name in ("1.txt", "2.txt", "3.TXT", "drawing.svg", "README", "data.h5", "film.mpg", "page.eps"):
-        (tmp_path / name).write_text("no picture")
-    images = images_of(tmp_path)[0][:, 0].numpy().astype(int)
-    assert len(images) == len(kinds)
-    assert (np.abs(images - gray).mean(axis=(1, 2)) < 8).all()
-    told = capsys.readouterr().err
-    assert f"{tmp_path}: left alone: 3 .txt, " in told
-    assert all(kind in told for kind in ("1 .svg", "1 without an ending", "1 .h5", "1 .mpg", "1 .eps"))
-    for path in tmp_path.glob("[a-i].*"):
-        path.unlink()
-    with pytest.raises(ValueError, match=r"has no pictures that Pillow reads; left alone: 3 \.txt"):
-        images_of(tmp_path)
-
-
 def test_only_the_first_page_or_frame_is_read_and_that_is_said(tmp_path, capsys):
     frames = [Image.fromarray(image) for image in render(ROUND, 3, size=32)]
     for name in ("a.gif", "b.tif", "c.png", "d.webp"):
         options = {"lossless": True} if name == "d.webp" else {}
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **options)
     frames[0].save(tmp_path / "e.png")
-    images = images_of(tmp_path)[0][:, 0].numpy()
+    images = images_of(tmp_path)[:, 0].numpy()
     for image in images:
         np.testing.assert_array_equal(image, frames[0])
-    assert "4 files have more than one page or frame, of which the first is read" in capsys.readouterr().err
+    assert "4 files have more than one page or frame; only the first is read" in capsys.readouterr().err
 
 
 # What is done with them
@@ -242,7 +188,7 @@ def test_sizes_are_made_one(tmp_path):
     Image.fromarray(wide).save(tmp_path / "a" / "wide.png")
     Image.fromarray(wide.T).save(tmp_path / "a" / "tall.png")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a" / "small.png")
-    images = images_of(tmp_path / "a")[0]
+    images = images_of(tmp_path / "a")
     assert images.shape == (3, 1, 32, 32)
     assert (images[..., 2:-2, 2:-2] == 0).all(), "the middle of both is black"
 
@@ -258,20 +204,20 @@ def arch():
 def test_a_picture_that_is_padded_loses_nothing(turned, tmp_path):
     image = arch().T if turned else arch()
     Image.fromarray(image).save(tmp_path / "a.png")
-    assert images_of(tmp_path)[1].tolist() == [0.5]
+    assert scores_of(images_of(tmp_path)).tolist() == [0.5]
     whole = np.full((64, 64), 255, np.uint8)
     whole[(slice(16, 48), slice(None)) if turned else (slice(None), slice(16, 48))] = image
-    images, scores, _ = images_of(tmp_path, size=64, crop="pad")
+    images = images_of(tmp_path, size=64, crop="pad")
     np.testing.assert_array_equal(images[0, 0], whole)
-    assert scores.tolist() == [1]
+    assert scores_of(images).tolist() == [1]
     Image.fromarray(255 - image).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(images_of(tmp_path, size=64, crop="pad", invert=True)[0][0, 0], whole)
-    assert images_of(tmp_path, crop="pad")[0].shape == (1, 1, 32, 32)
+    np.testing.assert_array_equal(images_of(tmp_path, size=64, crop="pad", invert=True)[0, 0], whole)
+    assert images_of(tmp_path, crop="pad").shape == (1, 1, 32, 32)
 
 
 def test_a_strip_is_padded_to_a_square(tmp_path):
     Image.fromarray(np.zeros((2, 200), np.uint8)).save(tmp_path / "a.png")
-    images, _, _ = images_of(tmp_path, crop="pad", color=True)
+    images = images_of(tmp_path, crop="pad", color=True)
     assert images.shape == (1, 3, 32, 32)
     assert (images < 128).any(dim=3).sum(dim=2).tolist() == [[1, 1, 1]]
 
@@ -288,10 +234,10 @@ def test_what_a_crop_loses_is_said(tmp_path, capsys):
     for crop in ("center", "random"):
         images_of(tmp_path, crop=crop)
         told = capsys.readouterr().err
-        assert "2 of 4 pictures have ink outside their middle square, and in 1 the number of pieces changes" in told
+        assert "2 of 4 pictures have ink outside their center square, and in 1 the number of pieces changes" in told
         assert "--data.crop pad" in told
     images_of(tmp_path, crop="pad")
-    assert "middle square" not in capsys.readouterr().err
+    assert "center square" not in capsys.readouterr().err
 
 
 def test_kinds_of_pictures(tmp_path):
@@ -307,75 +253,20 @@ def test_kinds_of_pictures(tmp_path):
     exif = turned.getexif()
     exif[0x0112] = 6
     turned.save(folder / "d-turned.png", exif=exif)
-    images = images_of(folder)[0][:, 0].numpy().astype(int)
+    images = images_of(folder)[:, 0].numpy().astype(int)
     np.testing.assert_array_equal(images[0], gray)
     for image in images[1:]:
         assert np.abs(image - gray).max() <= 1
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_by_their_exif_orientation(orientation, tmp_path):
-    """By the table of the EXIF standard: where row 0 and column 0 of the stored picture are in the upright one."""
-    stored = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32)
-    rows_first = {1: stored, 2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1]}
-    columns_first = {5: stored.T, 6: stored.T[:, ::-1], 7: stored.T[::-1, ::-1], 8: stored.T[::-1]}
-    upright = (rows_first | columns_first)[orientation]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    for name, pixels, seen in (("8.png", stored // 4, upright // 4), ("16.png", stored * 64, upright * 64 / 257)):
-        Image.fromarray(pixels.astype(np.uint8) if name == "8.png" else pixels).save(tmp_path / name, exif=exif)
-        image, _ = decode(tmp_path / name)
-        np.testing.assert_array_equal(np.asarray(image), np.rint(seen))
-
-
-@pytest.mark.parametrize("name", ["raw.tif", "lzw.tif", "deep.tif", "deep.png", "deep-lzw.tif", "8.png", "8.jpg"])
-def test_turned_pictures_are_upright(name, tmp_path):
-    """Mapped into memory, as Pillow does with raw TIFF files, a turned picture has its sides taken for each other."""
-    upright = render(ROUND, 1, size=(32, 48))[0]
-    turned = np.rot90(upright)
-    image = Image.fromarray(turned.astype(np.uint16) * 257 if "deep" in name else turned)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    options = {"compression": "tiff_lzw"} if "lzw" in name else {"quality": 95} if "jpg" in name else {}
-    image.save(tmp_path / name, exif=exif, **options)
-    images, _, _ = images_of(tmp_path)
-    assert np.abs(images[0, 0].numpy().astype(int) - upright[:, 8:40]).max() <= (24 if "jpg" in name else 0)
-
-
-def test_a_deep_picture_is_laid_over_white_where_it_is_transparent(tmp_path):
-    deep = np.full((32, 32), 7 * 257, np.uint16)
-    deep[:16] = 999
-    (tmp_path / "a.png").write_bytes(deep_png(deep, 999))
+def test_a_gray_picture_is_laid_over_the_background_where_it_is_transparent(tmp_path):
+    gray_and_alpha = np.full((32, 32, 2), (7, 255), np.uint8)
+    gray_and_alpha[:16] = 99, 0
+    Image.fromarray(gray_and_alpha).save(tmp_path / "a.png")
     for background, seen in (("white", 255), ("black", 0)):
-        images, _, _ = images_of(tmp_path, background=background)
+        images = images_of(tmp_path, background=background)
         assert np.unique(images[0, 0, :16]).tolist() == [seen]
         assert np.unique(images[0, 0, 16:]).tolist() == [7]
-
-
-def test_a_deep_picture_that_is_turned_is_transparent_where_it_was(tmp_path):
-    deep = np.full((32, 32), 7 * 257, np.uint16)
-    deep[:, :16] = 999
-    content = deep_png(deep, 999)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    (tmp_path / "a.png").write_bytes(content[:33] + png_chunk(b"eXIf", exif.tobytes()[6:]) + content[33:])
-    images, _, _ = images_of(tmp_path)
-    assert np.unique(images[0, 0, :16]).tolist() == [255]
-    assert np.unique(images[0, 0, 16:]).tolist() == [7]
-
-
-def test_depth_and_what_white_is_are_read_from_the_file(tmp_path):
-    """A ramp from black to white is one at any depth, also where 0 is white, which Pillow leaves to its callers."""
-    ramp = np.tile(np.arange(32), (32, 1))
-    (tmp_path / "12-bits.tif").write_bytes(tiff_of_12_bits(ramp * 4095 // 31))
-    Image.fromarray((ramp * 65_535 // 31).astype(np.uint16)).save(tmp_path / "16-bits.tif")
-    inverted = Image.fromarray((65_535 - ramp * 65_535 // 31).astype(np.uint16))
-    inverted.save(tmp_path / "white-is-zero.tif", tiffinfo={262: 0})
-    turned = Image.fromarray((65_535 - np.rot90(ramp) * 65_535 // 31).astype(np.uint16))
-    turned.save(tmp_path / "white-is-zero-turned.tif", tiffinfo={262: 0, 274: 6})
-    images = images_of(tmp_path)[0][:, 0].numpy().astype(int)
-    assert len(images) == 4
-    assert np.abs(images - ramp * 255 / 31).max() <= 1
 
 
 def test_transparent_pictures_are_laid_on_the_background_that_is_asked_for(tmp_path):
@@ -383,60 +274,37 @@ def test_transparent_pictures_are_laid_on_the_background_that_is_asked_for(tmp_p
     white = np.full((32, 32, 4), 255, np.uint8)
     white[..., 3] = 255 - gray
     Image.fromarray(white).save(tmp_path / "a.png")
-    assert (images_of(tmp_path)[0] == 255).all()
-    drawn = images_of(tmp_path, background="black", invert=True)[0][0, 0].numpy()
+    assert (images_of(tmp_path) == 255).all()
+    drawn = images_of(tmp_path, background="black", invert=True)[0, 0].numpy()
     assert np.abs(drawn.astype(int) - gray).max() <= 1
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "raw-profile.png"])
-def test_a_picture_whose_exif_is_damaged_is_upright_all_the_same(name, tmp_path):
-    exif = Image.Exif()
-    exif[0x0112], exif[0x0131] = 6, "xxxxxx"
-    damaged = bytearray(exif.tobytes())
-    damaged[damaged.index(b"\x01\x31\x00\x02") + 1] = 0  # Now it is the width of the picture, and a text.
-    halves = np.full((64, 32), 200, np.uint8)
-    halves[32:] = 100
-    options = {"exif": bytes(damaged)}
-    if name == "raw-profile.png":  # As ImageMagick writes it.
-        options = {"pnginfo": PngImagePlugin.PngInfo()}
-        options["pnginfo"].add_text("Raw profile type exif", f"\nexif\n{len(damaged):8}\n{damaged.hex()}\n", zip=True)
-    Image.fromarray(halves).save(tmp_path / name, **options)
-    image, _ = decode(tmp_path / name)
-    assert image.size == (64, 32)
-    assert np.abs(np.asarray(image).astype(int) - np.rot90(halves, -1)).max() <= 2
-
-
-def test_folders_are_read_also_where_links_lead_and_once(tmp_path):
-    write_folder(tmp_path / "elsewhere", count=3)
-    pictures = tmp_path / "pictures"
-    write_folder(pictures, count=2)
-    (pictures / "link").symlink_to(tmp_path / "elsewhere")
-    (pictures / "more" / "round").symlink_to(pictures)
-    assert len(images_of(pictures)[0]) == 5
-    (pictures / "lost.png").symlink_to(tmp_path / "nowhere.png")
-    with pytest.raises(UnreadableImages, match=r"1 of 6 images(?s:.)*lost\.png: .*No such file"):
-        images_of(pictures)
+def test_a_broken_link_is_an_unreadable_picture(tmp_path):
+    write_folder(tmp_path, count=2)
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(UnreadableImages, match=r"1 of 3 images(?s:.)*lost\.png: .*No such file"):
+        images_of(tmp_path)
 
 
 def test_colors_are_ink_where_any_channel_is_dark(tmp_path):
     yellow = np.full((2, 32, 32, 3), 255, np.uint8)
     yellow[:, 8:24, 8:24, 2] = 0
     np.save(tmp_path / "a.npy", yellow)
-    images, scores, _ = images_of(tmp_path / "a.npy", color=True)
+    images = images_of(tmp_path / "a.npy", color=True)
     assert images.shape == (2, 3, 32, 32)
-    assert (scores == 1).all()
-    assert (images_of(tmp_path / "a.npy")[1] == 0).all(), "in gray yellow is nearly white"
+    assert (scores_of(images) == 1).all()
+    assert (scores_of(images_of(tmp_path / "a.npy")) == 0).all(), "in gray yellow is nearly white"
 
 
 def test_light_on_dark_is_inverted(tmp_path):
     np.save(tmp_path / "a.npy", 255 - render(ROUND, 5, size=32))
-    np.testing.assert_array_equal(images_of(tmp_path / "a.npy", invert=True)[0][:, 0], render(ROUND, 5, size=32))
+    np.testing.assert_array_equal(images_of(tmp_path / "a.npy", invert=True)[:, 0], render(ROUND, 5, size=32))
 
 
 def test_only_scores_under_a_limit(tmp_path):
     images = render(ROUND, 60, size=32)
     np.save(tmp_path / "a.npy", images)
-    np.testing.assert_array_equal(images_of(tmp_path / "a.npy", below=0.6)[0][:, 0], images[score(images) < 0.6])
+    np.testing.assert_array_equal(images_of(tmp_path / "a.npy", below=0.6)[:, 0], images[score(images) < 0.6])
 
 
 def test_crops_and_flips_depend_on_seed_epoch_and_position_alone(tmp_path):
@@ -444,7 +312,7 @@ def test_crops_and_flips_depend_on_seed_epoch_and_position_alone(tmp_path):
     np.save(tmp_path / "a.npy", strip)
     files = Files(str(tmp_path / "a.npy"), crop="random", flip_horizontal=True, flip_vertical=True, seed=4)
     data = files.open(32, RULE)
-    first, second = (data.items(np.arange(40) + 40 * epoch)[0][:, 0, 0].int() for epoch in (0, 1))
+    first, second = (data.fetch(np.arange(40) + 40 * epoch)[:, 0, 0].int() for epoch in (0, 1))
     steps = first.diff(dim=1)
     assert ((steps == 1) | (steps == -1)).all()
     assert 8 < (steps[:, 0] == 1).sum() < 32
@@ -452,20 +320,20 @@ def test_crops_and_flips_depend_on_seed_epoch_and_position_alone(tmp_path):
     assert starts.min() < 10
     assert starts.max() > 54
     assert not torch.equal(first, second)
-    assert torch.equal(files.open(32, RULE).items(np.array([47]))[0][0, 0, 0].int(), second[7])
+    assert torch.equal(files.open(32, RULE).fetch(np.array([47]))[0, 0, 0].int(), second[7])
     batches = [list(itertools.islice(load_batches(data, 16, seed=1, workers=workers), 6)) for workers in (0, 2)]
     for one, other in zip(*batches, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+        assert torch.equal(one, other)
     dataset = ImageDataset(data)
     dataset.set_epoch(1)
-    loaded = torch.cat([batch[0] for batch in DataLoader(dataset, batch_size=7)])
+    loaded = torch.cat(list(DataLoader(dataset, batch_size=7)))
     assert torch.equal(loaded[:, 0, 0].int(), second)
 
 
 def test_a_set_that_memory_has_no_room_for_is_read_again(tmp_path, monkeypatch):
     expected = write_folder(tmp_path / "a")
     monkeypatch.setattr("reggan.data.images.MEMORY_SHARE", 0)
-    np.testing.assert_array_equal(images_of(tmp_path / "a")[0][:, 0], expected)
+    np.testing.assert_array_equal(images_of(tmp_path / "a")[:, 0], expected)
 
 
 # What cannot be read
@@ -488,8 +356,8 @@ def test_equal_pictures_have_equal_fingerprints_wherever_they_are(tmp_path, monk
     assert all(files.open(32, RULE).fingerprints != (expected,) for files in others)
     pairs = Pairs(Files(str(tmp_path / "a")), Files(str(tmp_path / "d.npy"))).open(32, RULE)
     assert pairs.fingerprints == (expected, *others[-1].open(32, RULE).fingerprints)
-    for made in (Blobs(images=5), Pairs(), Points(), Traffic()):
-        assert made.open(32, RULE).fingerprints == ()
+    for made in (RenderedImages(images=5), Pairs(), Points(), Traffic()):
+        assert open_data(made, 32, RULE).fingerprints == ()
 
 
 def test_unreadable_files_are_listed_and_skipped_only_on_request(tmp_path, capsys):
@@ -503,7 +371,7 @@ def test_unreadable_files_are_listed_and_skipped_only_on_request(tmp_path, capsy
     assert sorted(path[-7:] for path in raised.value.reasons) == ["000.png", "003.png", "004.jpg"]
     assert "000.png" in str(raised.value)
     data = Files(str(tmp_path / "a"), skip_unreadable=True).open(32, RULE, log=True)
-    np.testing.assert_array_equal(data.items(np.arange(18))[0][:, 0], np.delete(expected, (0, 3), axis=0))
+    np.testing.assert_array_equal(data.fetch(np.arange(18))[:, 0], np.delete(expected, (0, 3), axis=0))
     assert len(data.skipped) == 3
     assert "3 of 21 files cannot be read" in capsys.readouterr().err
 
@@ -553,7 +421,7 @@ def test_many_unreadable_files_are_counted(tmp_path):
         ("a.npz", b"nonsense", "cannot be read: it does not start"),
         ("a.npy", npy(np.array([np.zeros(3), None], dtype=object)), "holds pickled Python objects, which are never"),
         ("a.npy", pickle.dumps([1, 2]), "holds pickled Python objects, which are never loaded"),
-        ("a.npz", npz(images=np.array([np.zeros(3), None], dtype=object)), "plain array of uint8, or of floats"),
+        ("a.npz", npz(images=np.array([np.zeros(3), None], dtype=object)), "one array of uint8, or of floats"),
         ("a.npz", npz(images=np.zeros((9, 32, 32), np.uint8))[:-9].replace(b"\0\0\0\0", b"\1\2\3\4"), "cannot be read"),
         ("a.npz", npz(images=np.zeros((9, 32, 32), np.uint8), damaged=60), "cannot be read"),
         ("a.npz", zipped("images"), "cannot be read: it holds no array"),
@@ -562,11 +430,12 @@ def test_many_unreadable_files_are_counted(tmp_path):
         ("a.bin", b"nonsense", "IDX"),
         ("a.idx", b"\0\0\x08\xc8" + bytes(800), "IDX"),
         ("a.bin", b"", "IDX"),
-        ("a.idx", idx(np.zeros((3, 8, 8), np.uint8))[:-1], "asks for 208"),
-        ("a.idx", idx(np.zeros((3, 8, 8), np.uint8))[:7], "asks for"),
+        ("a.idx", idx(np.zeros((3, 8, 8), np.uint8))[:-1], "requires 208"),
+        ("a.idx", idx(np.zeros((3, 8, 8), np.uint8))[:7], "requires"),
         ("a.idx", idx(np.zeros(9, np.uint8)), r"shape \\(9,\\)"),
         ("a.gz", gzip.compress(idx(np.zeros((3, 8, 8), np.uint8)), mtime=0)[:-9], "gzip"),
     ],
+    ids=itertools.count(),
 )
 def test_files_that_are_no_arrays(name, content, message, tmp_path):
     (tmp_path / name).write_bytes(content)
@@ -594,23 +463,24 @@ def test_arrays_that_are_not_served(array, message, tmp_path):
 def test_paths_and_options_that_are_not_served(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         images_of(tmp_path / "missing")
-    with pytest.raises(ValueError, match="has no pictures"):
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(ValueError, match=r"has no pictures that Pillow reads; left alone: 1 \.txt"):
         images_of(tmp_path)
     np.savez(tmp_path / "a.npz", one=np.zeros(3), other=np.zeros(3))
-    with pytest.raises(ValueError, match="none is called images"):
+    with pytest.raises(ValueError, match="none is named images"):
         images_of(tmp_path / "a.npz")
-    with pytest.raises(ValueError, match=r"data\.below"):
+    with pytest.raises(ValueError, match="below is"):
         Files("x", below=0.0)
-    with pytest.raises(ValueError, match=r"is no UTF-8"):
+    with pytest.raises(ValueError, match=r"is not UTF-8"):
         Files(os.fsdecode(b"pictures-\xff"))
     write_folder(tmp_path / "app")
     (tmp_path / "app" / "manifest.json").write_text('{"name": "an app"}')
-    with pytest.raises(ValueError, match=r"for the pictures in .*app, move away what is no manifest"):
+    with pytest.raises(ValueError, match=r"to use .*app as a folder of pictures, remove its manifest files"):
         images_of(tmp_path / "app")
     (tmp_path / "app" / "manifest.json").rename(tmp_path / "app" / "manifest-old.json")
-    assert len(images_of(tmp_path / "app")[0]) == 12
+    assert len(images_of(tmp_path / "app")) == 12
     Image.fromarray(np.zeros((2, 300), np.uint8)).save(tmp_path / "app" / "strip.png")
-    with pytest.raises(UnreadableImages, match=r"300 x 2 pixels; a side may be 100 times as long as the other"):
+    with pytest.raises(UnreadableImages, match=r"300 x 2 pixels, must have an aspect ratio of at most 100"):
         images_of(tmp_path / "app")
     np.save(tmp_path / "one.npy", np.zeros((4, 32, 32), np.uint8))
     with pytest.raises(ValueError, match=r"no image with a score under 0\.5"):
@@ -632,7 +502,7 @@ def test_the_configuration_keeps_them(tmp_path):
     raw = json.loads(json.dumps(config_to_json(config)))
     assert config_from_json(raw) == config
     raw["data"]["crop"] = "somewhere"
-    with pytest.raises(ValueError, match=r"field data\.crop"):
+    with pytest.raises(ValueError, match=r"data\.files\.crop is 'somewhere', must be 'center', 'random' or 'pad'"):
         config_from_json(raw)
 
 
@@ -667,7 +537,7 @@ def test_training_on_them(kind, tmp_path, capsys):
     run, path = tmp_path / "run", tmp_path / kind
     augmented = ["--data", str(path), "--data.crop", "random", "--data.flip-horizontal"]
     assert main([*TINY, *augmented, "--run", str(run)]) == 0
-    config = open_run(run)
+    config = RunDirectory.open(run).config
     assert config.data == Files(str(path), crop="random", flip_horizontal=True)
     assert (run / "samples" / "data.png").exists()
 
@@ -689,13 +559,13 @@ def test_figures_of_the_data_are_printed_before_the_first_step(tmp_path, capsys)
     seen = images[np.linspace(0, 11, 8).astype(int)]
     parts = analyze(seen)
     for name, value in {
-        "mean exact score": parts.score.mean(),
-        "share that obeys": (parts.score == 1).mean(),
-        "ink share": (seen < 128).mean(),
-        "share of one-piece images": (parts.count == 1).mean(),
-        "pieces an image": parts.count.mean(),
+        "score": parts.score.mean(),
+        "obeying": (parts.score == 1).mean(),
+        "ink": (seen < 128).mean(),
+        "one_piece": (parts.count == 1).mean(),
+        "components": parts.count.mean(),
     }.items():
-        assert f"{name} {value:.3f}" in lines[told]
+        assert f"{describe(name).label} {describe(name).cell(value)}" in lines[told]
     assert not any("warning" in line for line in lines)
 
 
@@ -710,8 +580,8 @@ ONE_PIECE = np.full((6, 32, 32), 255, np.uint8)
 for _number in range(6):
     ONE_PIECE[_number, 4 : 8 + _number, 4:20] = 0
 USELESS = {
-    "6 of 6 images are all ink, as their lightest gray is 1 of 255": MASKS.astype(np.uint8),
-    "6 of 6 images are all ink, as their lightest gray is 16 of 255": (255 - 255 * MASKS).astype(np.uint16) * 16,
+    "6 of 6 images are all ink, because their lightest gray is 1 of 255": MASKS.astype(np.uint8),
+    "6 of 6 images are all ink, because their lightest gray is 16 of 255": (255 - 255 * MASKS).astype(np.uint16) * 16,
     r"\d\d% of the pixels are ink.*: light shapes on dark need --data\.invert": np.where(MASKS, 255, 0).astype(
         np.uint8
     ),
@@ -719,7 +589,7 @@ USELESS = {
     r"6 of 6 images have no ink.* at 32 x 32 pixels.* larger --size": np.stack([drawing(k) for k in range(6)]),
     r"4 of 6 images have no ink.*--data\.background black": np.where(np.arange(6) < 4, 255, ONE_PIECE.T).T.astype("u1"),
     "all images are the same": np.repeat(render(ROUND, 1, size=32), 6, axis=0),
-    "all images obey the rule already": ONE_PIECE,
+    "all images already obey the rule": ONE_PIECE,
 }
 
 
@@ -727,10 +597,10 @@ USELESS = {
 def test_data_that_nothing_can_be_learned_from_are_warned_of(warning, tmp_path):
     for number, image in enumerate(USELESS[warning]):
         Image.fromarray(image).save(tmp_path / f"{number}.png")
-    domain = ImageDomain((1, 32, 32), RULE)
+    modality = ImageModality((1, 32, 32), RULE)
     data = Files(str(tmp_path)).open(32, RULE)
-    samples = domain.array(data.items(np.arange(6))[0])
-    _, *warnings = domain.describe(samples, domain.summarize(samples), data)
+    samples = modality.to_numpy(data.fetch(np.arange(6)))
+    _, *warnings = modality.describe(samples, modality.summarize(samples), data)
     assert any(re.search(rf"^warning: data, 6 images: .*{warning}", line) for line in warnings), warnings
 
 
@@ -743,12 +613,14 @@ def test_sorted_folders_are_described_as_a_whole(tmp_path, capsys):
     assert "data, 24 images: 4 of 8 images have no ink" in capsys.readouterr().err.replace(", 8 of them", "")
 
 
-@pytest.mark.parametrize("data", [Blobs(classes=()), Blobs(spec=BinaryBlobs(threshold=0.9), classes=()), Traffic()])
+@pytest.mark.parametrize(
+    "data", [RenderedImages(classes=()), RenderedImages(spec=BinaryBlobs(threshold=0.9), classes=()), Traffic()]
+)
 def test_images_that_come_from_no_files_have_the_ink_that_was_asked_for(data):
-    domain = ImageDomain((1, 32, 32), RULE)
+    modality = ImageModality((1, 32, 32), RULE)
     opened = data.open(32, RULE)
-    samples = domain.array(opened.items(np.arange(64))[0])
-    assert len(domain.describe(samples, domain.summarize(samples), opened)) == 1
+    samples = modality.to_numpy(opened.fetch(np.arange(64)))
+    assert len(modality.describe(samples, modality.summarize(samples), opened)) == 1
 
 
 def test_pairs_are_described_by_kind(tmp_path):
@@ -756,10 +628,10 @@ def test_pairs_are_described_by_kind(tmp_path):
         np.save(tmp_path / f"{name}.npy", images)
     pairs = Pairs(Files(str(tmp_path / "a.npy")), Files(str(tmp_path / "b.npy")))
     data = pairs.open(32, RULE)
-    samples = PairDomain.of(pairs, 32, RULE).array(data.items(np.arange(12))[0])
-    first, second, *warnings = PairDomain.of(pairs, 32, RULE).describe(samples, {}, data)
-    assert first.startswith("first kind: ink share 0.")
-    assert second.startswith("second kind: ink share 1.000")
+    samples = PairModality(pairs, 32, RULE).to_numpy(data.fetch(np.arange(12)))
+    first, second, *warnings = PairModality(pairs, 32, RULE).describe(samples, {}, data)
+    assert first.startswith("first kind: ink ")
+    assert second.startswith("second kind: ink 100.0%")
     assert any("100% of the pixels are ink" in line and "--data.second.invert" in line for line in warnings)
 
 

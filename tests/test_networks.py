@@ -1,5 +1,7 @@
 """Shapes, ranges and counts of the networks."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -11,10 +13,13 @@ from reggan.networks import (
     DCGANEncoder,
     DCGANGenerator,
     FourierFeatures,
+    FusedTranslator,
     JointDiscriminator,
     MLPDiscriminator,
     MLPGenerator,
+    PairDiscriminator,
     ScoreClassifier,
+    SeparateTranslator,
     StridedClassifier,
 )
 from reggan.networks.ends import FromImage, ToImage
@@ -34,6 +39,64 @@ def test_shapes_and_ranges(size, channels):
     assert DCGANEncoder(size, channels, 5, 4)(images).shape == (3, 5)
     assert ScoreClassifier(size, channels, 7, 4)(images).shape == (3, 7)
     assert StridedClassifier(size, channels, 7, 4)(images).shape == (3, 7)
+
+
+@pytest.mark.parametrize("size", [(48, 40), (28, 112), (64, 96)])
+def test_rectangles_forward_and_backward(size):
+    generator = DCGANGenerator(size, 3, 10, 4)
+    images = generator(torch.randn(3, 10))
+    assert images.shape == (3, 3, *size)
+    readers = [
+        DCGANDiscriminator(size, 3, 4),
+        DCGANEncoder(size, 3, 5, 4, "layer"),
+        ScoreClassifier(size, 3, 7, 4),
+        StridedClassifier(size, 3, 7, 4),
+    ]
+    outputs = [reader(images) for reader in readers]
+    assert [output.shape for output in outputs] == [(3,), (3, 5), (3, 7), (3, 7)]
+    sum(output.square().sum() for output in outputs).backward()
+    for network in (generator, *readers):
+        assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+        assert all(parameter.grad.any() for name, parameter in network.named_parameters() if name.endswith("weight"))
+
+
+@pytest.mark.parametrize("size", [(48, 40), (24, 96)])
+def test_rectangles_in_pairs_forward_and_backward(size):
+    discriminator = PairDiscriminator(3, 4, 3, size)
+    for kind in (SeparateTranslator, FusedTranslator):
+        translator = kind(3, 4, 2)
+        pairs = translator(torch.randn(2, 2, 3, *size))
+        assert pairs.shape == (2, 2, 3, *size)
+        logits = discriminator(pairs)
+        assert logits.shape == (2, 2, *(side // 8 - 2 for side in size))
+        logits.square().sum().backward()
+        assert all(parameter.grad.isfinite().all() for parameter in translator.parameters())
+
+
+@pytest.mark.parametrize(("size", "start", "maps"), [(28, 7, [8, 4]), (32, 4, [16, 8, 4]), (64, 4, [32, 16, 8, 4])])
+def test_squares_have_the_layers_and_weights_of_dcgan(size, start, maps):
+    def initialized(*layers):
+        for layer in layers:
+            nn.init.normal_(layer.weight, float(isinstance(layer, nn.BatchNorm2d)), 0.02)
+        return [tensor for layer in layers for tensor in layer.state_dict().values()]
+
+    def assert_equal(network, layers):
+        assert all(torch.equal(*pair) for pair in zip(network.state_dict().values(), layers, strict=True))
+
+    kernels = {"kernel_size": 4, "stride": 2, "padding": 1, "bias": False}
+    torch.manual_seed(0)
+    generator, discriminator = DCGANGenerator(size, 3, 10, 4), DCGANDiscriminator((size, size), 3, 4)
+    torch.manual_seed(0)
+    layers = [nn.ConvTranspose2d(10, maps[0], start, bias=False), nn.BatchNorm2d(maps[0])]
+    for coarse, fine in pairwise(maps):
+        layers += [nn.ConvTranspose2d(coarse, fine, **kernels), nn.BatchNorm2d(fine)]
+    assert_equal(generator, initialized(*layers, nn.ConvTranspose2d(maps[-1], 3, **kernels)))
+    layers = [nn.Conv2d(3, maps[-1], **kernels)]
+    for fine, coarse in pairwise(reversed(maps)):
+        layers += [nn.Conv2d(fine, coarse, **kernels), nn.BatchNorm2d(coarse)]
+    assert_equal(discriminator, initialized(*layers, nn.Conv2d(maps[0], 1, start, bias=False)))
+    assert list(generator.state_dict())[:2] == ["layers.0.weight", "layers.1.weight"]
+    assert list(discriminator.state_dict())[:2] == ["layers.0.weight", "layers.2.weight"]
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 28, 28), (3, 8, 8)])
@@ -124,15 +187,37 @@ def test_the_layers_at_the_image_are_pytorchs_on_cuda():
     torch.testing.assert_close(layer.cuda()(maps.cuda()).cpu(), layer.cpu()(maps), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("size", [0, 16, 33, 256])
-def test_sizes_that_are_not_served_are_said(size):
-    with pytest.raises(ValueError, match=r"must be one of \(28, 32, 40, .*, 128\)"):
-        DCGANGenerator(size)
-    with pytest.raises(ValueError, match=r"must be one of \(28, 32, 40, .*, 128\)"):
-        DCGANDiscriminator(size)
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        *((size, rf"size is {size}, must be one of 28, 32, 40, .*, 128: give another size") for size in (0, 33, 256)),
+        ((50, 60), r"size is \(50, 60\), the shorter side must be one of 28, 32, 40, .*, 128: give another size"),
+        ((44, 40), r"size is \(44, 40\), the longer side must be a multiple of 8, at most 160: give another size"),
+        ((28, 116), r"size is \(28, 116\), the longer side must be a multiple of 4, at most 112: give another size"),
+    ],
+)
+def test_other_sizes_are_errors(size, message):
+    for kind in (DCGANGenerator, DCGANEncoder, DCGANDiscriminator):
+        with pytest.raises(ValueError, match=message):
+            kind(size)
 
 
-def test_a_width_of_nothing_is_an_error():
+@pytest.mark.parametrize("size", [30, (32, 30), (4, 32)])
+def test_sizes_are_multiples_of_4_for_classifiers_and_pairs(size):
+    for kind in (ScoreClassifier, StridedClassifier, PairDiscriminator):
+        with pytest.raises(ValueError, match="each side must be a multiple of 4 and at least 8: give another size"):
+            kind(size=size)
+
+
+@pytest.mark.parametrize(("layers", "size", "most"), [(4, 32, 3), (4, (64, 28), 3), (6, 64, 4)])
+def test_patches_must_fit_the_shorter_side(layers, size, most):
+    with pytest.raises(ValueError, match=f"layers is {layers}, must be at most {most} for images of .*: give fewer"):
+        PairDiscriminator(1, 4, layers, size)
+    sides = (size, size) if isinstance(size, int) else size
+    PairDiscriminator(1, 4, most, size)(torch.zeros(1, 2, 1, *sides))
+
+
+def test_a_width_of_0_is_an_error():
     for make in (DCGANGenerator, DCGANDiscriminator, ScoreClassifier, StridedClassifier):
         with pytest.raises(ValueError, match="width is 0"):
             make(width=0)
@@ -144,21 +229,21 @@ def test_the_classifier_does_not_depend_on_its_mode(kind):
     assert torch.equal(classifier.train()(images), classifier.eval()(images))
 
 
-def test_a_norm_that_is_not_there_is_an_error():
+def test_an_unknown_norm_is_an_error():
     with pytest.raises(ValueError, match="norm is 'group', must be one of batch, layer"):
         DCGANDiscriminator(norm="group")
 
 
-def test_fourier_features_are_seen_beside_the_rows():
+def test_fourier_features_are_appended_to_the_rows():
     torch.manual_seed(0)
     features = FourierFeatures(2, 3)
     rows = torch.randn(5, 2)
-    seen = features(rows)
-    assert seen.shape == (5, features.seen) == (5, 8)
-    assert torch.equal(seen[:, :2], rows)
-    torch.testing.assert_close(seen[:, 2:5] ** 2 + seen[:, 5:] ** 2, torch.ones(5, 3))
+    outputs = features(rows)
+    assert outputs.shape == (5, features.num_features) == (5, 8)
+    assert torch.equal(outputs[:, :2], rows)
+    torch.testing.assert_close(outputs[:, 2:5] ** 2 + outputs[:, 5:] ** 2, torch.ones(5, 3))
     phases = rows @ features.get_buffer("directions")
-    torch.testing.assert_close(torch.atan2(seen[:, 2:5], seen[:, 5:]), torch.atan2(phases.sin(), phases.cos()))
+    torch.testing.assert_close(torch.atan2(outputs[:, 2:5], outputs[:, 5:]), torch.atan2(phases.sin(), phases.cos()))
     assert torch.equal(FourierFeatures(2, 0)(rows), rows)
     network = MLP(2, 5, width=7, depth=1, fourier_features=3)
     assert network(rows).shape == (5, 5)

@@ -75,7 +75,7 @@ def test_show_draws_pictures_and_files_of_arrays(kind, tmp_path, capsys):
     assert main(["show", str(path), "--size", "32", "--out", str(out)]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines()[-1] == str(out)
-    assert ("1 of 71 files cannot be read, and are left out" in captured.err) == (kind == "folder")
+    assert ("1 of 71 files cannot be read and are skipped" in captured.err) == (kind == "folder")
     picture = np.asarray(Image.open(out))
     for k, image in enumerate(images[[0, 9]]):
         at = 4 + k * (32 * 4 + 4)
@@ -88,16 +88,16 @@ def test_what_show_cannot_draw_is_said(made, tmp_path, capsys, monkeypatch):
     folder.mkdir()
     Image.fromarray(render(SPEC, 1, size=16)[0]).save(folder / "a.png")
     usage = {
-        "a path or a renderer's options, not both": ["--renderer", "polygons"],
-        "size is (16, 20), must be one number": ["--size", "16", "20"],
-        "size is 0, must be from 1": ["--size", "0"],
+        "or a renderer's options, not both": ["--renderer", "polygons"],
+        "size is (16, 20), but must be one number": ["--size", "16", "20"],
+        "size is 0, but must be from 1": ["--size", "0"],
     }
     for message, options in usage.items():
         assert main(["show", str(folder), *options, "--out", str(tmp_path / "out.png")]) == 2
         assert message in capsys.readouterr().err
     monkeypatch.chdir(folder)
     assert main(["show", "."]) == 2
-    assert "overview.png lies in ., and would be one of its pictures" in capsys.readouterr().err
+    assert "overview.png would be written among the pictures in ." in capsys.readouterr().err
     assert [path.name for path in folder.iterdir()] == ["a.png"]
     monkeypatch.chdir(tmp_path)
     assert main(["show", "missing"]) == 1
@@ -105,7 +105,7 @@ def test_what_show_cannot_draw_is_said(made, tmp_path, capsys, monkeypatch):
     for command in (["export", "a.npy", "out"], ["verify", "a.npy"]):
         np.save("a.npy", np.zeros((1, 16, 16), np.uint8))
         assert main(command) == 1
-        assert "a.npy is a file, and a set of shards is a folder" in capsys.readouterr().err
+        assert "a.npy is a file, must be a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
@@ -140,5 +140,5 @@ def test_an_export_goes_on_and_keeps_to_its_source(made, tmp_path, capsys):
     assert "export.json is damaged" in capsys.readouterr().err
     (out / "export.json").unlink()
     assert main(["export", str(made), str(out)]) == 1
-    assert "and no export.json that tells what it is" in capsys.readouterr().err
+    assert "exists without export.json" in capsys.readouterr().err
     assert {name: content for name, content in before.items() if name != "export.json"}.items() <= contents(out).items()

@@ -329,7 +329,7 @@ def test_out_over_the_indices_is_refused_and_left_alone() -> None:
     buffer = bytearray(8 * 64)
     one = np.frombuffer(buffer, np.uint8)
     for indices in (np.frombuffer(buffer, np.uint64)[:8], one.view(np.uint64)[:8]):
-        with pytest.raises(ValueError, match="out shares memory with indices; pass an array of its own"):
+        with pytest.raises(ValueError, match="out shares memory with indices; pass a separate array"):
             reggan.render(Circles(), indices, size=8, out=one.reshape(8, 8, 8))
     assert not any(buffer)
 

@@ -5,9 +5,22 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 import reggan
-from reggan.rules import RULES, Connected, Ink, Product, Rule, Solid, Symmetric, check_rule, resolve_rule
+from reggan.rules import (
+    RULES,
+    Connected,
+    Ink,
+    Product,
+    Rule,
+    Solid,
+    Symmetric,
+    check_rule,
+    min_channel,
+    repair_samples,
+    resolve_rule,
+)
 
 
 class Constant(Rule):
@@ -130,11 +143,11 @@ class Given(Constant):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([0.5, 0.5, 0.5], "a list of 3 images, must be float32"),
-        (np.array([True, False, True]), r"bool \(3,\) of 3 images"),
-        (np.float32([0.5]), r"float32 \(1,\) of 3 images"),
-        (np.float32([0, 1, 1.5]), r"\[0.0, 1.0, 1.5\] of white, black and noise, must be from 0 to 1"),
-        (np.float32([0, 1, np.nan]), "must be from 0 to 1"),
+        ([0.5, 0.5, 0.5], "a list for 3 images, but must return float32"),
+        (np.array([True, False, True]), r"bool \(3,\) for 3 images"),
+        (np.float32([0.5]), r"float32 \(1,\) for 3 images"),
+        (np.float32([0, 1, 1.5]), r"scores an image 1\.5, but must score from 0 to 1"),
+        (np.float32([0, 1, np.nan]), "must score from 0 to 1"),
     ],
 )
 def test_what_are_no_scores_is_said_before_a_training(given, message):
@@ -162,7 +175,9 @@ def test_rules_are_named_with_options_and_joined():
     "name", ["", "symmetrical", "connected &", "ink(x)", "ink(2)", "ink(1, 2, 3, 4)", "solid | ink", "__import__('os')"]
 )
 def test_what_is_no_rule_is_said(name):
-    with pytest.raises(ValueError, match="known rules: connected, ink, solid, symmetric, joined by &"):
+    with pytest.raises(
+        ValueError, match="known rules: bridge, clear, connected, ink, slot, solid, symmetric, combined by &"
+    ):
         resolve_rule(name)
 
 
@@ -177,7 +192,7 @@ def test_a_rule_of_ones_own_is_found_by_its_import_path(monkeypatch, tmp_path):
     assert resolve_rule("my_rules:loose") == Connected(0.25, 8)
     with pytest.raises(ValueError, match=r"is a int, not a reggan\.Rule"):
         resolve_rule("my_rules:number")
-    with pytest.raises(ValueError, match=r"is a Changing that may change; make it a dataclass\(frozen=True\)"):
+    with pytest.raises(ValueError, match=r"is a mutable Changing; make it a dataclass\(frozen=True\)"):
         resolve_rule("my_rules:changing")
     with pytest.raises(ValueError, match="cannot be loaded"):
         resolve_rule("my_rules:absent")
@@ -235,7 +250,7 @@ def test_rules_of_ones_own_are_joined_and_take_options(bridge):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("own_rules:loose(1)", "own_rules:loose is a rule with its options set; give options to its class"),
+        ("own_rules:loose(1)", "own_rules:loose is a rule whose options are set; pass options to its class"),
         ("own_rules:Bridge(3, 4, 5)", "takes from 1 to 3 positional arguments"),
         ("own_rules:Bridge(thickness=3)", "unexpected keyword argument 'thickness'"),
         ("own_rules:Bridge(len('abc'))", "malformed node"),
@@ -246,14 +261,17 @@ def test_rules_of_ones_own_are_joined_and_take_options(bridge):
         ("own_rules:np", "own_rules:np is a module, not"),
         ("builtins:list", "builtins:list is a type, not"),
         ("os:system('true')", "os:system is a builtin_function_or_method, not"),
-        ("own_rules:loose | ink", r"own_rules:loose \| ink is no rule"),
-        ("own_rules:loose.threshold", "own_rules:loose.threshold is no rule"),
+        ("own_rules:loose | ink", r"own_rules:loose \| ink is not a rule"),
+        ("own_rules:loose.threshold", "own_rules:loose.threshold is not a rule"),
         ("own_rules:", "invalid syntax"),
         ("own_rules:3", "invalid syntax"),
+        ("own['own_rules'].loose", r"own\['own_rules'\].loose is not a rule"),
+        ("_own_module['own_rules'].loose", "_own_module is reserved"),
+        ("ｏｗｎ_rules:loose & _ｏwn_module['own_rules'].loose", "_own_module is reserved"),
     ],
 )
 def test_what_is_no_rule_of_ones_own_is_said(bridge, name, message):
-    with pytest.raises(ValueError, match=rf"unknown rule .*{message}.*; known rules: connected, ink"):
+    with pytest.raises(ValueError, match=rf"unknown rule .*{message}.*; known rules: bridge, clear"):
         resolve_rule(name)
 
 
@@ -280,14 +298,14 @@ class Gray(Rule):
 
 def test_a_rule_that_scores_floats_otherwise_is_said_before_a_training():
     for rule in (Below(128), Below(0.5)):
-        with pytest.raises(ValueError, match=r"in uint8, and .* in float32, must be equal: .*reggan\.ink_mask"):
+        with pytest.raises(ValueError, match=r"in uint8, but .* in float32; .*reggan\.ink_mask"):
             check_rule(rule, 32)
     for rule in (ByMask(), Gray(), *RULES.values()):
         check_rule(rule, 32)
 
 
 def test_an_unknown_rule_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"unknown rule 'conected': conected is no rule; known rules: connected"):
+    with pytest.raises(ValueError, match=r"unknown rule 'conected': conected is not a rule; known rules: bridge"):
         resolve_rule("conected")
 
 
@@ -298,5 +316,78 @@ def test_a_rule_that_fails_on_a_dtype_is_said_in_one_line():
                 raise TypeError("only uint8")
             return np.ones(len(images), np.float32)
 
-    with pytest.raises(ValueError, match=r"fails on float32 images: TypeError\('only uint8'\); it must serve uint8"):
+    with pytest.raises(ValueError, match=r"fails on float32 images: TypeError\('only uint8'\); it must accept uint8"):
         check_rule(OnlyBytes(), 32)
+
+
+def test_color_is_repaired_by_the_darkest_channel():
+    images = reggan.render(reggan.Polygons(color=True), 40, size=32, dtype=np.uint8)
+    assert images.shape == (40, 3, 32, 32)
+    gray = min_channel(images)
+    for method in ("erase", "slide"):
+        repaired = repair_samples(Connected(), images, method=method)
+        expected = Connected().repair(gray, method=method)
+        np.testing.assert_array_equal(min_channel(repaired.images), expected.images)
+        np.testing.assert_array_equal(repaired.changed, expected.changed)
+        same = np.broadcast_to((expected.images == gray)[:, None], images.shape)
+        np.testing.assert_array_equal(repaired.images[same], images[same])
+        assert (repaired.scores == 1).all()
+        assert repaired.changed.any()
+
+
+def test_images_are_repaired_for_a_rule_by_name():
+    images = reggan.render(reggan.Circles(), 12, size=32, dtype=np.uint8)
+    repaired = reggan.repair(images, "connected & ink(0.1, 0.4)", seed=3)
+    assert (resolve_rule("connected & ink(0.1, 0.4)")(repaired.images) == 1).all()
+    assert (repaired.scores == 1).all()
+    np.testing.assert_array_equal(repaired.changed, ((images <= 127) != (repaired.images <= 127)).sum((1, 2)))
+    tensors = reggan.repair(torch.from_numpy(images), "connected & ink(0.1, 0.4)", seed=3)
+    assert all(isinstance(tensor, torch.Tensor) for tensor in vars(tensors).values())
+    np.testing.assert_array_equal(tensors.images.numpy(), repaired.images)
+    for method in Connected.methods:
+        found = reggan.repair(images, method=method)
+        assert (found.scores == reggan.score(found.images)).all()
+        assert (found.scores == 1).all()
+    by_default = reggan.repair(images).images
+    np.testing.assert_array_equal(by_default, reggan.repair_connected(images, method="slide").images)
+    with pytest.raises(ValueError, match=r"method is 'erase', must be one of search to repair Ink\("):
+        reggan.repair(images, Ink(), method="erase")
+
+
+class Upper(Connected):
+    """A subclass with other scores: all ink is one piece in the upper half."""
+
+    def __call__(self, images):
+        return super().__call__(images[:, : images.shape[1] // 2])
+
+
+def test_methods_of_repair_are_those_that_the_class_of_a_rule_lists():
+    class Own(Connected):
+        methods = ("whiten", "search")
+
+        def repair_by(self, method, images, threads):
+            white = np.full_like(images, 255)
+            return reggan.Repaired(white, (images <= 127).sum((1, 2), dtype=np.int32), self(white))
+
+    class Unfinished(reggan.Rule):
+        methods = ("slide",)
+
+        def __call__(self, images):
+            return np.ones(len(images), np.float32)
+
+    images = reggan.render(reggan.Circles(), 2, size=32, dtype=np.uint8)
+    assert (Own().repair(images).images == 255).all()
+    assert (Own().repair(images, method="search").images < 255).any()
+    with pytest.raises(ValueError, match="must be one of whiten, search to repair"):
+        Own().repair(images, method="slide")
+    with pytest.raises(NotImplementedError, match="Unfinished lists 'slide' in methods, but defines no repair_by"):
+        Unfinished().repair(images)
+
+
+def test_a_subclass_is_repaired_by_its_own_scores():
+    images = reggan.render(reggan.Circles(), 4, size=32, dtype=np.uint8)
+    with pytest.raises(ValueError, match=r"method is 'slide', must be one of search to repair Upper\("):
+        Upper().repair(images, method="slide")
+    repaired = Upper().repair(images)
+    np.testing.assert_array_equal(repaired.scores, Upper()(repaired.images))
+    assert (repaired.scores == 1).all()

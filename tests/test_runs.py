@@ -7,7 +7,6 @@ import platform
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import python
 from PIL import Image
 from test_cli import contents, ended
 from test_training import (
@@ -25,16 +25,18 @@ from test_training import (
     tiny,
     tiny_pairs,
     train,
+    train_on,
     wait_for_checkpoint,
     weights,
 )
 
-from reggan import evaluate, generate, runs, training
+from reggan import evaluate, generate, locks
 from reggan import train as train_command
 from reggan.checkpoint import list_checkpoints, load_checkpoint
 from reggan.data import Files, Pairs
 from reggan.distributed import Ranks
 from reggan.report.run import read_run
+from reggan.runs import RunDirectory
 
 
 def pictures(folder, count, seed=0):
@@ -51,12 +53,12 @@ def on(folder, **changes):
 
 
 def resume(run, *options):
+    """A call of the command line."""
     return lambda: train_command.main(["--resume", str(run), *map(str, options)])
 
 
 def begun(run, config, until=4):
-    training.create_run(run, config)
-    training.fit(run, until=until, log=False)
+    train(run, config, until)
     return run
 
 
@@ -86,7 +88,7 @@ def test_a_run_that_is_trained_is_refused_until_its_process_is_dead(training_now
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = load_checkpoint(list_checkpoints(run / "checkpoints")[-1])[1]["step"]
-    assert training.fit(run, until=done + 4, log=False) == {}  # Its worker may still live.
+    assert train_on(run, done + 4) == {}  # Its worker may still live.
     steps = [line["step"] for line in lines(run)]
     assert steps == sorted(set(steps))
     assert not list(run.glob(".*"))
@@ -94,13 +96,13 @@ def test_a_run_that_is_trained_is_refused_until_its_process_is_dead(training_now
 
 def test_a_thread_holds_a_run_as_often_as_it_likes_and_another_one_does_not(tmp_path):
     def attempt():
-        with pytest.raises(runs.RunInUse, match="being trained by process"), runs.train_alone(tmp_path, Ranks()):
+        with pytest.raises(locks.RunInUse, match="being trained by process"), locks.train_alone(tmp_path, Ranks()):
             pass
         refused.append(True)
 
     refused = []
-    with runs.train_alone(tmp_path, Ranks()):
-        with runs.train_alone(tmp_path, Ranks()):
+    with locks.train_alone(tmp_path, Ranks()):
+        with locks.train_alone(tmp_path, Ranks()):
             pass
         other = threading.Thread(target=attempt)
         other.start()
@@ -110,8 +112,8 @@ def test_a_thread_holds_a_run_as_often_as_it_likes_and_another_one_does_not(tmp_
 
 
 def test_other_ranks_hear_of_a_run_in_use(tmp_path, monkeypatch):
-    monkeypatch.setattr(Ranks, "first", lambda self, value: "it is in use")
-    with pytest.raises(runs.RunInUse, match="it is in use"), runs.train_alone(tmp_path, Ranks(1, 2)):
+    monkeypatch.setattr(Ranks, "broadcast", lambda self, value: "it is in use")
+    with pytest.raises(locks.RunInUse, match="it is in use"), locks.train_alone(tmp_path, Ranks(1, 2)):
         pass
     assert not list(tmp_path.iterdir())
 
@@ -123,13 +125,13 @@ def test_a_file_system_without_locks_is_trained_on_with_a_word(number, tmp_path,
 
     fcntl = pytest.importorskip("fcntl")
     run = tmp_path / "run"
-    training.create_run(run, tiny("dcgan"))
+    RunDirectory.create(run, tiny("dcgan"))
     monkeypatch.setattr(fcntl, "flock", refuse)
     if number == errno.EIO:
         with pytest.raises(OSError, match="no locks"):
-            training.fit(run, log=False)
+            train_on(run)
     else:
-        assert training.fit(run, log=False)
+        assert train_on(run)
         assert "this file system has no locks" in capsys.readouterr().err
         assert not list(run.glob(".*"))
 
@@ -137,12 +139,12 @@ def test_a_file_system_without_locks_is_trained_on_with_a_word(number, tmp_path,
 TRAINS_ALONE = """
 import fcntl, sys
 from pathlib import Path
-from reggan import distributed, runs
+from reggan import distributed, locks
 def refuse(*_):
     raise OSError(int(sys.argv[2]), "no lock")
 if int(sys.argv[2]):
     fcntl.flock = refuse
-with runs.train_alone(Path(sys.argv[1]), distributed.Ranks()):
+with locks.train_alone(Path(sys.argv[1]), distributed.Ranks()):
     pass
 """
 
@@ -151,11 +153,13 @@ with runs.train_alone(Path(sys.argv[1]), distributed.Ranks()):
 def test_a_process_that_can_get_no_lock_leaves_that_of_another(number, tmp_path):
     pytest.importorskip("fcntl")
 
-    def attempt(number):
-        call = [sys.executable, "-c", TRAINS_ALONE, str(tmp_path), str(number)]
-        return subprocess.run(call, capture_output=True, text=True, check=False)
+    (script := tmp_path / "trains_alone.py").write_text(TRAINS_ALONE)
+    (run := tmp_path / "run").mkdir()
 
-    with runs.train_alone(tmp_path, Ranks()):
+    def attempt(number):
+        return python(script, run, number)
+
+    with locks.train_alone(run, Ranks()):
         assert attempt(number).returncode == 1
         assert f"is being trained by process {os.getpid()}" in attempt(0).stderr
     assert attempt(0).returncode == 0
@@ -164,7 +168,7 @@ def test_a_process_that_can_get_no_lock_leaves_that_of_another(number, tmp_path)
 def test_what_is_not_a_run_gets_no_lock(tmp_path):
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(ValueError, match="not a run directory"):
-            training.fit(path)
+            RunDirectory.open(path).train()
     assert not list(tmp_path.iterdir())
 
 
@@ -175,22 +179,24 @@ def test_of_two_that_make_one_run_the_second_fails(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "iterdir", late)
     with pytest.raises(FileExistsError, match="not an empty directory"):
-        training.create_run(tmp_path / "run", tiny())
+        RunDirectory.create(tmp_path / "run", tiny())
     assert not (tmp_path / "run" / "config.json").exists()
 
 
 def test_of_two_that_take_the_next_free_name_the_second_takes_another(tmp_path, monkeypatch, capsys):
+    create = RunDirectory.create
+
     def late(run, config):
         if not (tmp_path / "runs").exists():
-            training.create_run(run, tiny(seed=5))
-        training.create_run(run, config)
+            create(run, tiny(seed=5))
+        return create(run, config)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train_command, "create_run", late)
+    monkeypatch.setattr(RunDirectory, "create", late)
     code, out, _ = ended(lambda: train_command.main(["--recipe=dcgan", "--width=4", *map(str, SHORT)]), capsys)
     assert code == 0
     assert out.splitlines()[-1] == "runs/dcgan-connected-32px-seed0-2"
-    assert training.open_run(tmp_path / "runs" / "dcgan-connected-32px-seed0").seed == 5
+    assert RunDirectory.open(tmp_path / "runs" / "dcgan-connected-32px-seed0").config.seed == 5
 
 
 SHORT = ["--steps=1", "--batch-size=4", "--eval-images=4", "--device=cpu", "--data.images=50"]
@@ -228,16 +234,17 @@ def test_data_that_changed_are_refused_and_the_old_ones_go_on_unbroken(said, tmp
     assert_same_results(run, tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("in_short")
 def test_each_kind_of_pairs_is_compared(tmp_path):
     data = Pairs(*(Files(str(pictures(tmp_path / name, 6, seed))) for seed, name in enumerate("ab")))
     run = begun(tmp_path / "run", tiny_pairs("cyclegan", data=data))
     add(tmp_path / "b")
     with pytest.raises(ValueError, match="6 images then, 7 now"):
-        training.fit(run, log=False)
+        train_on(run)
     (tmp_path / "b" / "zzz.png").unlink()
     moved = [(tmp_path / name).rename(tmp_path / f"{name}-moved") for name in "ab"]
     assert train_command.main(["--resume", str(run), "--data", *map(str, moved)]) == 0
-    assert training.open_run(run).data == Pairs(*(Files(str(path)) for path in moved))
+    assert RunDirectory.open(run).config.data == Pairs(*(Files(str(path)) for path in moved))
 
 
 def test_data_that_were_moved_go_on_unbroken(tmp_path, capsys):
@@ -253,7 +260,7 @@ def test_data_that_were_moved_go_on_unbroken(tmp_path, capsys):
     assert code == 0
     assert any(f"data.path is {moved} after step 4" in line and "the same data" in line for line in err)
     assert_same_results(run, tmp_path / "whole")
-    assert training.open_run(run) == on(moved)
+    assert RunDirectory.open(run).config == on(moved)
     described = json.loads((run / "config.json").read_text())
     changed = {"data.path": {"from": str(folder), "to": str(moved)}}
     assert described["resumed"] == [{"step": 4, "changed": changed}]
@@ -263,15 +270,15 @@ def test_data_that_were_moved_go_on_unbroken(tmp_path, capsys):
     code, _, err = ended(resume(run, "--data", again), capsys)
     assert code == 0
     assert any("already finished at step 8" in line for line in err)
-    assert training.open_run(run) == on(again)
+    assert RunDirectory.open(run).config == on(again)
     assert_same_results(run, tmp_path / "whole")
 
 
 def test_only_data_of_files_can_be_moved(tmp_path, capsys):
     run = begun(tmp_path / "run", tiny("dcgan"))
     code, _, err = ended(resume(run, "--data", tmp_path), capsys)
-    assert code == 2
-    assert "--data says where the images of the run are now" in err[-1]
+    assert code == 1
+    assert "the run has no data.path" in err[-1]
 
 
 def test_a_finished_run_stays_as_it_is_and_needs_no_data(tmp_path, capsys):
@@ -299,11 +306,11 @@ def test_a_finished_run_stays_as_it_is_and_needs_no_data(tmp_path, capsys):
 
 def test_more_steps_go_on_where_fewer_ended(tmp_path, capsys):
     run, longer = tmp_path / "run", tmp_path / "longer"
-    train(run, tiny("dcgan", decay=0.0))
-    train(longer, tiny("dcgan", decay=0.0, steps=10))
-    training.fit(run, config=tiny("dcgan", decay=0.0, steps=10), until=8, log=False)
+    train(run, tiny("dcgan", lr_decay=0.0))
+    train(longer, tiny("dcgan", lr_decay=0.0, steps=10))
+    train_on(run, 8, steps=10)
     assert not (run / "summary.json").exists()
-    assert "After step 6 it went on with steps 10, which was 6 before." in read_run(run).notes
+    assert "After step 6, steps changed from 6 to 10." in read_run(run).notes
     code, _, err = ended(resume(run), capsys)
     assert code == 0
     assert (run / "summary.json").read_bytes() == (longer / "summary.json").read_bytes()
@@ -311,7 +318,7 @@ def test_more_steps_go_on_where_fewer_ended(tmp_path, capsys):
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     code, _, err = ended(resume(run, "--steps", 12), capsys)
     assert code == 0
-    assert any("steps is 12 after step 10" in line and "not those of an unbroken run" in line for line in err)
+    assert any("steps is 12 after step 10" in line and "differ from an unbroken run" in line for line in err)
     described = json.loads((run / "config.json").read_text())
     assert described["config"]["steps"] == 12
     assert [(entry["step"], entry["changed"]["steps"]) for entry in described["resumed"]] == [
@@ -335,10 +342,10 @@ def test_fewer_steps_than_were_done_are_refused(tmp_path, capsys):
 def test_a_round_that_other_steps_lead_into_begins_there(tmp_path):
     config = tiny(steps=30)
     run = begun(tmp_path / "run", config, until=12)  # In the first round, of two.
-    stages = config.recipe.stages(11, config.domain.rule)
+    stages = config.recipe.stages(11, config.resolved_rule)
     assert sum(stage.steps for stage in stages[:-1]) < 12
-    training.fit(run, config=replace(config, steps=11), until=13, log=False)
-    training.fit(run, log=False)
+    train_on(run, 13, steps=11)
+    train_on(run)
     harvests = [(line["step"], line["stage"]) for line in lines(run) if "begin/score" in line]
     assert harvests == [(8, "round 1"), (13, "round 2")]
 
@@ -351,15 +358,16 @@ def test_a_run_of_another_device_goes_on_here(tmp_path, capsys):
     code, _, err = ended(resume(run), capsys)
     assert code == 1
     assert err[-1].startswith("error: device is 'cuda:63', which cannot be used here")
-    assert err[-1].endswith("choose another with --device")
+    assert err[-1].endswith("choose another device")
     code, _, err = ended(resume(run, "--device", "cpu"), capsys)
     assert code == 0
     assert any("device is cpu after step 4, and was cuda:63" in line for line in err)
     assert_same_results(run, tmp_path / "whole")
-    assert training.open_run(run).device == "cpu"
+    assert RunDirectory.open(run).config.device == "cpu"
     assert json.loads(path.read_text())["resumed"][0]["changed"] == {"device": {"from": "cuda:63", "to": "cpu"}}
 
 
+@pytest.mark.usefixtures("in_short")
 @pytest.mark.parametrize("main", [generate.main, evaluate.main])
 def test_what_uses_a_run_chooses_its_own_device(main, tmp_path, capsys, monkeypatch):
     run = tmp_path / "run"
@@ -370,20 +378,20 @@ def test_what_uses_a_run_chooses_its_own_device(main, tmp_path, capsys, monkeypa
     assert code == 1
     assert err[-1].startswith("error: device is 'nonsense'")
     asked = []
-    for module, name in ((generate, "load_generator"), (evaluate, "load_networks")):
-        load = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *given, load=load: asked.append(given[2]) or load(*given))
+    for name in ("load_sampler", "load_networks"):
+        load = getattr(RunDirectory, name)
+        monkeypatch.setattr(RunDirectory, name, lambda *given, load=load: asked.append(given[2]) or load(*given))
     for options, device in ((["--device", "cpu:0"], "cpu:0"), ([], "cpu")):
         assert ended(lambda options=options: main([str(run), "-n", "100", *options]), capsys)[0] == 0
         assert asked.pop() == device
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"size": 28}, {"data": Files("/tmp", invert=True)}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"size": 28}, {"data__invert": True}])
 def test_what_cannot_change_in_a_run_is_said(change, tmp_path):
     run = begun(tmp_path / "run", on(pictures(tmp_path / "data", 20)))
     before = contents(run)
     with pytest.raises(ValueError, match="cannot change in a run that goes on"):
-        training.fit(run, config=replace(training.open_run(run), **change), log=False)
+        train_on(run, **change)
     assert contents(run) == before
 
 
@@ -405,10 +413,9 @@ def test_a_run_starts_from_the_weights_of_another_and_needs_it_no_more(tmp_path,
     said = next(line for line in err if "starts from step" in line)
     assert f"step 11 of {source}: generator, discriminator, averaged; " in said
     assert said.endswith("not in it, or of other shapes, and therefore new: classifier")
-    config = training.open_run(whole)
+    config = RunDirectory.open(whole).config
     assert config.init == str(source)
-    training.create_run(run, config)
-    training.fit(run, until=1, log=False)
+    train(run, config, 1)
     kept, ours = weights(source), first_state(run)
     for name in ("generator", "discriminator", "averaged"):
         for key in (key for key in ours if key.startswith(f"network/{name}/")):
@@ -417,7 +424,7 @@ def test_a_run_starts_from_the_weights_of_another_and_needs_it_no_more(tmp_path,
     assert ours["network/memory/written"] == 0 < kept["network/memory/written"]
     shutil.rmtree(source)
     list_checkpoints(run / "checkpoints")[-1].unlink()  # As if it was killed before it had one of its own.
-    training.fit(run, log=False)
+    train_on(run)
     assert_same_results(run, whole)
 
 

@@ -16,7 +16,7 @@ from reggan import Circles, Connected, Rule, analyze, oracle, render, score
 from reggan import search as search_module
 from reggan.data.__main__ import main
 from reggan.rules import Product, Symmetric
-from reggan.search import Found, find
+from reggan.search import SEALED_SEED, Found, find
 
 SPEC = Circles(count=(2, 6), radius=(4.0, 9.0))
 """One in twenty or so is in one piece."""
@@ -112,16 +112,17 @@ def test_what_was_found_is_saved_in_little_room_and_loaded(start, tmp_path):
 
 
 DAMAGE = {
-    "is not what a search saved": lambda raw: "not JSON",
+    "is damaged: Expecting value": lambda raw: "not JSON",
+    "is not a saved search": lambda raw: "[]",
     "format 9": lambda raw: json.dumps({**raw, "format": 9}),
     "stream version": lambda raw: json.dumps({**raw, "source": {**raw["source"], "stream_version": 10**6}}),
     "unknown renderer 'squares'": lambda raw: json.dumps({**raw, "source": {**raw["source"], "renderer": "squares"}}),
-    "do not fit": lambda raw: json.dumps({**raw, "gaps": raw["gaps"][:-1]}),
-    "indices do not fit the numbers": lambda raw: json.dumps({**raw, "gaps": [raw["gaps"][0], 2**64 - 1, 3]}),
-    "do not fit the numbers beside": lambda raw: json.dumps({**raw, "searched": 2**70}),
-    "not fit the numbers": lambda raw: json.dumps({**raw, "found": 0, "gaps": [], "searched": -5}),
-    "indices do not fit": lambda raw: json.dumps({**raw, "gaps": [*raw["gaps"][:-1], 0]}),
-    "not in integers": lambda raw: json.dumps({**raw, "gaps": [*raw["gaps"][:-1], 0.5]}),
+    "contradict": lambda raw: json.dumps({**raw, "gaps": raw["gaps"][:-1]}),
+    "indices contradict its other numbers": lambda raw: json.dumps({**raw, "gaps": [raw["gaps"][0], 2**64 - 1, 3]}),
+    "contradict its other numbers": lambda raw: json.dumps({**raw, "searched": 2**70}),
+    "contradict its other": lambda raw: json.dumps({**raw, "found": 0, "gaps": [], "searched": -5}),
+    "indices contradict": lambda raw: json.dumps({**raw, "gaps": [*raw["gaps"][:-1], 0]}),
+    "are not integers": lambda raw: json.dumps({**raw, "gaps": [*raw["gaps"][:-1], 0.5]}),
     "'rule'": lambda raw: json.dumps({key: value for key, value in raw.items() if key != "rule"}),
 }
 
@@ -165,7 +166,7 @@ def test_a_search_goes_on_where_it_was_stopped(how, tmp_path, monkeypatch):
     state = tmp_path / "state.json"
     seen.clear()
     act[:] = [(lambda: os.kill(os.getpid(), signal.SIGINT)) if how == "ctrl-c" else fail]
-    error, message = (KeyboardInterrupt, "of 40 found; .*goes on from there") if how == "ctrl-c" else (OSError, "no")
+    error, message = (KeyboardInterrupt, "of 40 found; .*resumes from there") if how == "ctrl-c" else (OSError, "no")
     with pytest.raises(error, match=message):
         find(SPEC, interrupting, 40, size=32, state=state)
     searched = Found.load(state).searched
@@ -212,7 +213,7 @@ def test_the_state_of_another_search_is_an_error_that_says_what_differs(message,
 
 
 def test_a_state_wants_a_rule_that_another_call_can_be_known_by(tmp_path):
-    with pytest.raises(ValueError, match="cannot be known by"):
+    with pytest.raises(ValueError, match="cannot identify the search"):
         find(SPEC, lambda images: in_one_piece(images), 1, size=32, state=tmp_path / "state.json")
     assert not list(tmp_path.iterdir())
 
@@ -241,8 +242,8 @@ BAD = {
     "limit is -1, but must be at least 0": {"limit": -1},
     "seed is -1": {"seed": -1},
     "accept is 'connected', but must be": {"accept": "connected"},
-    r"shape \(1,\) for": {"accept": lambda images: np.ones(1, bool)},
-    "dtype float64, but must give bools": {"accept": lambda images: np.ones(len(images))},
+    r"shape \(1,\) for \d+ images": {"accept": lambda images: np.ones(1, bool)},
+    "dtype float64, but must return bools": {"accept": lambda images: np.ones(len(images))},
     "spec is None": {"spec": None},
 }
 
@@ -364,7 +365,7 @@ def test_ctrl_c_ends_the_command_with_130_and_the_same_command_goes_on(tmp_path,
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "goes on from there" in err
+    assert "resumes from there" in err
     searched = Found.load(out).searched
     assert searched > 0
     again = [*command[:-1], "2", "--limit", str(searched + 100)]
@@ -376,19 +377,27 @@ def test_ctrl_c_ends_the_command_with_130_and_the_same_command_goes_on(tmp_path,
 
 
 @pytest.mark.parametrize("size", [32, 64])
-def test_the_oracles_are_the_first_images_in_one_piece(size):
-    found = oracle(size=size)
-    assert (len(found.indices), found.seed, found.size, found.start) == (2000, 0, size, 0)
+@pytest.mark.parametrize(("sealed", "seed"), [(False, 0), (True, SEALED_SEED)])
+def test_the_oracles_are_the_first_images_in_one_piece(size, sealed, seed):
+    found = oracle(size=size, sealed=sealed)
+    assert (len(found.indices), found.seed, found.size, found.start) == (2000, seed, size, 0)
     assert found.spec == Circles()
-    images, scores = render(found.spec, found.indices, seed=0, size=size, with_scores=True)
+    images, scores = render(found.spec, found.indices, seed=seed, size=size, with_scores=True)
     assert (scores == 1).all()
     assert (analyze(images).count == 1).all()
-    again = find(found.spec, Connected(), 20, seed=0, size=size)
+    again = find(found.spec, Connected(), 20, seed=seed, size=size)
     np.testing.assert_array_equal(again.indices, found.indices[:20])
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_the_sealed_oracle_has_no_image_of_the_other_one(size):
+    both = (oracle(size=size, sealed=sealed) for sealed in (False, True))
+    images = [render(each.spec, each.indices, seed=each.seed, size=size, dtype=np.uint8) for each in both]
+    assert len({image.tobytes() for image in np.concatenate(images)}) == 4000
 
 
 def test_an_oracle_that_is_not_there():
     with pytest.raises(
-        ValueError, match="there is no oracle of connected at 48; there are connected at 32, connected at 64"
+        ValueError, match="there is no oracle for connected at 48, only for connected at 32, connected at 64"
     ):
         oracle(size=48)

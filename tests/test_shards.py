@@ -17,6 +17,7 @@ import pytest
 from reggan import Circles, render
 from reggan.data import make_shards, making, open_shards, verify_shards
 from reggan.data.__main__ import main
+from reggan.files import read_json
 from reggan.source import Source
 
 SPEC = Circles(count=(2, 6))
@@ -91,11 +92,11 @@ def test_images_are_read_in_any_order(made):
     assert np.array_equal(pickle.loads(pickle.dumps(shards)).images([7]), drawn([7]))
     assert (shards.source.seed, shards.source.spec) == (3, SPEC)
     for wrong in ([95], [-1]):
-        with pytest.raises(IndexError, match="in a set of 95"):
+        with pytest.raises(IndexError, match="the set has 95 images"):
             shards.images(wrong)
     for wrong in (np.ones(95, bool), [1.9]):
         for read in (shards.images, shards.indices):
-            with pytest.raises(TypeError, match=r"positions are of dtype (bool|float64), but must be integers"):
+            with pytest.raises(TypeError, match=r"positions have dtype (bool|float64), but must be integers"):
                 read(wrong)
 
 
@@ -118,7 +119,7 @@ def test_what_cannot_be_opened_is_said(made, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         open_shards(tmp_path / "nowhere")
     make(tmp_path / "part", part=(1, 4))
-    with pytest.raises(ValueError, match=r"has 3 of its 10 shards, images-00000-of-00010\.npy is not there"):
+    with pytest.raises(ValueError, match=r"has 3 of its 10 shards and lacks images-00000-of-00010\.npy"):
         open_shards(tmp_path / "part")
     shards = open_shards(made)
     (made / "images-00003-of-00010.npy").unlink()
@@ -128,7 +129,7 @@ def test_what_cannot_be_opened_is_said(made, tmp_path):
     (made / "images-00007-of-00010.npy").write_bytes(b"PK\x03\x04")
     with pytest.raises(FileNotFoundError, match="images-00003"):
         shards.images([30])
-    wrong = ["images-00004.* is damaged", r"images-00005.*float64 of the shape \(3,\)", "06.* damaged", "07.* damaged"]
+    wrong = ["images-00004.* is damaged", r"images-00005.*float64 \(3,\)", "06.* damaged", "07.* damaged"]
     for position, message in zip((40, 50, 60, 70), wrong, strict=True):
         with pytest.raises(ValueError, match=message):
             shards.images([position])
@@ -153,6 +154,18 @@ def test_a_damaged_manifest_is_said(message, made):
         with pytest.raises(ValueError, match=message) as raised:
             use(made)
         assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"", b"{", b"[" * 100_000])
+def test_a_file_that_is_not_json_is_damaged(content, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.json is damaged: "):
+        read_json(path)
+    path.write_text('{"a": "\u00fc"}', encoding="utf-8")
+    assert read_json(path) == {"a": "ü"}
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "missing.json")
 
 
 # Making the rest
@@ -216,7 +229,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_makes_the_rest(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "of 62 shards" in err
-    assert "the same command makes the rest" in err
+    assert "run the same command to resume" in err
     records = json.loads((tmp_path / "manifest.json").read_text())["shards"]
     assert sorted(contents(tmp_path)) == sorted(["manifest.json", *(record["file"] for record in records)])
 
@@ -254,9 +267,9 @@ def test_a_directory_with_another_set_is_left_alone(message, made):
 
 
 def test_a_set_that_does_not_fit_on_the_disk_is_said_first(tmp_path):
-    with pytest.raises(OSError, match=r"GB are to be written to .*, and its disk has"):
+    with pytest.raises(OSError, match=r"the shards need .* GB in .*, but its disk has"):
         make(tmp_path, images=10**12, images_per_shard=10**9)
-    with pytest.raises(OSError, match=r"GB are to be written to .*, and its disk has"):
+    with pytest.raises(OSError, match=r"the shards need .* GB in .*, but its disk has"):
         make(tmp_path, images=10**15)  # Nobody waits for a list of all shards.
     assert not list(tmp_path.iterdir())
 
@@ -355,9 +368,9 @@ DAMAGE = {
     "images-00002-of-00010.npy: damaged, its SHA-256 is not": flip,
     "images-00004-of-00010.npy: missing": lambda directory: (directory / "images-00004-of-00010.npy").unlink(),
     "images-00009-of-00010.npy: damaged": lambda directory: os.truncate(directory / "images-00009-of-00010.npy", 300),
-    "images-00002-of-00010.npy: 1 of 10 images are not what the source draws, the first is at 9": forge,
-    "manifest-0-of-2.json: of another set .*seed is": foreign_manifest,
-    "notes.txt: not of this set": lambda directory: (directory / "notes.txt").write_text("hello"),
+    "images-00002-of-00010.npy: 1 of 10 images differ from what the source draws, first at 9": forge,
+    "manifest-0-of-2.json: describes another set .*seed is": foreign_manifest,
+    "notes.txt: not part of this set": lambda directory: (directory / "notes.txt").write_text("hello"),
     "images-00000-of-00010.npy: not made": lambda directory: rewrite(
         directory, shards=json.loads((directory / "manifest.json").read_text())["shards"][1:]
     ),
@@ -389,23 +402,23 @@ def test_verify_compares_scores_with_new_ones(tmp_path):
     rewrite(tmp_path, shards=records)
     (line,) = verify_shards(tmp_path, sample=1)
     assert "images-00001" in line
-    assert "the first is at 3" in line
+    assert "first at 3" in line
 
 
 # The command
 
 
 USAGE = {
-    "images of 0 x 0 pixels": ["make", "x", "--size", "0"],
+    "the size is 0 x 0 pixels": ["make", "x", "--size", "0"],
     "images is 0": ["make", "x", "--images", "0"],
     "images_per_shard is 0": ["make", "x", "--images-per-shard", "0"],
-    "shard is '4/4', must be i/n": ["make", "x", "--shard", "4/4"],
+    "shard is '4/4', but must be i/n": ["make", "x", "--shard", "4/4"],
     "threads": ["make", "x", "--threads", "0"],
     "unknown renderer 'squares'; known:": ["make", "x", "--renderer", "squares"],
     "sample is 1.5": ["verify", "x", "--sample", "1.5"],
-    "give a path or a renderer's options, not both": ["show", "x", "--seed", "4"],
-    "images is 0, must be from 1": ["show", "--images", "0"],
-    "0 paths are given": ["export"],
+    "pass either the path x or a renderer's options, not both": ["show", "x", "--seed", "4"],
+    "images is 0, but must be from 1": ["show", "--images", "0"],
+    "got 0 paths": ["export"],
     "usage: python -m reggan.data COMMAND": ["mkae"],
 }
 

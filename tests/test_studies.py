@@ -17,13 +17,15 @@ from torch import nn
 import reggan
 import studies
 from reggan import RULES, render
-from reggan.config import config_from_json, config_to_json, preset
-from reggan.data import Blobs
+from reggan.config import config_from_json, config_to_json
+from reggan.data import RenderedImages
+from reggan.presets import preset
+from reggan.runs import RunDirectory
 from reggan.specs import Polygons
-from reggan.training import create_run, fit, open_run
 from studies import STUDIES, ByReferences, BySamples, Study, classifier, measures, runs
 from studies.__main__ import main
 from studies.arithmetic import with_arithmetic
+from studies.flow import RectifiedFlow
 from studies.records import same_config, spread, table
 from studies.residual import ResidualClassifier
 
@@ -48,8 +50,22 @@ def test_every_arm_is_a_configuration_of_its_own(name, tmp_path):
     assert len({arm.label for arm in arms.values()}) == len(arms)
     for arm, raw in zip(arms.values(), configs, strict=True):
         assert config_from_json(raw) == arm.config
-    # The same budget for all.
-    assert len({(arm.config.steps, arm.config.batch_size, arm.config.size) for arm in arms.values()}) == 1
+    # The same budget for all, or for the flow, whose steps take longer, the same time.
+    gans = [arm.config for arm in arms.values() if not isinstance(arm.config.recipe, RectifiedFlow)]
+    budgets = {(config.steps, config.batch_size, config.size) for config in gans}
+    assert len(budgets) == 1 or budgets == {(4000, 64, 32), (14_000, 64, 32)}
+
+
+def test_images_of_a_gan_and_of_a_flow_are_measured_after_repair(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "write_report", lambda directory: None)
+    only = ("repair", "flow")
+    assert main(["repair", "--reduced", "--seeds", "1", "--only", *only, "--out", str(tmp_path)]) == 0
+    for name in only:
+        record = json.loads((tmp_path / "records" / f"{name}-seed0.json").read_text())
+        assert record["figures"]["obeying"] < record["repaired"]["obeying"] == 1
+        assert 0 < record["repaired"]["changed"] < 1
+        assert record["repaired"]["frechet"] != record["figures"]["frechet"]
+    assert "| pixels changed |" in (tmp_path / "results.md").read_text()
 
 
 def test_the_package_neither_holds_nor_imports_studies():
@@ -83,20 +99,20 @@ def test_a_study_leaves_records_tables_and_figures(results):
 
 
 def test_runs_that_have_a_record_are_not_trained_again(results, monkeypatch):
-    def trained(run, **options):
-        raise AssertionError(f"{run} was trained again")
+    def trained(run, *given):
+        raise AssertionError(f"{run.path} was trained again")
 
-    monkeypatch.setattr("studies.runs.fit", trained)
+    monkeypatch.setattr(RunDirectory, "train", trained)
     before = (results / "results.json").read_bytes()
     assert main([*ARGUMENTS, "--out", str(results)]) == 0
     assert (results / "results.json").read_bytes() == before
 
 
 def test_records_of_other_machines_are_taken(results, tmp_path, monkeypatch):
-    def trained(run, **options):
-        raise AssertionError(f"{run} was trained again")
+    def trained(run, *given):
+        raise AssertionError(f"{run.path} was trained again")
 
-    monkeypatch.setattr("studies.runs.fit", trained)
+    monkeypatch.setattr(RunDirectory, "train", trained)
     shutil.copytree(results / "records", tmp_path / "records")
     for path in tmp_path.glob("records/*.json"):
         record = json.loads(path.read_text())
@@ -106,11 +122,28 @@ def test_records_of_other_machines_are_taken(results, tmp_path, monkeypatch):
     assert (tmp_path / "results.md").read_bytes() == (results / "results.md").read_bytes()
 
 
-def test_a_first_arm_is_copied_from_a_study_beside(results, monkeypatch):
-    def trained(run, **options):
-        raise AssertionError(f"{run} was trained")
+def test_sealed_references_measure_the_same_runs_again(results, tmp_path, monkeypatch, capsys):
+    assert main(["modes", "--sealed", "--out", str(tmp_path)]) == 2
+    assert "sealed is for studies that compare with references, and modes does not" in capsys.readouterr().err
+    monkeypatch.setattr(RunDirectory, "train", lambda run, *given: None)
+    shutil.copytree(results / "runs", tmp_path / "runs")
+    assert main([*ARGUMENTS, "--sealed", "--out", str(tmp_path)]) == 0
+    found, before = (json.loads((folder / "results.json").read_text()) for folder in (tmp_path, results))
+    assert found["reference"] == f"sealed {before['reference']}"
+    for name, arm in found["arms"].items():
+        assert arm["score"] == before["arms"][name]["score"]
+        assert arm["frechet"] != before["arms"][name]["frechet"]
+    # Tables hold one kind of references only.
+    shutil.copyfile(results / "records" / "harvest-seed0.json", tmp_path / "records" / "harvest-seed0.json")
+    assert main([*ARGUMENTS, "--sealed", "--out", str(tmp_path)]) == 1
+    assert "the records have different references: oracle: " in capsys.readouterr().err
 
-    monkeypatch.setattr("studies.runs.fit", trained)
+
+def test_a_first_arm_is_copied_from_a_study_beside(results, monkeypatch):
+    def trained(run, *given):
+        raise AssertionError(f"{run.path} was trained")
+
+    monkeypatch.setattr(RunDirectory, "train", trained)
     arms, beside = STUDIES["far"].arms(results), results.with_name("beside")
     # Records of other kinds of studies lie there, too.
     other = results.with_name("classifier") / "records" / "paper-seed0.json"
@@ -134,8 +167,8 @@ def test_a_first_arm_is_copied_from_a_study_beside(results, monkeypatch):
 
 
 def test_arms_that_begin_alike_share_that_and_end_as_if_each_were_alone(tmp_path, monkeypatch):
-    trained = []
-    monkeypatch.setattr("studies.runs.fit", lambda run, **options: trained.append(run) or fit(run, **options))
+    trained, train = [], RunDirectory.train
+    monkeypatch.setattr(RunDirectory, "train", lambda run, *given: trained.append(run.path) or train(run, *given))
     monkeypatch.setattr("studies.runs.write_report", lambda run: None)
     assert (
         main(
@@ -156,14 +189,11 @@ def test_arms_that_begin_alike_share_that_and_end_as_if_each_were_alone(tmp_path
         == 0
     )
     runs = tmp_path / "runs"
-    openings = [run for run in trained if run.name.startswith("opening-")]
-    assert len(openings) == 4
-    # Other data in the warm-up are another one.
-    assert len(set(openings)) == 2
+    # Other data in the warm-up are another opening; each is trained once.
+    assert len([run for run in trained if run.name.startswith("opening-")]) == 2
     for arm in ("no-rule", "no-decay"):
         alone = tmp_path / arm
-        create_run(alone, open_run(runs / f"{arm}-seed0"))
-        fit(alone)
+        train(RunDirectory.create(alone, RunDirectory.open(runs / f"{arm}-seed0").config))
         for name in ("metrics.jsonl", "summary.json"):
             assert (alone / name).read_bytes() == (runs / f"{arm}-seed0" / name).read_bytes()
 
@@ -174,9 +204,9 @@ def test_an_opening_ends_with_the_warmup(name):
     shared, steps = runs.opening(config)
     stages = {stage.name: stage.steps for stage in config.recipe.stages(config.steps, RULES["connected"])}
     assert steps == stages["classifier"] + stages["warmup"]
-    later = replace(config, recipe=replace(config.recipe, rule_weight=0.0, feedback=0.5), decay=0.2)
+    later = replace(config, recipe=replace(config.recipe, rule_weight=0.0, harvest_share=0.5), lr_decay=0.2)
     assert runs.opening(later) == (shared, steps)
-    assert runs.opening(replace(config, recipe=replace(config.recipe, pool=1)))[0] != shared
+    assert runs.opening(replace(config, recipe=replace(config.recipe, candidates=1)))[0] != shared
     assert runs.opening(preset("quick", "dcgan")) is None
 
 
@@ -235,12 +265,13 @@ def test_an_undefined_figure_of_a_record_is_no_part_of_the_mean():
     assert spread(records[:1], columns) == {}
 
 
-def test_an_arm_that_is_not_there_is_said(tmp_path, capsys):
+def test_an_unknown_arm_is_an_error(tmp_path, capsys):
     assert main(["far", "--only", "oracle", "--out", str(tmp_path)]) == 1
-    assert "no arm oracle; the arms are harvest, harvest-best, dcgan" in capsys.readouterr().err
+    assert "unknown arm oracle; known: harvest, harvest-best, dcgan" in capsys.readouterr().err
 
 
 def test_classifiers_are_taught_and_tested(tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "_BATCH", 16)
     arguments = ["classifier", "--reduced", "--seeds", "1", "--only", "paper-generated", "residual"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "results.json").read_text())["arms"]
@@ -277,6 +308,7 @@ def test_a_classifier_is_taught_at_the_rate_that_is_told(name, first, monkeypatc
         return step(optimizer, *arguments)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    monkeypatch.setattr(classifier, "_BATCH", 8)
     lesson = torch.zeros(100, 1, 32, 32, dtype=torch.uint8), torch.ones(100)
     pupil = classifier.pupils(Path())[name].config
     classifier._teach(replace(pupil, steps=40), classifier._generator(0, True), [lesson])
@@ -348,6 +380,7 @@ def write_tiny_mnist(folder):
         (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + images.tobytes()))
 
 
+@pytest.mark.usefixtures("in_short")
 @pytest.mark.parametrize(
     ("name", "arms"),
     [
@@ -364,6 +397,7 @@ def test_a_study_by_samples_leaves_records_tables_and_figures(tmp_path, monkeypa
     study = STUDIES[name]
     planned = study.arms(tmp_path / "runs")
     seeds = 2 if name in ("blob-count", "modes") else 1
+    monkeypatch.setattr("studies.runs.write_report", lambda run: None)
     if name == "mnist-like":
         write_tiny_mnist(tmp_path / "runs" / "mnist-like")
     arguments = [name, "--reduced", "--seeds", str(seeds), "--only", *arms, "--out", str(tmp_path)]
@@ -391,10 +425,10 @@ def test_a_study_by_samples_leaves_records_tables_and_figures(tmp_path, monkeypa
         with Image.open(tmp_path / "records" / f"{arms[0]}-seed0.gif") as image:
             assert image.n_frames == 2
 
-    def trained(run, **options):
-        raise AssertionError(f"{run} was trained again")
+    def trained(run, *given):
+        raise AssertionError(f"{run.path} was trained again")
 
-    monkeypatch.setattr("studies.runs.fit", trained)
+    monkeypatch.setattr(RunDirectory, "train", trained)
     before = (tmp_path / "results.md").read_bytes()
     assert main(arguments) == 0
     assert (tmp_path / "results.md").read_bytes() == before
@@ -441,7 +475,7 @@ class Counting(nn.Module):
 
 def test_arithmetic_finds_latents_that_add_up():
     config = preset("quick", "bigan")
-    config = replace(config, recipe=replace(config.recipe, latent_dim=4), data=Blobs(images=1500))
+    config = replace(config, recipe=replace(config.recipe, latent_dim=4), data=RenderedImages(images=1500))
     figures, picture = with_arithmetic(config, {"averaged": Countable(), "encoder": Counting()}, 1500)
     # A step of two dots is a step of one in the latent; without the offset of four, five less three is 4 + 2, not 2.
     assert figures["more"] == pytest.approx(2, abs=0.3)

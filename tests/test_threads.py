@@ -159,7 +159,7 @@ def test_an_array_in_use_during_a_fork_is_said_to_need_a_copy() -> None:
             try:
                 reggan.score(images[:3], out=out[:3])
             except RuntimeError as error:
-                assert "forked during that call" in str(error), error
+                assert "forked during the call" in str(error), error
             else:
                 raise AssertionError("the call was over before the fork")
             assert np.array_equal(reggan.score(images[:3], out=out[:3].copy()), scores)

@@ -16,13 +16,16 @@ import pytest
 import torch
 from PIL import Image
 
-from reggan import Polygons, evaluate, generate, score, training
+from reggan import Polygons, evaluate, generate, runs, score, training
 from reggan.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from reggan.config import preset
-from reggan.data import Blobs, Pairs, Points
-from reggan.domains import ImageDomain
-from reggan.metrics import compare
-from reggan.recipes import RECIPES
+from reggan.data import Pairs, Points, RenderedImages
+from reggan.metrics import Comparison, bootstrap, fidelity
+from reggan.modalities import ImageModality
+from reggan.presets import preset
+from reggan.randomness import private_generator
+from reggan.recipes import RECIPES, RegGAN
+from reggan.recording import seconds_trained
+from reggan.runs import RunDirectory
 
 TINY = {
     "steps": 6,
@@ -49,7 +52,7 @@ def tiny_points(recipe, mixture="ring-8", **changes):
 def tiny_pairs(recipe, **changes):
     config = preset("pairs", recipe)
     options = {"width": 4, "blocks": 2, "patch_layers": 1, "history": 6}
-    data = Pairs(Blobs(images=100, classes=()), Blobs(images=100, spec=Polygons(), classes=()))
+    data = Pairs(RenderedImages(images=100, classes=()), RenderedImages(images=100, spec=Polygons(), classes=()))
     return replace(config, **(TINY | {"recipe": replace(config.recipe, **options), "data": data} | changes))
 
 
@@ -61,14 +64,34 @@ def tiny(recipe="harvest", **changes):
     if recipe == "harvest" or recipe.startswith("reggan"):
         options |= {"classifier_steps": 5, "classifier_width": 4, "warmup": 2 / changes.get("steps", TINY["steps"])}
     if recipe == "harvest":
-        options |= {"kept": 20, "replay": 40, "rounds": 2}
+        options |= {"harvest_size": 20, "replay": 40, "rounds": 2}
+    if isinstance(config.recipe, RegGAN):
+        options["base"] = replace(config.recipe.base, width=options.pop("width"))
     data = replace(config.data, images=500)
     return replace(config, **(TINY | {"recipe": replace(config.recipe, **options), "data": data} | changes))
 
 
-def train(run, config):
-    training.create_run(run, config)
-    return training.fit(run, log=False)
+def train(run, config, until=None):
+    """Train a new run, to its end or to a step."""
+    RunDirectory.create(run, config)
+    return train_on(run, until)
+
+
+def train_on(run, until=None, **changes):
+    """Go on with a run; changes are options by their path, with two underscores for a dot."""
+    changes = {name.replace("__", "."): value for name, value in changes.items()}
+    return RunDirectory.open(run, changes).train(stop_at(until), log=False)
+
+
+def stop_at(step):
+    return [lambda trainer, done: trainer.stop() if done.number == step else None]
+
+
+def make_trainer(config):
+    """The trainer of a configuration, with its data."""
+    trainer = runs.make_trainer(config)
+    trainer.use(config.open_data())
+    return trainer
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +119,7 @@ def assert_same_results(run, other):
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+@pytest.mark.usefixtures("in_short")
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_leaves_a_whole_run_directory_and_resumes_to_the_same(tmp_path, recipe):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -113,28 +137,28 @@ def test_every_recipe_leaves_a_whole_run_directory_and_resumes_to_the_same(tmp_p
     if recipe in IMAGE_RECIPES:
         assert summary["data"]["score"] == pytest.approx(0.53, abs=0.05)
         assert summary["data"]["one_piece"] == 0
-    assert training.open_run(whole) == tiny(recipe)
-    training.create_run(broken, tiny(recipe))
-    assert training.fit(broken, until=3, log=False) == {}
-    training.fit(broken, log=False)
+    assert RunDirectory.open(whole).config == tiny(recipe)
+    assert train(broken, tiny(recipe), 3) == {}
+    train_on(broken)
     assert_same_results(whole, broken)
 
 
 def test_the_clock_of_a_run_goes_on_where_it_was_left(tmp_path):
     run = tmp_path / "run"
-    training.create_run(run, tiny())
-    training.fit(run, until=4, log=False)
+    train(run, tiny(), 4)
     (run / "timings.jsonl").write_text('{"step": 4, "seconds": 1000.0, "images_per_second": 1.0}\n')
-    training.fit(run, log=False)
+    train_on(run)
     first, *others = (json.loads(line)["seconds"] for line in (run / "timings.jsonl").read_text().splitlines())
     assert first == 1000
     assert others == sorted(others)
-    assert 1000 < training.seconds_trained(run) == others[-1]
+    assert 1000 < seconds_trained(run) == others[-1]
 
 
+@pytest.mark.usefixtures("in_short")
 @pytest.mark.parametrize("recipe", IMAGE_RECIPES)
-def test_every_recipe_makes_images_in_color_and_of_28_pixels(tmp_path, recipe):
-    data = Blobs(images=300, spec=Polygons(color=True), classes=())
+def test_every_recipe_makes_images_in_color_and_of_28_pixels(tmp_path, monkeypatch, recipe):
+    monkeypatch.setattr(bootstrap, "_RESAMPLES", 3)
+    data = RenderedImages(images=300, spec=Polygons(color=True), classes=())
     run = tmp_path / "run"
     train(run, tiny(recipe, data=data, size=28))
     with Image.open(run / "samples" / "data.png") as sheet:
@@ -151,22 +175,23 @@ def test_every_recipe_makes_images_in_color_and_of_28_pixels(tmp_path, recipe):
 
 @pytest.mark.parametrize("recipe", IMAGE_RECIPES)
 def test_a_short_training_brings_every_recipe_nearer_to_the_data(tmp_path, recipe):
-    steps = 60 if hasattr(preset("quick", recipe).recipe, "critic_steps") else 150
-    config = tiny(recipe, steps=steps, ema=0.9, batch_size=16, eval_every=150, sample_every=150, checkpoint_every=150)
+    config = tiny(recipe, ema=0.95, batch_size=16, eval_every=100, sample_every=100, checkpoint_every=100)
+    base = config.recipe.base if isinstance(config.recipe, RegGAN) else config.recipe
+    # Fully connected layers see less in as many numbers.
+    base = replace(base, width=128, lr=1e-3) if recipe == "gan" else replace(base, width=8, lr=4e-3)
     # A rule is more than can be learned in so few steps: those that have one do what comes before it.
     before_the_rule = {"warmup": 1.0} if hasattr(config.recipe, "warmup") else {}
-    # Fully connected layers see less in as many numbers.
-    size = {"width": 128, "lr": 1e-3} if recipe == "gan" else {"width": 8, "lr": 4e-3}
-    config = replace(config, recipe=replace(config.recipe, **size, **before_the_rule))
-    trainer = training._Trainer.create(config)
+    wanted = replace(config.recipe, base=base) if isinstance(config.recipe, RegGAN) else base
+    steps = 40 if hasattr(base, "critic_steps") else 100
+    config = replace(config, recipe=replace(wanted, **before_the_rule), steps=steps)
+    trainer = make_trainer(config)
     untrained = trainer.sample(100, "test")
     train(tmp_path / "run", config)
-    _, generator = training.load_generator(tmp_path / "run")
-    trained = training.generate(
-        generator, config.domain.inputs(config.recipe.prior, 100, training.private_generator(0, "test")), config.domain
-    )
-    data = training._first(config.domain, config.data.open(32, trainer.rule), 200)
-    assert compare(trained, data)["kernel"] < 0.75 * compare(untrained, data)["kernel"]
+    sampler = RunDirectory.open(tmp_path / "run").load_sampler()
+    trained = sampler.make(config.modality.inputs(config.recipe.prior, 100, private_generator(0, "test")))
+    data = config.modality.to_numpy(config.open_data().fetch(np.arange(200)))
+    before, after = (fidelity.kernel(Comparison.of(images, data)) for images in (untrained, trained))
+    assert after < 0.75 * before
 
 
 def test_metrics_hold_losses_and_exact_scores(finished):
@@ -216,7 +241,7 @@ def test_the_global_generators_are_left_alone(tmp_path):
 def test_a_finished_run_resumes_to_itself(finished, tmp_path):
     run = tmp_path / "run"
     train(run, tiny())
-    training.fit(run, log=False)
+    train_on(run)
     assert_same_results(run, finished)
 
 
@@ -228,7 +253,7 @@ def test_lines_after_the_checkpoint_are_written_again(finished, tmp_path):
     last.unlink()
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 12, "cut sho')
-    training.fit(run, log=False)
+    train_on(run)
     assert_same_results(run, finished)
 
 
@@ -245,7 +270,7 @@ def flags(config):
         f"--classifier-steps={recipe.classifier_steps}",
         f"--classifier-width={recipe.classifier_width}",
         f"--warmup={recipe.warmup}",
-        f"--kept={recipe.kept}",
+        f"--harvest-size={recipe.harvest_size}",
         f"--replay={recipe.replay}",
         f"--rounds={recipe.rounds}",
         f"--data.images={config.data.images}",
@@ -269,7 +294,7 @@ def unbroken(tmp_path_factory):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, unbroken, number):
-    config, run = training.open_run(unbroken), tmp_path / "broken"
+    config, run = RunDirectory.open(unbroken).config, tmp_path / "broken"
     process = subprocess.Popen(command("--run", run, *flags(config)), stderr=subprocess.PIPE, text=True)
     wait_for_checkpoint(process, run, 14)
     process.send_signal(number)
@@ -282,19 +307,18 @@ def test_a_stopped_run_resumes_to_the_numbers_of_an_unbroken_one(tmp_path, unbro
         assert f"--resume {run}" in said
     assert not (run / "summary.json").exists()
     assert (run / "report.html").exists() == (number != signal.SIGKILL)
-    training.fit(run, log=False)
+    train_on(run)
     assert_same_results(run, unbroken)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_phase_trains_its_network_and_no_other(recipe):
-    trainer = training._Trainer.create(tiny(recipe))
-    config = trainer.config
-    item = config.data.open(32, trainer.rule).items(np.arange(8 * config.recipe.draws))
+    trainer = make_trainer(tiny(recipe))
+    samples = tiny(recipe).open_data().fetch(np.arange(8 * trainer.recipe.draws))
     for stage in trainer.stages:
         for phase in stage.phases:
             before = {name: [p.clone() for p in net.parameters()] for name, net in trainer.networks.items()}
-            trainer.run_phase(phase, trainer.batch(item, 1))
+            trainer._run(phase, trainer._batch(samples, 1))
             changed = {
                 name
                 for name, net in trainer.networks.items()
@@ -305,13 +329,13 @@ def test_a_phase_trains_its_network_and_no_other(recipe):
 
 def test_phases_run_as_often_as_they_say(tmp_path, monkeypatch):
     ran = []
-    original = training._Trainer.run_phase
+    original = training.Trainer._run
 
     def record(self, phase, batch):
         ran.append(phase.name)
         return original(self, replace(phase), batch)
 
-    monkeypatch.setattr(training._Trainer, "run_phase", record)
+    monkeypatch.setattr(training.Trainer, "_run", record)
     config = tiny("reggan")
     recipe = type(config.recipe)
     stages = recipe.stages
@@ -329,23 +353,23 @@ def test_phases_run_as_often_as_they_say(tmp_path, monkeypatch):
 
 
 def test_the_average_is_an_exponential_moving_one():
-    trainer = training._Trainer.create(tiny(ema=0.9))
+    trainer = make_trainer(tiny(ema=0.9))
     key = "layers.0.weight"
     start = trainer.averaged.state_dict()[key].clone()
     with torch.no_grad():
         trainer.networks["generator"].state_dict()[key].add_(1)
-    trainer.average(1000)
+    trainer._average(1000)
     assert torch.allclose(trainer.averaged.state_dict()[key], start + 0.1, atol=1e-6)
 
 
 def test_a_loaded_generator_makes_the_images_of_the_run(finished):
-    config, generator = training.load_generator(finished)
-    latents = torch.randn(64, config.recipe.latent_dim, generator=training.private_generator(0, "sheet"))
-    images = training.generate(generator, latents, config.domain)
+    run = RunDirectory.open(finished)
+    config, sampler = run.config, run.load_sampler()
+    images = sampler.make(torch.randn(64, config.recipe.latent_dim, generator=private_generator(0, "sheet")))
     assert images.shape == (64, 32, 32)
     assert images.dtype == np.uint8
-    trainer = training._Trainer.create(config)
-    trainer.averaged.load_state_dict(generator.state_dict())
+    trainer = make_trainer(config)
+    trainer.averaged.load_state_dict(sampler.generator.state_dict())
     assert (trainer.sample(64, "sheet") == images).all()
     assert ((score(images) >= 0) & (score(images) <= 1)).all()
 
@@ -355,12 +379,11 @@ def test_the_best_checkpoint_looks_like_the_data(tmp_path, monkeypatch):
     inks = iter([0.2, 0.9, 0.2, 0.2])
     data = {"score": 0.5, "ink": 0.2, "diversity": 0.4, "one_piece": 0.0, "components": 5.0}
 
-    def evaluate(self):
-        figures = {**data, "score": next(scores), "ink": next(inks)}
-        return {f"samples/{key}": value for key, value in figures.items()}
+    def evaluate(self, count):
+        return {**data, "score": next(scores), "ink": next(inks)}
 
-    monkeypatch.setattr(training._Trainer, "evaluate", evaluate)
-    monkeypatch.setattr(ImageDomain, "summarize", lambda domain, images: data)
+    monkeypatch.setattr(training.Trainer, "evaluate", evaluate)
+    monkeypatch.setattr(ImageModality, "summarize", lambda modality, images: data)
     train(tmp_path / "run", tiny(eval_every=2, steps=8))
     (best,) = list_checkpoints(tmp_path / "run" / "checkpoints", "best")
     assert best.stem == "best-00000013"
@@ -368,13 +391,13 @@ def test_the_best_checkpoint_looks_like_the_data(tmp_path, monkeypatch):
 
 
 def test_divergence_is_an_error_that_keeps_what_was_saved(tmp_path, monkeypatch):
-    original = training._Trainer.run_phase
+    original = training.Trainer._run
 
     def poisoned(self, phase, batch):
         stats = original(self, phase, batch)
         return {**stats, "generator/loss": torch.tensor(float("nan"))} if phase.name == "generator" else stats
 
-    monkeypatch.setattr(training._Trainer, "run_phase", poisoned)
+    monkeypatch.setattr(training.Trainer, "_run", poisoned)
     with pytest.raises(ArithmeticError, match="diverged at step 6"):
         train(tmp_path / "run", tiny())
     assert list_checkpoints(tmp_path / "run" / "checkpoints")
@@ -399,7 +422,7 @@ def poison_optimizer(trainer):
 @pytest.fixture
 def poisoned(monkeypatch):
     """Let something spoil a trainer when a step is done."""
-    average = training._Trainer.average
+    average = training.Trainer._average
 
     def spoil(what, at):
         def poisoned_average(self, steps_done):
@@ -407,7 +430,7 @@ def poisoned(monkeypatch):
             if steps_done == at:
                 what(self)
 
-        monkeypatch.setattr(training._Trainer, "average", poisoned_average)
+        monkeypatch.setattr(training.Trainer, "_average", poisoned_average)
 
     return spoil
 
@@ -456,7 +479,7 @@ def test_a_run_that_diverged_goes_on_from_its_last_good_checkpoint(tmp_path, mon
     with pytest.raises(ArithmeticError):
         train(broken, config)
     monkeypatch.undo()
-    training.fit(broken, log=False)
+    train_on(broken)
     assert_same_results(whole, broken)
 
 
@@ -467,23 +490,21 @@ def test_a_checkpoint_that_is_not_finite_is_refused(tmp_path):
     tensors, info = load_checkpoint(last)
     tensors["network/averaged/layers.1.bias"][0] = torch.nan
     save_checkpoint(last.parent, last.stem, tensors, info)
-    for use in (training.fit, training.load_generator):
-        with pytest.raises(
-            ValueError, match=r"layers\.1\.bias is not finite, since the training had diverged; remove it"
-        ):
+    for use in (train_on, lambda run: RunDirectory.open(run).load_sampler()):
+        with pytest.raises(ValueError, match=r"layers\.1\.bias is not finite because training diverged; remove it"):
             use(run)
 
 
 def test_a_device_that_is_not_there_is_said():
     with pytest.raises(ValueError, match="device is 'nonsense'"):
-        training.resolve(tiny(device="nonsense"))
+        make_trainer(tiny(device="nonsense"))
 
 
 def test_auto_is_resolved_to_something_that_works():
-    config = training.resolve(tiny(device="auto", precision="auto"))
+    config = tiny(device="auto", precision="auto")
     assert config.device in ("cpu", "cuda", "mps", "xpu")
     assert config.precision in ("float32", "bfloat16")
-    assert training.resolve(config) == config
+    assert replace(config, device="auto", precision="auto") == config
 
 
 @pytest.mark.parametrize(
@@ -498,7 +519,7 @@ def test_auto_is_resolved_to_something_that_works():
 )
 def test_bfloat16_is_taken_where_a_cpu_is_quicker_at_it(capabilities, precision, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert training.resolve(tiny(device="cpu", precision="auto")).precision == precision
+    assert tiny(device="cpu", precision="auto").precision == precision
 
 
 def test_bfloat16_trains_too(tmp_path):
@@ -513,7 +534,7 @@ def test_workers_change_nothing(finished, tmp_path):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_training_on_cuda(tmp_path):
-    summary = train(tmp_path / "run", training.resolve(tiny(device="cuda", precision="auto")))
+    summary = train(tmp_path / "run", tiny(device="cuda", precision="auto"))
     assert np.isfinite(list(summary["generator"].values())).all()
 
 
@@ -532,10 +553,10 @@ def test_children_of_a_killed_run_do_not_linger(tmp_path):
 def test_run_directories_are_not_overwritten(finished):
     before = (finished / "config.json").read_bytes()
     with pytest.raises(FileExistsError, match="not an empty directory"):
-        training.create_run(finished, tiny(seed=3))
+        RunDirectory.create(finished, tiny(seed=3))
     assert (finished / "config.json").read_bytes() == before
     with pytest.raises(FileExistsError):
-        training.create_run(Path(__file__), tiny())
+        RunDirectory.create(Path(__file__), tiny())
 
 
 def test_a_log_that_was_changed_by_hand_is_said(finished, tmp_path):
@@ -543,7 +564,7 @@ def test_a_log_that_was_changed_by_hand_is_said(finished, tmp_path):
     (run / "summary.json").unlink()
     (run / "metrics.jsonl").write_text("no json\n" + (run / "metrics.jsonl").read_text())
     with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged in line 1"):
-        training.fit(run, log=False)
+        train_on(run)
 
 
 @pytest.fixture
@@ -561,7 +582,7 @@ def changed_stages(monkeypatch):
             )
 
         monkeypatch.setattr(kind, "stages", stages)
-        return training._Trainer.create(tiny(recipe))
+        return make_trainer(tiny(recipe))
 
     return create
 
@@ -606,14 +627,13 @@ def test_each_group_keeps_its_own_rate(changed_stages, tmp_path):
 
     trainer = changed_stages("dcgan", grouped)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    train(whole, tiny("dcgan", decay=1.0))
-    training.create_run(broken, tiny("dcgan", decay=1.0))
-    training.fit(broken, until=4, log=False)
-    training.fit(broken, log=False)
+    train(whole, tiny("dcgan", lr_decay=1.0))
+    train(broken, tiny("dcgan", lr_decay=1.0), 4)
+    train_on(broken)
     assert_same_results(whole, broken)
     for decay, expected in ((0.0, [0.01, 0.001]), (0.5, [0.01 / 3, 0.001 / 3])):
-        trainer.config = tiny("dcgan", decay=decay)
-        trainer.set_rates(6)
+        trainer.schedule = replace(trainer.schedule, lr_decay=decay)
+        trainer._set_rates(6)
         assert [group["lr"] for group in trainer.optimizers["generator"].param_groups] == pytest.approx(expected)
 
 
@@ -630,8 +650,8 @@ def test_dropout_is_a_function_of_the_seed_and_the_step(tmp_path, monkeypatch, d
 
     def with_dropout(self, shape, rule):
         return {
-            name: torch.nn.Sequential(torch.nn.Dropout(0.5), network)
-            for name, network in build(self, shape, rule).items()
+            name: lambda make=make: torch.nn.Sequential(torch.nn.Dropout(0.5), make())
+            for name, make in build(self, shape, rule).items()
         }
 
     monkeypatch.setattr(type(config.recipe), "build", with_dropout)
@@ -642,23 +662,22 @@ def test_dropout_is_a_function_of_the_seed_and_the_step(tmp_path, monkeypatch, d
         train(run, config)
         assert torch.equal(torch.get_rng_state(), before)
     assert_same_results(one, two)
-    training.create_run(broken, config)
-    training.fit(broken, until=8, log=False)
-    training.fit(broken, log=False)
+    train(broken, config, 8)
+    train_on(broken)
     assert_same_results(one, broken)
 
 
 def test_rates_fall_at_the_end():
-    trainer = training._Trainer.create(tiny(steps=10, decay=0.5))
+    trainer = make_trainer(tiny(steps=10, lr_decay=0.5))
     rates = []
     for step in (0, 1, 5, 6, 7, 10):
-        trainer.set_rates(step)
-        rates.append(trainer.optimizers["generator"].param_groups[0]["lr"] / trainer.config.recipe.lr)
+        trainer._set_rates(step)
+        rates.append(trainer.optimizers["generator"].param_groups[0]["lr"] / trainer.recipe.lr)
     assert rates == pytest.approx([1, 1, 1, 1, 0.8, 0.2])
 
 
-@pytest.mark.parametrize(("options", "last"), [({}, 0.05), ({"last_rate": 0.3}, 0.3), ({"last_rate": 1.0}, 1.0)])
+@pytest.mark.parametrize(("options", "last"), [({}, 0.05), ({"lr_floor": 0.3}, 0.3), ({"lr_floor": 1.0}, 1.0)])
 def test_rates_do_not_fall_below_the_last_one(options, last):
-    trainer = training._Trainer.create(tiny(steps=1000, decay=0.5, **options))
-    trainer.set_rates(1000)
-    assert trainer.optimizers["generator"].param_groups[0]["lr"] == pytest.approx(last * trainer.config.recipe.lr)
+    trainer = make_trainer(tiny(steps=1000, lr_decay=0.5, **options))
+    trainer._set_rates(1000)
+    assert trainer.optimizers["generator"].param_groups[0]["lr"] == pytest.approx(last * trainer.recipe.lr)

@@ -1,10 +1,11 @@
 """Train a generator on your images so that its samples obey your own rule.
 
-This module is the array API, rendering and exact scoring of images, and does without torch.
+This module is the array API: rendering and exact scoring of images. It does not import torch.
 """
 
 from reggan._arrays import PackedImages
 from reggan._core import __version__
+from reggan.morphology import narrow_pixels
 from reggan.rendering import (
     STREAM_VERSION,
     GroundTruth,
@@ -14,7 +15,8 @@ from reggan.rendering import (
     render,
     render_scores,
 )
-from reggan.rules import RULES, Connected, Ink, Rule, Solid, Symmetric
+from reggan.repairing import Repaired, repair_connected
+from reggan.rules import RULES, Bridge, Clear, Connected, Ink, Rule, Slot, Solid, Symmetric, repair
 from reggan.scoring import (
     Components,
     analyze,
@@ -26,6 +28,7 @@ from reggan.scoring import (
     score,
 )
 from reggan.search import Found, find, oracle
+from reggan.searching import repair_by_search
 from reggan.simd import simd_info
 from reggan.specs import RENDERERS, BinaryBlobs, Circles, Polygons, Spheres
 
@@ -34,7 +37,9 @@ __all__ = [
     "RULES",
     "STREAM_VERSION",
     "BinaryBlobs",
+    "Bridge",
     "Circles",
+    "Clear",
     "Components",
     "Connected",
     "Found",
@@ -42,7 +47,9 @@ __all__ = [
     "Ink",
     "PackedImages",
     "Polygons",
+    "Repaired",
     "Rule",
+    "Slot",
     "Solid",
     "Spheres",
     "Symmetric",
@@ -56,10 +63,14 @@ __all__ = [
     "label",
     "largest_component",
     "largest_components",
+    "narrow_pixels",
     "oracle",
     "remove_small",
     "render",
     "render_scores",
+    "repair",
+    "repair_by_search",
+    "repair_connected",
     "score",
     "simd_info",
 ]

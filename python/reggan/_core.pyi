@@ -1,4 +1,4 @@
-"""The extension module. Arguments are checked and converted by `reggan.scoring` and `reggan.rendering`."""
+"""The extension module; `reggan.scoring` and `reggan.rendering` check and convert its arguments."""
 
 from typing import Any, Final, TypeAlias, final
 
@@ -6,22 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "MAX_DIAMETER",
     "MAX_SIDE",
     "STREAM_VERSION",
     "Options",
     "Renderer",
+    "Searches",
     "__version__",
     "analyze",
     "gaussian_blur",
     "label",
     "largest_component",
     "largest_components",
+    "narrow_pixels",
     "remove_small",
+    "repair_by_search",
+    "repair_connected",
     "score",
     "simd_info",
 ]
 
 __version__: Final[str]
+MAX_DIAMETER: Final[int]
 MAX_SIDE: Final[int]
 STREAM_VERSION: Final[int]
 
@@ -100,6 +106,20 @@ class Renderer:
         threads: int | None,
     ) -> None: ...
 
+@final
+class Searches:
+    def __new__(
+        cls,
+        images: NDArray[np.uint8],
+        terms: list[tuple[str, float, float]],
+        threshold: float,
+        effort: tuple[int, int],
+        threads: int | None,
+    ) -> Searches: ...
+    def propose(self, images: NDArray[np.uint8], active: NDArray[np.uint8]) -> None: ...
+    def judge(self, active: NDArray[np.uint8], scores: NDArray[np.float32]) -> None: ...
+    def finish(self, images: NDArray[np.uint8], changed: NDArray[np.int32]) -> None: ...
+
 def gaussian_blur(
     images: NDArray[Any],
     blurred: NDArray[Any],
@@ -114,3 +134,23 @@ def label(images: _Images, labels: NDArray[np.int32], options: Options) -> None:
 def largest_component(images: _Images, mask: NDArray[np.bool_], options: Options) -> None: ...
 def largest_components(most: int, images: _Images, ranks: NDArray[np.int32], options: Options) -> None: ...
 def remove_small(min_area: int, images: _Images, mask: NDArray[np.bool_], options: Options) -> None: ...
+def repair_connected(
+    images: _Images,
+    repaired: NDArray[Any],
+    changed: NDArray[np.int32],
+    method: str,
+    width: int,
+    options: Options,
+) -> None: ...
+def narrow_pixels(
+    diameter: int, background: bool, images: _Images, counts: NDArray[np.int64], options: Options
+) -> None: ...
+def repair_by_search(
+    images: NDArray[np.uint8],
+    repaired: NDArray[np.uint8],
+    changed: NDArray[np.int32],
+    terms: list[tuple[str, float, float]],
+    threshold: float,
+    effort: tuple[int, int],
+    threads: int | None,
+) -> None: ...

@@ -1,8 +1,8 @@
 """Checkpoints: tensors in two safetensors files, everything else in JSON beside them. Nothing is ever unpickled.
 
-The averaged generator has a file of its own, which is a small part of the whole and all that samples need. Every other
-tensor is in the other file, none in both. A checkpoint exists once its JSON file does: that is written last, and holds
-the SHA-256 of the tensor files. A crash or a full disk leaves what was there before.
+One file holds the averaged generator, which is small and all that sampling needs; the other holds all other tensors.
+The JSON file is written last and holds the SHA-256 of the tensor files: a checkpoint exists once its JSON file does. A
+crash or a full disk leaves earlier checkpoints intact.
 """
 
 from __future__ import annotations
@@ -33,61 +33,54 @@ __all__ = [
     "list_checkpoints",
     "load_checkpoint",
     "prune_checkpoints",
+    "read_info",
     "restore_matching",
     "restore_state",
     "save_checkpoint",
 ]
 
-FORMAT = 2
-"""Version of the run directory; a directory of another version is refused."""
+FORMAT = 3
+"""Version of run directories; other versions are refused."""
 
 Tensors = dict[str, Tensor]
 
 Part = Literal["generator", "state"]
-"""Tensors that share a file: those of the averaged generator, and all others."""
+"""The tensors of one file: the averaged generator's, or all others."""
 
 _FILES: dict[Part, str] = {"generator": ".generator.safetensors", "state": ".safetensors"}
-"""Endings of the tensor files."""
 
 
 def config_path(run: Path) -> Path:
-    """Path of the config.json of a run directory.
-
-    Raises:
-        ValueError: there is none; says which directory to give where something inside of one was given.
-    """
+    """Path of a run directory's config.json; a ValueError if there is none, with the right path if it is near."""
     path = run / "config.json"
     if path.is_file():
         return path
-    wrong = "is a file" if run.is_file() else f"is not a run directory: there is no {path if run.exists() else run}"
+    wrong = "is a file" if run.is_file() else f"is not a run directory: {path if run.exists() else run} does not exist"
     meant = next((f" {parent}" for parent in run.parents[:2] if (parent / "config.json").is_file()), "")
     raise ValueError(f"{run} {wrong}; give the run directory{meant}, which holds config.json")
 
 
 def check_format(name: str, found: object) -> None:
-    """Refuse a run directory, or a part of one, of another version.
-
-    Raises:
-        ValueError: `found` is not FORMAT; says what `name` can be used with.
-    """
+    """Raise a ValueError if a run directory, or a part of one, has another version."""
     if found != FORMAT:
         raise ValueError(
-            f"{name} has format {found!r}, and this version of reggan reads format {FORMAT}; use the version that "
-            "wrote it, or train anew"
+            f"{name} has format {found!r}, but this version of reggan reads format {FORMAT}; use the version that "
+            "wrote it, or train again"
         )
 
 
 def save_checkpoint(directory: Path, name: str, tensors: Tensors, info: dict[str, Any]) -> Path:
-    """Save tensors and JSON data as checkpoint `name`, and return the path of its JSON file.
-
-    Raises:
-        OSError: it cannot be written, for instance since the disk is full; what was written of it is removed.
-    """
+    """Save tensors and JSON data as checkpoint `name`, and return the path of its JSON file; an OSError leaves none."""
     path = directory / f"{name}.json"
     checksums = {}
     try:
         for part, ending in _FILES.items():
-            content = safetensors.torch.save(_part_of(tensors, part))
+            saved = {
+                key: tensor.detach().contiguous().cpu()
+                for key, tensor in tensors.items()
+                if key.startswith("network/averaged/") == (part == "generator")
+            }
+            content = safetensors.torch.save(saved)
             checksums[part] = hashlib.sha256(content).hexdigest()
             atomic_write(path.with_suffix(ending), content)
         write_json(path, {"format": FORMAT, **info, "sha256": checksums}, indent=2)
@@ -97,17 +90,8 @@ def save_checkpoint(directory: Path, name: str, tensors: Tensors, info: dict[str
     return path
 
 
-def _part_of(tensors: Tensors, part: Part) -> Tensors:
-    is_generator = part == "generator"
-    return {
-        key: tensor.detach().contiguous().cpu()
-        for key, tensor in tensors.items()
-        if key.startswith("network/averaged/") == is_generator
-    }
-
-
 def _remove_unnamed(directory: Path) -> None:
-    """Remove the tensor files that no JSON file is beside."""
+    """Remove tensor files without a JSON file."""
     named = {path.stem for path in directory.glob("*.json")}
     for path in directory.glob("*.safetensors"):
         if path.name.partition(".")[0] not in named:
@@ -115,36 +99,45 @@ def _remove_unnamed(directory: Path) -> None:
 
 
 def load_checkpoint(path: Path, parts: Iterable[Part] = tuple(_FILES)) -> tuple[Tensors, dict[str, Any]]:
-    """Load tensors and JSON data of the checkpoint whose JSON file is `path`.
-
-    Args:
-        path: The JSON file.
-        parts: Which tensors to load; the files of other parts are not opened.
+    """Load the tensors of these parts, and the JSON data, of the checkpoint whose JSON file is `path`.
 
     Raises:
-        ValueError: the checkpoint is missing, truncated, changed since it was written, of another version, or of a
-            training that had diverged.
+        ValueError: it is missing, truncated, modified, of another version, or holds numbers that are not finite.
     """
-    broken = f"checkpoint {path} cannot be used"
     tensors: Tensors = {}
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-        check_format(f"checkpoint {path}", info["format"])
+    info = read_info(path)
+    with _readable(path) as broken:
         for part in parts:
             file = path.with_suffix(_FILES[part])
             content = file.read_bytes()
             if hashlib.sha256(content).hexdigest() != info["sha256"][part]:
                 raise ValueError(f"{broken}: {file.name} does not have the checksum that was written with it")
             tensors |= safetensors.torch.load(content)
+    if name := first_not_finite(tensors):
+        raise ValueError(
+            f"{broken}: {name} is not finite because training diverged; remove it to use the checkpoint before it"
+        )
+    return tensors, info
+
+
+def read_info(path: Path) -> dict[str, Any]:
+    """The JSON data of a checkpoint; a ValueError if the file is missing, truncated or of another version."""
+    with _readable(path):
+        info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        check_format(f"checkpoint {path}", info["format"])
+        return info
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[str]:
+    """Turn errors of reading a checkpoint into a ValueError that begins with the yielded text."""
+    broken = f"checkpoint {path} cannot be used"
+    try:
+        yield broken
     except OSError as error:
         raise ValueError(f"{broken}: {error.strerror}: {error.filename}") from error
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, SafetensorError) as error:
         raise ValueError(f"{broken}: it is truncated or not a checkpoint ({repr(error)[:100]})") from error
-    if name := first_not_finite(tensors):
-        raise ValueError(
-            f"{broken}: {name} is not finite, since the training had diverged; remove it for the one before"
-        )
-    return tensors, info
 
 
 def first_not_finite(tensors: Tensors) -> str | None:
@@ -159,7 +152,7 @@ def list_checkpoints(directory: Path, kind: str = "step") -> list[Path]:
 
 
 def prune_checkpoints(directory: Path, kind: str, keep: int) -> None:
-    """Remove all checkpoints of a kind but the last `keep`, and what an interrupted write left behind."""
+    """Remove all checkpoints of a kind except the last `keep`, and the leftovers of interrupted writes."""
     for path in list_checkpoints(directory, kind)[:-keep]:
         path.unlink()
     remove_unfinished(directory)
@@ -179,31 +172,44 @@ def flatten_state(networks: dict[str, nn.Module], optimizers: dict[str, Optimize
     return tensors
 
 
-def restore_state(tensors: Tensors, networks: dict[str, nn.Module], optimizers: dict[str, Optimizer]) -> None:
-    """Put tensors of `flatten_state` back into networks and optimizers of the same making.
+def restore_state(
+    tensors: Tensors, networks: dict[str, nn.Module], optimizers: dict[str, Optimizer], *, whole: bool = False
+) -> None:
+    """Load tensors of `flatten_state` into the same networks and optimizers.
 
     Raises:
-        ValueError: tensors are missing, left over, or of another shape.
+        ValueError: tensors are missing or of another shape, or, if these should be the `whole` state, left over.
+            Nothing was changed.
     """
-    with _mismatch():
-        for name, network in networks.items():
-            network.load_state_dict(_below(tensors, f"network/{name}/"))
-        for name, optimizer in optimizers.items():
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            state: dict[int, Tensors] = {}
-            for key, tensor in _below(tensors, f"optimizer/{name}/").items():
-                index, _, field = key.partition("/")
-                state.setdefault(int(index), {})[field] = _like(parameters[int(index)], tensor)
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    expected = {key: tuple(tensor.shape) for key, tensor in flatten_state(networks, {}).items()}
+    for name, optimizer in optimizers.items():
+        found = _below(tensors, f"optimizer/{name}/")
+        fields = {key.rpartition("/")[2] for key in found}
+        for index, parameter in enumerate(_parameters(optimizer)):
+            if any(f"{index}/{field}" in found for field in fields):  # Parameters without gradients have no state.
+                expected |= {f"optimizer/{name}/{index}/{field}": tuple(parameter.shape) for field in fields}
+    for key, shape in expected.items():
+        has = tuple(tensors[key].shape) if key in tensors else None
+        if has != shape and not (has == () and key.startswith("optimizer/")):
+            given = "is missing" if has is None else f"has the shape {has}, must have {shape}"
+            raise ValueError(f"the checkpoint is not of these networks: {key} {given}")
+    if whole and (left := sorted(tensors.keys() - expected.keys())):
+        raise ValueError(f"the checkpoint is not of these networks: {left[0]} is left over")
+    for name, network in networks.items():
+        network.load_state_dict(_below(tensors, f"network/{name}/"))
+    for name, optimizer in optimizers.items():
+        state: dict[int, Tensors] = {}
+        for index, parameter in enumerate(_parameters(optimizer)):
+            if kept := _below(tensors, f"optimizer/{name}/{index}/"):
+                state[index] = {field: _like(parameter, tensor) for field, tensor in kept.items()}
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def restore_matching(tensors: Tensors, networks: dict[str, nn.Module]) -> tuple[list[str], list[str]]:
-    """Put the weights of `flatten_state` into the networks that have the same names and shapes.
-
-    What has no parameters, as what a recipe remembers, stays as it is.
+    """Load weights of `flatten_state` into the networks with the same names and shapes.
 
     Returns:
-        Names of the networks that have these weights now, and of those that would need others.
+        Names of the networks that were loaded, and of those that differ. Modules without parameters are in neither.
     """
     taken: list[str] = []
     left: list[str] = []
@@ -218,23 +224,16 @@ def restore_matching(tensors: Tensors, networks: dict[str, nn.Module]) -> tuple[
     return taken, left
 
 
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
 def _like(parameter: Tensor, kept: Tensor) -> Tensor:
-    """What an optimizer keeps for each number of a parameter, in its order in memory: fused optimizers go by that."""
+    """A copy of an optimizer's state, in the memory format of its parameter, which fused optimizers require."""
     if not kept.ndim:
-        return kept
-    if kept.shape != parameter.shape:
-        raise ValueError(f"an optimizer kept {tuple(kept.shape)} numbers for a parameter of {tuple(parameter.shape)}")
+        return kept.clone()
     return torch.empty_like(parameter, dtype=kept.dtype, requires_grad=False).copy_(kept)
 
 
 def _below(tensors: Tensors, prefix: str) -> Tensors:
     return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-
-
-@contextmanager
-def _mismatch() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, KeyError, IndexError, ValueError) as error:
-        first = str(error).splitlines()
-        raise ValueError(f"the checkpoint is not of these networks: {' '.join(first[:2])}") from error

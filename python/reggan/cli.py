@@ -1,7 +1,7 @@
-"""The command line: `reggan COMMAND`, the same commands as `python -m reggan.COMMAND`, and how they end.
+"""The command line: `reggan COMMAND` is the same as `python -m reggan.COMMAND`.
 
-Exit codes: 0 done, 1 a failure that is explained on standard error in one line, 2 wrong usage, 130 stopped by Ctrl-C,
-141 ended, silently, since nobody reads what it prints any more (as after `| head`).
+Exit codes: 0 done, 1 a failure explained in one line on standard error, 2 wrong usage, 130 stopped by Ctrl-C, 141
+ended silently because the reader of the output closed it (as `| head` does).
 """
 
 from __future__ import annotations
@@ -16,23 +16,22 @@ from collections.abc import Callable, Mapping, Sequence
 __all__ = ["COMMANDS", "UsageError", "choose", "execute", "main"]
 
 COMMANDS: dict[str, str] = {
-    "data": "make, verify and look at sets of rendered images; find those that obey a rule",
+    "data": "make, verify and show sets of rendered images; find images that obey a rule",
     "evaluate": "compare a trained generator's images with images that obey the rule",
     "generate": "make images with a trained generator, with their exact scores",
     "train": "train a generator whose samples obey a rule",
 }
 
-
 _PRINTABLE = "reggan.printable"
-"""Name of the error handler of what is printed."""
+"""Name of the encoding error handler of the output."""
 
 
 class UsageError(Exception):
-    """Options that are wrong, or do not go together."""
+    """Options that are wrong or contradict each other."""
 
 
 def _printable(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Print file names as the bytes that they are, and what else an encoding lacks as an escape with its number."""
+    """Print file names as their bytes, and other characters that the encoding lacks as numeric escapes."""
     try:
         return codecs.lookup_error("surrogateescape")(error)
     except UnicodeEncodeError:
@@ -43,7 +42,7 @@ codecs.register_error(_PRINTABLE, _printable)
 
 
 def execute(command: Callable[[], None]) -> int:
-    """Run a command, and turn what it raises into one line on standard error and an exit code."""
+    """Run a command, and turn its errors into one line on standard error and an exit code."""
     try:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
@@ -51,10 +50,10 @@ def execute(command: Callable[[], None]) -> int:
         try:
             return _outcome(command)
         finally:  # --help leaves by SystemExit
-            if sys.stdout is not None:  # nobody gave a program one
+            if sys.stdout is not None:  # the process may have none
                 sys.stdout.flush()
-    except OSError as error:  # what was printed cannot be written: nobody reads it, or the disk is full
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter fails on what is left
+    except OSError as error:  # the output cannot be written: its reader closed it, or the disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails to flush the rest
         return 141 if isinstance(error, BrokenPipeError) else _fail(error, 1)
 
 
@@ -72,7 +71,7 @@ def _outcome(command: Callable[[], None]) -> int:
     except (ValueError, OSError, ArithmeticError) as error:
         return _fail(error, 1)
     except RuntimeError as error:
-        # torch has no MemoryError of its own: these are its words on the CPU and on an accelerator.
+        # torch raises no MemoryError: these are its messages on the CPU and on an accelerator.
         if "can't allocate memory" in str(error) or "out of memory" in str(error):
             return _fail(error, 1)
         raise
@@ -87,7 +86,7 @@ def _fail(error: object, code: int) -> int:
 def choose(
     program: str, commands: Mapping[str, str], arguments: Sequence[str], run: Callable[[str, list[str]], int]
 ) -> int:
-    """Run the command that the first argument names, or print which there are; returns the exit code."""
+    """Run the command that the first argument names, or print the list of commands; returns the exit code."""
     if arguments and arguments[0] in commands:
         return run(arguments[0], list(arguments[1:]))
     listing = "\n".join(f"  {name:10} {about}" for name, about in commands.items())
@@ -105,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    sys.path.insert(0, "")  # as with `python -m`, so that a rule of one's own is found in the working directory
+    sys.path.insert(0, "")  # as with `python -m`, so that your own rule is found in the working directory
     module = ".data.__main__" if name == "data" else f".{name}"
     code: int = importlib.import_module(module, __package__).main(arguments)
     return code

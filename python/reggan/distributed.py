@@ -1,8 +1,8 @@
-"""Training on several ranks, as torchrun starts them: each has a stripe of every batch, and all arrive at one result.
+"""Training on several ranks started by torchrun, with the result of a single process except for rounding.
 
-It is the result of one process with the joined batch, but for rounding. Every rank draws the joined batch and the
-joined noise, and keeps a stripe; batch norm's statistics and the gradients are averaged over the ranks, and what a
-recipe remembers is put together from all stripes, so that the ranks never differ in what they hold.
+Every rank draws the whole batch and the whole noise, and keeps its stripe. Gradients and the statistics of batch norm
+are averaged over the ranks, and replay buffers are gathered from all stripes, so all ranks hold the same state.
+DistributedDataParallel averages only gradients; batch norm, random numbers and buffers would differ between ranks.
 """
 
 from __future__ import annotations
@@ -22,33 +22,28 @@ __all__ = ["Ranks", "SynchronizedBatchNorm2d", "start"]
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which rank is this, and how many there are; without others nothing is sent, and nothing changes.
-
-    It gives the result of one process, which DistributedDataParallel does not: that averages gradients alone, while
-    batch norm, random numbers and what a recipe remembers would be those of each rank's stripe.
-    """
+    """The number of this rank and of all ranks; with a single rank, all methods return at once."""
 
     rank: int = 0
     count: int = 1
 
     @classmethod
     def current(cls) -> Ranks:
-        """Those of torch.distributed, if it is initialized."""
-        if dist.is_available() and dist.is_initialized():
-            return cls(dist.get_rank(), dist.get_world_size())
-        return cls()
+        """The ranks of torch.distributed if it is initialized."""
+        is_started = dist.is_available() and dist.is_initialized()
+        return cls(dist.get_rank(), dist.get_world_size()) if is_started else cls()
 
     @property
     def is_first(self) -> bool:
-        """Whether this rank writes and shows what all have in common."""
+        """Whether this rank writes files and messages."""
         return self.rank == 0
 
-    def share(self, joined: Tensor) -> Tensor:
-        """Stripe (N, ...) of this rank, of a joined batch (N * count, ...)."""
+    def shard(self, joined: Tensor) -> Tensor:
+        """Stripe (N, ...) of this rank from a whole batch (N * count, ...)."""
         return joined[self.rank :: self.count]
 
-    def join(self, stripe: Tensor) -> Tensor:
-        """The joined batch (N * count, ...) of all ranks' stripes (N, ...), without gradients."""
+    def all_gather(self, stripe: Tensor) -> Tensor:
+        """The whole batch (N * count, ...) from all ranks' stripes (N, ...), without gradients."""
         if self.count == 1:
             return stripe
         stripes = [torch.empty_like(stripe, memory_format=torch.contiguous_format) for _ in range(self.count)]
@@ -56,11 +51,11 @@ class Ranks:
         return torch.stack(stripes, dim=1).flatten(0, 1)
 
     def mean(self, value: Tensor) -> Tensor:
-        """Mean over the ranks of a tensor of equal shape on each, through which gradients flow."""
+        """Mean over the ranks of tensors of equal shape; differentiable."""
         return value if self.count == 1 else cast(Tensor, _Mean.apply(value))
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Put the mean over the ranks in the place of each gradient, all in one message."""
+        """Replace each gradient by its mean over the ranks, in a single message."""
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if self.count == 1 or not gradients:
             return
@@ -73,8 +68,8 @@ class Ranks:
         """Whether the flag is set on any rank."""
         return bool(self.mean(torch.tensor(float(flag))) > 0)
 
-    def first(self, value: Any) -> Any:
-        """What the first rank has; the others wait for it."""
+    def broadcast(self, value: Any) -> Any:
+        """The first rank's value; the others wait for it."""
         if self.count == 1:
             return value
         sent = [value]
@@ -82,7 +77,7 @@ class Ranks:
         return sent[0]
 
     def synchronize(self, network: nn.Module) -> None:
-        """Let its batch norms take their statistics from the joined batch."""
+        """Make its batch norms use the statistics of the whole batch."""
         if self.count > 1:
             for part in network.modules():
                 if type(part) is nn.BatchNorm2d:
@@ -90,7 +85,7 @@ class Ranks:
 
 
 class _Mean(torch.autograd.Function):
-    """Mean over ranks. If each rank's loss is its stripe's mean, the mean of the gradients is the gradient."""
+    """Mean over ranks. If each rank's loss is the mean over its stripe, the mean of the gradients is the gradient."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
@@ -104,10 +99,9 @@ class _Mean(torch.autograd.Function):
 
 
 class SynchronizedBatchNorm2d(nn.BatchNorm2d):
-    """nn.BatchNorm2d with the statistics of the joined batch, on every device: nn.SyncBatchNorm knows GPUs alone."""
+    """nn.BatchNorm2d with the statistics of the whole batch, on every device (nn.SyncBatchNorm supports only GPUs)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalized maps (N, C, H, W)."""
         if not self.training:
             return super().forward(input)
         ranks = Ranks.current()
@@ -126,7 +120,7 @@ class SynchronizedBatchNorm2d(nn.BatchNorm2d):
 
 @contextmanager
 def start() -> Iterator[Ranks]:
-    """Join the other ranks if torchrun started this process; "cuda" is then the GPU of this rank's number."""
+    """Join the other ranks if torchrun started this process; "cuda" is then the GPU with the local rank's number."""
     if not dist.is_available() or "TORCHELASTIC_RUN_ID" not in os.environ:
         yield Ranks()
         return
@@ -135,6 +129,6 @@ def start() -> Iterator[Ranks]:
     dist.init_process_group()
     try:
         yield Ranks.current()
-        dist.barrier()  # none leaves while another still listens to it
+        dist.barrier()  # no rank may end while another still waits for its messages
     finally:
         dist.destroy_process_group()

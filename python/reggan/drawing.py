@@ -1,4 +1,4 @@
-"""Images for people: sheets of samples, plain or with the largest piece black and the others gray."""
+"""Sheets of sample images, plain or with the largest piece black and the others gray."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from .scoring import largest_component
 
 __all__ = ["highlight", "panels", "sheet"]
 
-_GROUND = 226
+_BACKGROUND = 226
 
 
 def highlight(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Draw images (N, H, W) as the paper does: the largest component black, other ink gray, the paper white."""
+    """Color images (N, H, W) as RegGAN's paper does: the largest component black, other ink gray, the rest white."""
     ink = images < 128
     shade = np.where(ink, np.uint8(176), np.uint8(255))
     return np.where(largest_component(images), np.uint8(0), shade)
 
 
 def sheet(images: npt.NDArray[np.uint8], *, columns: int | None = None, zoom: int | None = None) -> Image.Image:
-    """Arrange images (N, H, W), or (N, 3, H, W) of RGB, in a grid on a light gray ground, row by row.
+    """Arrange images (N, H, W), or RGB (N, 3, H, W), in a grid on light gray, row by row.
 
     Args:
         images: uint8, white paper 255.
-        columns: images in a row; about the square root of N if not given.
-        zoom: whole-number enlargement; if not given, what brings an image to about 64 pixels.
+        columns: Images per row; by default about the square root of N.
+        zoom: Integer enlargement; by default to about 64 pixels.
     """
     pixels = np.moveaxis(images, 1, -1) if images.ndim == 4 else images
     count, height, width = pixels.shape[:3]
@@ -38,7 +38,7 @@ def sheet(images: npt.NDArray[np.uint8], *, columns: int | None = None, zoom: in
     zoom = zoom or max(1, 64 // max(height, width))
     gap = 4
     cell_y, cell_x = height * zoom + gap, width * zoom + gap
-    canvas = np.full((rows * cell_y + gap, columns * cell_x + gap, *pixels.shape[3:]), _GROUND, np.uint8)
+    canvas = np.full((rows * cell_y + gap, columns * cell_x + gap, *pixels.shape[3:]), _BACKGROUND, np.uint8)
     for k, image in enumerate(pixels):
         y, x = gap + (k // columns) * cell_y, gap + (k % columns) * cell_x
         canvas[y : y + height * zoom, x : x + width * zoom] = image.repeat(zoom, 0).repeat(zoom, 1)
@@ -46,7 +46,7 @@ def sheet(images: npt.NDArray[np.uint8], *, columns: int | None = None, zoom: in
 
 
 def _wrapped(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
-    """Lines of text that are no wider than so many pixels, or single words."""
+    """Wrap a text into lines of at most `width` pixels, or of one word."""
     lines: list[str] = []
     for word in text.split(" "):
         if lines and font.getlength(f"{lines[-1]} {word}") <= width:
@@ -57,10 +57,10 @@ def _wrapped(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
 
 
 def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.Image:
-    """Sheets side by side, one for each group of images (N, H, W), or (N, 3, H, W) of RGB, under its name."""
+    """Draw sheets side by side, one for each group of images (N, H, W), or RGB (N, 3, H, W), below its name."""
     import matplotlib
 
-    # Pillow's own font lacks signs such as ≥.
+    # Pillow's built-in font lacks characters such as ≥.
     font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 17)
     sheets = [sheet(images, columns=columns) for images in groups.values()]
     gap, line = 24, 22

@@ -1,4 +1,4 @@
-"""Files that are either the old one or the whole new one, also after a crash or with a full disk; text is UTF-8."""
+"""Files written atomically: a crash or a full disk leaves either the old or the complete new file. Text is UTF-8."""
 
 from __future__ import annotations
 
@@ -11,30 +11,38 @@ import secrets
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-__all__ = ["atomic_file", "atomic_write", "check_folder", "remove_unfinished", "slug", "to_json", "write_json"]
+__all__ = [
+    "atomic_file",
+    "atomic_write",
+    "check_folder",
+    "read_json",
+    "remove_unfinished",
+    "slug",
+    "to_json",
+    "write_json",
+]
 
 
 def slug(text: str) -> str:
-    """A text as part of a file's name: what is not a letter, a digit, a dot or an underscore becomes a dash."""
+    """Turn a text into part of a file name: all but letters, digits, dots and underscores become dashes."""
     return re.sub(r"[^\w.]+", "-", text).strip("-")
 
 
 @contextmanager
 def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
-    """Give a new file to write to, which takes the place of `path` at the end, and is removed if the writing fails.
+    """Open a temporary file that replaces `path` when the block ends, and is removed if the block fails.
 
-    Of processes that write the same file at once, the last one to end wins. What a symbolic link leads to is replaced,
-    and not the link; a device or a pipe is written to as it is. A process that is killed leaves a hidden file that
-    nothing reads: see `remove_unfinished`.
+    If several processes write the same file, the last one to finish wins. For a symbolic link, its target is replaced;
+    devices and pipes are written directly. A killed process leaves a hidden file: see `remove_unfinished`.
 
     Args:
-        path: the file.
-        sync: make sure that it is on the disk before it takes its place; without, a crash of the system can lose it.
+        path: The file.
+        sync: Sync the file to disk before it replaces `path`; otherwise a system crash can lose it.
 
     Raises:
-        OSError: the file cannot be written, for instance since the disk is full; the old one is untouched.
+        OSError: The file cannot be written, for example because the disk is full; the old one is untouched.
     """
     path = path.resolve() if path.is_symlink() else path
     if path.is_dir():
@@ -43,6 +51,8 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
         with path.open("wb") as file:
             yield file
         return
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -54,7 +64,7 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if sync and hasattr(os, "O_DIRECTORY"):  # Windows opens no folders, and keeps the order of what is done in them.
+    if sync and hasattr(os, "O_DIRECTORY"):  # Windows cannot open folders, and keeps changes in them in order.
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -63,26 +73,31 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
-    """Write a whole file. Bytes of file names that are not UTF-8 are written as escapes.
-
-    Raises:
-        OSError: the file cannot be written, for instance since the disk is full; the old one is untouched.
-    """
+    """Write a whole file as `atomic_file` does. Bytes of file names that are not UTF-8 are written as escapes."""
     with atomic_file(path) as file:
         file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
+def read_json(path: Path) -> Any:
+    """Read JSON in UTF-8.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is damaged: not UTF-8, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
 def write_json(path: Path, content: object, indent: int | None = None) -> None:
-    """Write a whole file of JSON: see `to_json` and `atomic_write`."""
+    """Write a JSON file: see `to_json` and `atomic_write`."""
     atomic_write(path, to_json(content, indent))
 
 
 def to_json(content: object, indent: int | None = None) -> str:
-    """JSON in ASCII that ends its last line. A figure that is undefined, which is NaN, is null.
-
-    Raises:
-        ValueError: a number is infinite, which JSON does not have.
-    """
+    """JSON in ASCII with a final newline. NaN becomes null; an infinite number raises a ValueError."""
     return json.dumps(_without_nan(content), indent=indent, allow_nan=False) + "\n"
 
 
@@ -95,11 +110,9 @@ def _without_nan(content: object) -> object:
 
 
 def remove_unfinished(folder: Path, names: Container[str] | None = None) -> None:
-    """Remove what killed processes left of files that they were writing, where no other process writes them.
+    """Remove the temporary files that killed processes left in a folder; no other process may be writing these files.
 
-    Args:
-        folder: Where they were to be.
-        names: Their names; None is all.
+    `names` are the names of the files that were being written; None is all.
     """
     for path in folder.glob(".*.*.tmp"):
         if names is None or path.name[1:].rsplit(".", 2)[0] in names:
@@ -107,13 +120,13 @@ def remove_unfinished(folder: Path, names: Container[str] | None = None) -> None
 
 
 def check_folder(path: Path, option: str) -> None:
-    """Check before long work that there is a folder for the file that an option names.
+    """Check before long work that the folder of an option's file exists.
 
     Raises:
-        FileNotFoundError: there is none.
-        IsADirectoryError: what it names is a folder itself.
+        FileNotFoundError: It does not exist.
+        IsADirectoryError: The path is itself a folder.
     """
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, and {option} names a file")
+        raise IsADirectoryError(f"{path} is a folder, but {option} must name a file")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent} does not exist, so that {option} cannot be written there")
+        raise FileNotFoundError(f"{path.parent} does not exist, so {option} cannot be written there")

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line every few seconds elsewhere; and a patient Ctrl-C."""
+"""Progress of long work: a bar on a terminal, otherwise a line every few seconds; and deferred interrupts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def note(line: str) -> None:
 
 
 class Progress:
-    """Shows how many units are done, the rate, the time left and a few figures on standard error.
+    """Shows the units done, the rate, the time left and a few figures on standard error.
 
-    `total` is None as long as nobody can say, and may be set as it becomes known.
+    `total` is None while it is unknown, and can be set later.
     """
 
     def __init__(self, total: int | None, start: int = 0, *, unit: str = "step", enabled: bool = True) -> None:
@@ -41,18 +41,18 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the beginning."""
+        """Seconds since the start."""
         return time.monotonic() - self.began
 
     def show(self, figures: Mapping[str, float | str]) -> None:
-        """Set the figures beside the bar."""
+        """Set the figures shown with the bar."""
         texts = (f"{name} {value if isinstance(value, str) else cell(value, '.3f')}" for name, value in figures.items())
         self.figures = ", ".join(texts)
         if self.bar is not None:
             self.bar.set_postfix_str(self.figures, refresh=False)
 
     def advance(self, count: int = 1) -> None:
-        """Count units that are done."""
+        """Add finished units."""
         self.done += count
         if self.bar is not None:
             self.bar.total = self.total
@@ -70,19 +70,17 @@ class Progress:
         return line + (f": {self.figures}" if self.figures else "")
 
     def note(self, line: str) -> None:
-        """Print a line on standard error, above the bar."""
         if self.enabled:
             note(line)
 
     def close(self) -> None:
-        """End the bar."""
         if self.bar is not None:
             self.bar.close()
 
 
 @contextmanager
 def deferred_interrupt() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C or SIGTERM sets, to stop work at a good place; a second one interrupts at once.
+    """Yield an event that Ctrl-C or SIGTERM sets, to stop work at a safe point; a second one interrupts at once.
 
     Outside the main thread, where Python delivers no signals, the event is never set.
     """
@@ -106,7 +104,7 @@ def deferred_interrupt() -> Iterator[threading.Event]:
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does: torchrun stops the other ranks by it where one fails.
+    """Make SIGTERM raise KeyboardInterrupt, as Ctrl-C does: torchrun sends it to the other ranks when one fails.
 
     Outside the main thread, where Python delivers no signals, nothing changes.
     """

@@ -1,10 +1,10 @@
-"""Random images from seeds: `render` draws what a spec says; and the blur that it draws with.
+"""Render random images from seeds, and blur images.
 
-An image is a pure function of (spec, seed, index) and its size: the same bytes for any number of threads, in
-any batch and on any machine. `STREAM_VERSION` changes when that function does.
+An image is a pure function of spec, seed, index and size: its bytes do not depend on the number of threads, the batch
+or the machine. `STREAM_VERSION` changes when that function does.
 
-A process may fork at any time, and both go on. But an array that a call in another thread used at that moment stays in
-use in the child: there, use a copy of it.
+A process may fork at any time. An array that another thread's call uses at that moment stays borrowed in the child;
+copy it there.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ from reggan._arrays import (
 from reggan.specs import RENDERERS, Border, Spec
 
 Indices: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
-"""A number of images, or their indices."""
+"""The number of images, or their indices."""
 
 Size: TypeAlias = int | tuple[int, ...]
-"""Side in pixels, or (height, width); of volumes (depth, height, width). 1 to 32,768 each."""
+"""Side in pixels, (height, width), or (depth, height, width) of volumes; 1 to 32,768 each."""
 
 _BORDERS = get_args(Border)
 _FARTHEST = 1e30
-"""The largest value beyond the sides of an image: sums in float32 stay finite, of uint8 too."""
+"""The largest value outside an image for which sums in float32 stay finite."""
 
 STREAM_VERSION: int = _core.STREAM_VERSION
-"""The version of the images: the same seed and index give the same image as long as it stays the same."""
+"""Version of the renderers: while it stays the same, a seed and an index give the same image."""
 
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """What N images are drawn from. K is the most shapes that an image of the spec can have."""
+    """The parameters that N images were drawn with. K is the maximum number of shapes in an image of the spec."""
 
     count: NDArray[np.int64]
-    """Shapes of each image, (N,)."""
+    """Number of shapes in each image, (N,)."""
     sigma: NDArray[np.float64]
-    """Standard deviation of each image's blur in pixels, (N,); NaN where the renderer has none."""
+    """Standard deviation of each image's blur in pixels, (N,); NaN if the renderer does not blur."""
     centers: NDArray[np.float64]
-    """Center of each shape in pixels, (N, K, 2) as (y, x), of volumes (N, K, 3) as (z, y, x); NaN beyond the count.
+    """Center of each shape in pixels, (N, K, 2) as (y, x), or (N, K, 3) as (z, y, x) in volumes; NaN beyond the count.
     The center of the first pixel is at 0.5."""
     radii: NDArray[np.float64]
-    """Radius of each shape in pixels, (N, K), of polygons half the side of their box; NaN beyond the count, and
-    where shapes have none."""
+    """Radius of each shape in pixels, (N, K); half the box side for polygons; NaN beyond the count, and for shapes
+    without a radius."""
     colors: NDArray[np.float32]
     """Red, green and blue of each shape, 0 to 1, (N, K, 3); NaN beyond the count."""
 
@@ -106,21 +106,19 @@ def render(
 
     Args:
         spec: What to draw, such as `Circles()`.
-        n_or_indices: How many images, which then have the indices 0 to N - 1, or a sequence of indices, each
-            from 0 to 2**64 - 1.
+        n_or_indices: The number of images, for the indices 0 to N - 1, or a sequence of indices, 0 to 2**64 - 1 each.
         seed: 0 to 2**64 - 1.
-        size: Side of the images in pixels, or (height, width), of volumes (depth, height, width); 1 to 32,768 each.
+        size: Side of the images in pixels, (height, width), or (depth, height, width) of volumes; 1 to 32,768 each.
         dtype: uint8 or float32.
-        with_scores: Also return the images' scores, (N,) float32, just as `score(images)` gives them; of RGB images
-            those of the darkest channel of each pixel, of volumes those with connectivity 6.
-        out: An array of the images' shape and dtype, C-contiguous, to write to and return; not the indices' memory.
-        threads: At most so many threads; None is all cores. The images do not depend on it.
+        with_scores: Also return the images' scores, (N,) float32, equal to `score(images)`. RGB images are scored by
+            their darkest channel, volumes with connectivity 6.
+        out: A C-contiguous array of the images' shape and dtype to write to and return.
+        threads: Maximum number of threads; None is all cores. The images do not depend on it.
 
     Raises:
-        TypeError: A dtype, a spec or a kind of index that is not served.
-        ValueError: A number that is out of range, or an `out` of another shape or one that shares memory with the
-            indices.
-        MemoryError: More than the machine's memory.
+        TypeError: The dtype, the spec or the type of an index is not supported.
+        ValueError: A number is out of range, or `out` has the wrong shape or shares memory with the indices.
+        MemoryError: The images exceed the machine's memory.
     """
     renderer, seed, pixel = _renderer_of(spec), _seed(seed), _pixel_type(dtype)
     threads = check_threads(threads)
@@ -145,27 +143,15 @@ def render_scores(
     dtype: DTypeLike = np.uint8,
     threads: int | None = None,
 ) -> NDArray[np.float32]:
-    """Score images without keeping them: (N,) float32, just as `render(..., with_scores=True)` gives them.
+    """Draw and score images without keeping them: (N,) float32, the same as `render(..., with_scores=True)`.
 
-    An image is drawn and scored where it stays in the cache of its thread, and is overwritten by the next.
-
-    Args:
-        spec: What to draw, such as `Circles()`.
-        n_or_indices: How many images, or a sequence of indices, as in `render`.
-        seed: 0 to 2**64 - 1.
-        size: Side of the images in pixels, or (height, width), of volumes (depth, height, width); 1 to 32,768 each.
-        dtype: uint8 or float32: what the images would be, as rounding may move a pixel over the threshold.
-        threads: At most so many threads; None is all cores. The scores do not depend on it.
-
-    Raises:
-        TypeError: A dtype, a spec or a kind of index that is not served.
-        ValueError: A number that is out of range.
-        MemoryError: More than the machine's memory.
+    Each thread draws one image after the other into the same cached memory. Arguments and errors are those of `render`.
+    `dtype` matters because rounding may move a pixel across the threshold.
     """
     renderer, seed, pixel = _renderer_of(spec), _seed(seed), _pixel_type(dtype)
     threads, sides = check_threads(threads), _sides(spec, size)
     if (images := _count(n_or_indices)) > 0:
-        # Of all images one at a time is kept.
+        # Only one image is kept at a time.
         check_memory((1, *_shape(spec, renderer, sides)), pixel, renderer.scratch(sides))
     indices = _indices(n_or_indices)
     scores = allocate((images,), np.float32)
@@ -181,20 +167,7 @@ def ground_truth(
     size: Size = 64,
     threads: int | None = None,
 ) -> GroundTruth:
-    """Tell what images are drawn from, without drawing them.
-
-    Args:
-        spec: What is drawn, such as `Circles()`.
-        n_or_indices: How many images, or a sequence of indices, as in `render`.
-        seed: 0 to 2**64 - 1.
-        size: As in `render`.
-        threads: At most so many threads; None is all cores.
-
-    Raises:
-        TypeError: A spec or a kind of index that is not served.
-        ValueError: A number that is out of range.
-        MemoryError: More than the machine's memory.
-    """
+    """Return the parameters that images are drawn with, without drawing them; arguments and errors as in `render`."""
     renderer, seed, threads = _renderer_of(spec), _seed(seed), check_threads(threads)
     sides, images = _sides(spec, size), _count(n_or_indices)
     shapes = renderer.most_shapes(sides)
@@ -215,12 +188,7 @@ def ground_truth(
 
 
 def image_shape(spec: Spec, size: Size = 64) -> tuple[int, ...]:
-    """The shape of an image that `render` draws: (H, W), of RGB images (3, H, W), of volumes (D, H, W).
-
-    Raises:
-        TypeError: A spec that is not served.
-        ValueError: A size that is out of range.
-    """
+    """The shape of one image from `render`: (H, W), RGB (3, H, W), volumes (D, H, W); errors as in `render`."""
     return _shape(spec, _renderer_of(spec), _sides(spec, size))
 
 
@@ -235,40 +203,37 @@ def gaussian_blur(
 ) -> Any:
     """Blur images by a Gaussian that is cut off at four standard deviations, as `scipy.ndimage.gaussian_filter` does.
 
-    Up to a radius of 64 pixels, which is a sigma below 16.125, the weights are exact to float32; beyond it they are a
-    sum of six cosines, which differs from the weights by 4e-5 in all (Sugimoto, Kyochi, Kamata 2018): float images by
-    no more than that part of the range of their values. Its sums slide in from where the weights end, so its cost grows
-    with sigma up to the image's longest side, and no further.
+    Up to a radius of 64 pixels (sigma below 16.125), the weights are exact to float32. Beyond it, a sum of six cosines
+    approximates them with a total error of 4e-5 (Sugimoto, Kyochi, Kamata 2018), so float images differ by at most that
+    share of their range of values. The cost grows with sigma up to the image's longest side.
 
     Args:
-        images: (N, H, W), (N, 1, H, W) or (H, W); uint8 or finite float32; an array or a tensor, which the
-            result then is as well. Other axes before
-            the last two, such as the channels of RGB images, have to be made part of N.
-        sigma: Standard deviation in pixels, 0 to 32,768; one, or one for each image, (N,).
-        border: What lies beyond the sides: "paper", "reflect" (the image mirrored, its outermost pixels twice) or
-            "periodic" (the image again).
-        outside: The value of what is beyond the sides with the border "paper"; 1.0 is white, also of uint8;
-            -1e30 to 1e30.
-        out: An array of the images' shape and dtype, C-contiguous, to write to and return; not the images themselves.
-        threads: At most so many threads; None is all cores. The result does not depend on it.
+        images: (N, H, W), (N, 1, H, W) or (H, W); uint8 or finite float32; an array or a tensor, as is the result then.
+            Reshape any other leading axes, such as RGB channels, into N.
+        sigma: Standard deviation in pixels, 0 to 32,768: one number, or one for each image, (N,).
+        border: What lies outside the image: "paper", "reflect" (the image mirrored, with its outermost pixels repeated)
+            or "periodic" (the image repeated).
+        outside: The value outside the image for the border "paper", -1e30 to 1e30; 1.0 is white, also for uint8.
+        out: A C-contiguous array of the images' shape and dtype to write to and return.
+        threads: Maximum number of threads; None is all cores. The result does not depend on it.
 
     Raises:
-        TypeError: A dtype or a kind of image that is not served, or an option of another kind.
-        ValueError: A shape that is not served, a number that is out of range, or an `out` of another shape or one that
+        TypeError: The dtype or the type of the images or of an option is not supported.
+        ValueError: The images' shape is not supported, a number is out of range, or `out` has the wrong shape or
             shares memory with the images or with sigma.
-        MemoryError: More than the machine's memory.
+        MemoryError: The result exceeds the machine's memory.
     """
     (given, wrap), threads = on_host(images), check_threads(threads)
     if given.dtype not in (np.dtype(np.uint8), np.dtype(np.float32)):
-        raise TypeError(f"images of dtype {given.dtype} are not served; served are uint8 and float32")
+        raise TypeError(f"images have dtype {given.dtype}, but must be uint8 or float32")
     if given.ndim not in (2, 3) and not (given.ndim == 4 and given.shape[1] == 1):
-        raise ValueError(f"images have the shape {given.shape}; served are (N, H, W), (H, W) and (N, 1, H, W)")
+        raise ValueError(f"images have shape {given.shape}, but must be (N, H, W), (H, W) or (N, 1, H, W)")
     height, width = given.shape[-2:]
     check_sides(height, width)
     stack = np.ascontiguousarray(given).reshape(-1, height, width)
     sigmas = floats("sigma", sigma)
     if sigmas.shape not in ((), (len(stack),)):
-        raise ValueError(f"sigma has the shape {sigmas.shape}, but must be one number or one for each image")
+        raise ValueError(f"sigma has shape {sigmas.shape}, but must be one number or one for each image")
     sigmas = np.ascontiguousarray(np.broadcast_to(sigmas, len(stack)))
     if not np.all((sigmas >= 0) & (sigmas <= _core.MAX_SIDE)):
         raise ValueError(f"sigma is {sigma}, but must be from 0 to {_core.MAX_SIDE}")
@@ -284,8 +249,8 @@ def gaussian_blur(
 
 def _renderer_of(spec: Spec) -> _core.Renderer:
     if not isinstance(spec, tuple(RENDERERS.values())):
-        served = ", ".join(kind.__name__ for kind in RENDERERS.values())
-        raise TypeError(f"spec is {spec!r}, but must be an instance of one of: {served}")
+        known = ", ".join(kind.__name__ for kind in RENDERERS.values())
+        raise TypeError(f"spec is {spec!r}, but must be an instance of one of: {known}")
     renderer: _core.Renderer = spec._renderer()
     return renderer
 
@@ -309,10 +274,10 @@ def _pixel_type(dtype: DTypeLike) -> np.dtype[Any]:
 
 
 def _sides(spec: Spec, size: Any) -> tuple[int, int, int]:
-    """Depth, which is 1 of images, height and width."""
+    """Depth (1 for images), height and width."""
     sides: Any = (size,) * spec.axes if isinstance(size, numbers.Integral) else size
-    served = isinstance(sides, Sequence) and len(sides) == spec.axes
-    if not (served and all(isinstance(side, numbers.Integral) for side in sides)):
+    right_length = isinstance(sides, Sequence) and len(sides) == spec.axes
+    if not (right_length and all(isinstance(side, numbers.Integral) for side in sides)):
         names = "(height, width)" if spec.axes == 2 else "(depth, height, width)"
         raise TypeError(f"size is {size!r}, but must be an integer or {names}, all integers")
     checked = [int(side) for side in sides]
@@ -329,11 +294,10 @@ def _shape(spec: Spec, renderer: _core.Renderer, sides: tuple[int, int, int]) ->
 def _count(n_or_indices: Any) -> int:
     if not isinstance(n_or_indices, numbers.Integral):
         if getattr(n_or_indices, "ndim", int(isinstance(n_or_indices, Sequence))) != 1:
-            raise TypeError(f"indices are {n_or_indices!r}; they must be a number of images or a 1-D sequence")
+            raise TypeError(f"indices are {n_or_indices!r}, but must be a number of images or a 1-D sequence")
         try:
             return len(n_or_indices)
-        except OverflowError:
-            # A range that is longer than any array can be.
+        except OverflowError:  # A range can be longer than any array.
             return sys.maxsize
     if n_or_indices < 0:
         raise ValueError(f"the number of images is {n_or_indices}, but must be at least 0")
@@ -341,7 +305,7 @@ def _count(n_or_indices: Any) -> int:
 
 
 def _indices(n_or_indices: Any) -> NDArray[np.uint64]:
-    """The indices, whose memory may be many times that of the images, and is checked before it is touched."""
+    """The indices; their memory, which may be much more than that of the images, is checked first."""
     check_unmasked("indices", n_or_indices)
     check_memory((_count(n_or_indices),), np.dtype(np.uint64))
     if isinstance(n_or_indices, numbers.Integral):
@@ -351,7 +315,7 @@ def _indices(n_or_indices: Any) -> NDArray[np.uint64]:
         return np.fromiter(n_or_indices, np.uint64, len(n_or_indices))
     if isinstance(n_or_indices, np.ndarray):
         if n_or_indices.dtype.kind not in "iu":
-            raise TypeError(f"indices of dtype {n_or_indices.dtype} are not served; they must be integers")
+            raise TypeError(f"indices have dtype {n_or_indices.dtype}, but must be integers")
         _check_indices([int(n_or_indices.min(initial=0))])
         return np.ascontiguousarray(n_or_indices, dtype=np.uint64)
     indices = [integer("an index", index) for index in n_or_indices]
@@ -362,4 +326,4 @@ def _indices(n_or_indices: Any) -> NDArray[np.uint64]:
 def _check_indices(indices: Sequence[int]) -> None:
     for index in indices:
         if not 0 <= index < 2**64:
-            raise ValueError(f"index {index} is not from 0 to 2**64 - 1")
+            raise ValueError(f"an index is {index}, but must be from 0 to 2**64 - 1")

@@ -1,29 +1,30 @@
 """Exact measures of the connected components of images and volumes: `score`, `analyze`, `label`, and masks.
 
-Images are (N, H, W), (H, W) or (N, 1, H, W) of float64, float32, float16, uint8 or bool, or `PackedImages` of one
-bit a pixel; H and W from 1 to 32,768. They are NumPy arrays, torch tensors (then results are tensors on the same
-device), or anything that speaks DLPack (then results are NumPy arrays). They are read where they lie, whatever the
-strides, if that is on the CPU and each row is contiguous; otherwise they are copied once. Of tensors on another
-device only bits are copied: they are thresholded there. For (H, W) the result has no axis N.
+Images are (N, H, W), (H, W) or (N, 1, H, W), with H and W from 1 to 32,768, of dtype float64, float32, float16, uint8
+or bool, or `PackedImages` with one bit per pixel. They are NumPy arrays, torch tensors (results are then tensors on the
+same device) or any objects with DLPack (results are then NumPy arrays). Images on the CPU with contiguous rows are read
+in place, whatever the other strides; others are copied once. Tensors on another device are thresholded there, and only
+the bits are copied. For (H, W) the result has no axis N.
 
-Volumes are (N, D, H, W), (D, H, W) or (N, 1, D, H, W), which is what `connectivity` 6, 18 or 26 takes; D as H and W
-are, and D * H * W at most 2^31 - 1. Raster order is that of (z, y, x).
+Volumes, for `connectivity` 6, 18 or 26, are (N, D, H, W), (D, H, W) or (N, 1, D, H, W), with D in the same range and
+D * H * W at most 2^31 - 1. Raster order is that of (z, y, x).
 
 Paper is white (1.0, 255, True) and ink is dark. Every function takes
 
-- `threshold`, 0 to 1: with `foreground="dark"` a pixel counts when gray <= 1 - threshold, with `foreground="light"`
-  when gray >= threshold; gray, 0 to 1, is compared as if in float64, of uint8 images as parts of 255. None is 0.5;
-- `connectivity`: of images 4, pixels that share a side are connected, or 8, those that share a corner are, too;
-  of volumes 6, voxels that share a face, 18, or an edge, or 26, or a corner;
-- `threads`: at most so many threads; None is all cores. Results do not depend on it;
+- `threshold`, 0 to 1 (None is 0.5): with `foreground="dark"` a pixel counts if gray <= 1 - threshold, with
+  `foreground="light"` if gray >= threshold. Gray is 0 to 1, uint8 values are divided by 255, and the comparison is as
+  exact as in float64.
+- `connectivity`: for images 4 (pixels are connected by sides) or 8 (also by corners); for volumes 6 (by faces), 18
+  (also by edges) or 26 (also by corners).
+- `threads`: maximum number of threads; None is all cores. Results do not depend on it.
+- `out`, if it returns one array: a C-contiguous array of the result's shape and dtype to write to and return.
 
-those that give one array take `out`, an array of the result's shape and dtype, C-contiguous, to write to and return;
-and they raise TypeError for arrays and dtypes that are not served, masked arrays among them, and for options of another
-kind; ValueError for shapes and options that are not served, for an `out` that shares memory with the images, and for
-NaN in an image, naming the first such image; MemoryError where the result or the working memory cannot be allocated.
+It raises TypeError for unsupported types and dtypes, masked arrays included; ValueError for unsupported shapes and
+options, for an `out` that shares memory with the images, and for NaN, naming the first image that holds it; MemoryError
+if the result or the working memory cannot be allocated.
 
-A process may fork at any time, and both go on. But an array that a call in another thread used at that moment stays in
-use in the child: there, use a copy of it.
+A process may fork at any time. An array that another thread's call uses at that moment stays borrowed in the child;
+copy it there.
 """
 
 from __future__ import annotations
@@ -49,36 +50,35 @@ FIELDS: dict[str, tuple[type[np.generic], int]] = {
     "holes": (np.int64, 0),
     "euler": (np.int64, 0),
 }
-"""What `analyze` measures: the dtype, and how many numbers there are for each axis of an image; 0 is one in all."""
+"""What `analyze` measures: the dtype, and the numbers per axis of an image; 0 is one number in total."""
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class Components(Generic[Array]):
-    """What was asked of the components of N images; for a single image without the axis N.
+    """The requested measures of N images; for a single image without the axis N.
 
-    A measure that was not asked for is an AttributeError. Of equally large components the largest is the first
-    in raster order.
+    Other measures raise an AttributeError. Among equally large components, the first in raster order is the largest.
     """
 
     score: Array
     """(N,) float32: pixels of the largest component over all foreground pixels; 0 without foreground."""
     count: Array
-    """(N,) int64: how many components there are."""
+    """(N,) int64: number of components."""
     area: Array
-    """(N,) int64: all foreground pixels."""
+    """(N,) int64: number of foreground pixels."""
     largest_area: Array
-    """(N,) int64: pixels of the largest component."""
+    """(N,) int64: number of pixels of the largest component."""
     bbox: Array
     """(N, 4) int32: top, left, bottom, right of the largest component, half-open; zeros if there is none.
-    Of volumes (N, 6): front, top, left, back, bottom, right."""
+    For volumes (N, 6): front, top, left, back, bottom, right."""
     centroid: Array
-    """(N, 2) float64: the mean (y, x) of the pixels of the largest component, as indices; NaN if there is none.
-    Of volumes (N, 3): (z, y, x)."""
+    """(N, 2) float64: mean (y, x) index of the pixels of the largest component; NaN if there is none.
+    For volumes (N, 3): (z, y, x)."""
     holes: Array
-    """(N,) int64: components of the background that do not touch the border, cavities in volumes. The background
-    is connected by 8 where the foreground is by 4, by 26 where that is by 6, by 6 where that is by 18, and so on."""
+    """(N,) int64: background components that do not touch the border; cavities in volumes. The background has the
+    connectivity 8 if the foreground has 4, and 4 if it has 8; in volumes 26 for 6, and 6 for 18 and 26."""
     euler: Array
-    """(N,) int64: components less holes; of volumes components less tunnels plus cavities."""
+    """(N,) int64: components minus holes; for volumes components minus tunnels plus cavities."""
 
     def __init__(self, **measures: Array) -> None:
         self.__dict__.update(measures)
@@ -86,9 +86,9 @@ class Components(Generic[Array]):
     def __getattr__(self, name: str) -> Any:
         if name not in FIELDS:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        asked: tuple[str, ...] = tuple(vars(self))
+        fields: tuple[str, ...] = tuple(vars(self))
         raise AttributeError(
-            f"{name} was not asked for: fields was {asked}; call analyze with fields={(*asked, name)}, "
+            f"{name} was not computed: fields was {fields}; call analyze with fields={(*fields, name)}, "
             "or without fields for all"
         )
 
@@ -105,17 +105,16 @@ def score(
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The part of each image's foreground that is in one piece: (N,) float32, 0 to 1.
+    """The share of each image's foreground that is in its largest component: (N,) float32, 0 to 1.
 
-    That is the pixels of the largest component over all foreground pixels (Di Cerbo, Hirsa, Shayaan, arXiv
-    2102.04593, section 3.1): 1 exactly when there is one component. An image without foreground scores 0.
+    This is the score of Di Cerbo, Hirsa, Shayaan (arXiv 2102.04593, section 3.1): 1 exactly if there is one component,
+    0 if there is no foreground.
 
-    Mind what arrays of other conventions are taken for:
+    Arrays of other conventions are misread:
 
-    - A uint8 mask of 0 and 1 is all ink, as 1 is 1 / 255 of white. Pass `mask.astype(bool)`, whose zeros are the ink,
-      with `foreground="light"` if it is the ones that count.
-    - RGB (H, W, 3) is H images of W x 3 pixels. Convert it to gray first; with a channel axis the images are
-      (N, 1, H, W).
+    - A uint8 mask of 0 and 1 is all ink, as 1 is 1/255 of white. Pass `mask.astype(bool)`, whose zeros are the ink; add
+      `foreground="light"` to score the ones.
+    - RGB (H, W, 3) is read as H images of W x 3 pixels. Convert it to gray first, (H, W).
     """
     batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
     scores = batch.result((), np.float32, out)
@@ -133,15 +132,12 @@ def analyze(
     connectivity: int = 4,
     threads: int | None = None,
 ) -> Components[Array]:
-    """The score of each image, and more: the measures that `Components` lists.
-
-    `fields`: names of measures; only these are computed and returned. None is all.
-    """
-    asked = _fields(fields)
+    """The measures of `Components` for each image; `fields` names those to compute, and None is all."""
+    names = _fields(fields)
     batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
     axes = len(batch.sides)
     measures = {}
-    for name in asked:
+    for name in names:
         dtype, numbers_per_axis = FIELDS[name]
         measures[name] = batch.result((numbers_per_axis * axes,) if numbers_per_axis else (), dtype)
     _core.analyze(batch.images, measures, batch.options)
@@ -157,9 +153,9 @@ def label(
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The component of each pixel: (N, H, W) int32, of volumes (N, D, H, W).
+    """The component of each pixel: (N, H, W) int32, for volumes (N, D, H, W).
 
-    Background is 0; components are 1, 2, ... in raster order of their first pixels.
+    The background is 0; components are 1, 2, ... in raster order of their first pixels.
     """
     options = _options(threshold, foreground, connectivity, threads)
     result: Array = _paint(_core.label, images, np.int32, out, options)
@@ -175,10 +171,7 @@ def largest_component(
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The pixels of the largest component: (N, H, W) bool, of volumes (N, D, H, W).
-
-    Of equally large ones it is that which comes first in raster order.
-    """
+    """The pixels of the largest component, the first in raster order on a tie: (N, H, W) bool or (N, D, H, W)."""
     options = _options(threshold, foreground, connectivity, threads)
     result: Array = _paint(_core.largest_component, images, np.bool_, out, options)
     return result
@@ -194,10 +187,9 @@ def largest_components(
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The pixels of the k largest components, k >= 1: (N, H, W) int32, of volumes (N, D, H, W).
+    """The ranks of the k largest components, k >= 1: (N, H, W) int32, for volumes (N, D, H, W).
 
-    A pixel of the largest is 1, of the next 2, and so on to k; of the rest it is 0. Of equally large components
-    that which comes first in raster order ranks first.
+    Pixels of the largest component are 1, of the next 2, up to k; all others are 0. Ties rank in raster order.
     """
     most = integer("k", k)
     if most < 1:
@@ -218,10 +210,7 @@ def remove_small(
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The foreground without its small components: (N, H, W) bool, of volumes (N, D, H, W).
-
-    True are the pixels of components of at least `min_area` pixels, min_area >= 0.
-    """
+    """The components with at least `min_area` >= 0 pixels: (N, H, W) bool, for volumes (N, D, H, W)."""
     least = integer("min_area", min_area)
     if least < 0:
         raise ValueError(f"min_area is {least}, but must be at least 0")
@@ -240,11 +229,11 @@ def ink_mask(
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The foreground, which is what `score` counts, of any dtype: (N, H, W) bool, of volumes (N, D, H, W).
+    """The foreground pixels that `score` counts: (N, H, W) bool, for volumes (N, D, H, W).
 
-    `connectivity` only says whether these are images or volumes. It costs as much as `remove_small`.
+    `connectivity` only distinguishes images from volumes. The cost is that of `remove_small`.
     """
-    # All components are kept: so there is one definition of what the foreground is.
+    # The kernel that keeps all components, so that the foreground has one definition.
     return remove_small(
         images,
         0,
@@ -259,7 +248,7 @@ def ink_mask(
 def _paint(
     kernel: Callable[..., None], images: object, dtype: type[np.generic], out: object, options: _core.Options
 ) -> Any:
-    """What `kernel` writes for each pixel, as the caller gets it."""
+    """Run a kernel that writes one value per pixel."""
     batch = Batch.of(images, options)
     pixels = batch.result(batch.sides, dtype, out)
     kernel(batch.images, pixels, batch.options)
@@ -267,12 +256,12 @@ def _paint(
 
 
 _DEFAULT = _core.Options(0.5, "dark", 4, None)
-_OF_WHITE = ", or None for 0.5: a part of white, so divide gray values of 0 to 255 by 255, of uint8 images too"
+_OF_WHITE = ", or None for 0.5; divide a gray value of 0 to 255 by 255, for uint8 images too"
 
 
 def _options(threshold: Any, foreground: Any, connectivity: Any, threads: int | None) -> _core.Options:
-    """The options, checked, as kernels take them."""
-    # Most calls have the defaults, and checking them would take a tenth of a small one's time.
+    """The checked options for the kernels."""
+    # Most calls use the defaults; checking these would take a tenth of the time of a small call.
     is_default = type(connectivity) is int and connectivity == 4 and type(foreground) is str and foreground == "dark"
     if is_default and threshold is threads is None:
         return _DEFAULT
@@ -290,13 +279,12 @@ def _connectivity(given: Any) -> int:
 
 
 def _fields(fields: Iterable[str] | None) -> tuple[str, ...]:
-    """The names of the measures that are asked for, each once."""
+    """The names of the requested measures, without duplicates."""
     if fields is None:
         return tuple(FIELDS)
     if not isinstance(fields, Iterable):
         raise TypeError(f"fields is {fields!r}, but must be None or an iterable of names")
-    asked = (fields,) if isinstance(fields, str) else tuple(fields)
-    unknown = [name for name in asked if name not in tuple(FIELDS)]
-    if unknown or isinstance(fields, str):
-        raise ValueError(f"fields is {fields!r}, but must be an iterable of names out of {', '.join(FIELDS)}")
-    return tuple(dict.fromkeys(asked))
+    names = tuple(fields)
+    if isinstance(fields, str) or any(name not in tuple(FIELDS) for name in names):
+        raise ValueError(f"fields is {fields!r}, but must be an iterable of names from {', '.join(FIELDS)}")
+    return tuple(dict.fromkeys(names))

@@ -1,13 +1,12 @@
-"""Search by brute force: draw image after image, keep the indices of those that are accepted, and nothing else.
+"""Brute-force search: draw image after image, and keep the indices of those that are accepted.
 
-One image in about 27,000 of the default circles obeys the rule "connected": this is how the images that no training set
-shows are found in their true distribution, to compare generated ones with.
+About one in 27,000 images of the default circles obeys the rule "connected". A search finds such images, which no
+training set contains, in their true distribution, to compare generated images with.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,21 +19,24 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import integer
-from .files import write_json
+from .files import read_json, write_json
 from .progress import Progress, deferred_interrupt
 from .rendering import STREAM_VERSION, Size
-from .rules import RULES, Connected, Product, Rule, darkest
+from .rules import RULES, Connected, Product, Rule, min_channel
 from .source import Source, differences
 from .specs import Spec
 
-__all__ = ["Accept", "Found", "find", "oracle", "oracles"]
+__all__ = ["SEALED_SEED", "Accept", "Found", "find", "oracle", "oracles"]
 
 Indices = npt.NDArray[np.uint64]
 Accept: TypeAlias = Rule | Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]
-"""A rule, whose score must be exactly 1, or a function of images (N, *image_shape) that gives bools (N,)."""
+"""A rule, which accepts scores of exactly 1, or a function of images (N, *image_shape) that returns bools (N,)."""
+
+SEALED_SEED = 2102_04593
+"""Seed of sealed references, which serve final tables only: no option is ever chosen by them."""
 
 FORMAT = 1
-"""Version of the files that `Found.save` writes."""
+"""Version of the file format of `Found.save`."""
 
 _ORACLES = Path(__file__).parent / "oracles"
 _CHUNK = 2**16
@@ -45,27 +47,27 @@ _SECONDS_BETWEEN_SAVES = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The indices of the images that a search accepted among the first `searched` that it looked at."""
+    """The result of a search: the indices of the accepted images."""
 
     indices: Indices
-    """(found,) uint64, rising: `render(spec, indices, seed=seed, size=size)` draws the images."""
+    """(found,) uint64, ascending: `render(spec, indices, seed=seed, size=size)` draws the images."""
     searched: int
-    """How many images were looked at: those of the indices start to start + searched - 1."""
+    """Number of images that were tested: those with the indices start to start + searched - 1."""
     spec: Spec
     seed: int
     size: Size
     rule: str
-    """What was accepted: a name in RULES, the rule's fields, or the module and the name of a function."""
+    """What was accepted: a name in RULES, a rule with its fields, or a function's module and name."""
     start: int = 0
     stream_version: int = STREAM_VERSION
 
     @property
     def rate(self) -> float:
-        """The share of images that are accepted, as far as this search can tell; NaN if none was looked at."""
+        """The share of the tested images that were accepted; NaN if none was tested."""
         return len(self.indices) / self.searched if self.searched else float("nan")
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write to a JSON file, each index as its distance from the one before."""
+        """Write a JSON file, with each index as its distance from the previous one."""
         gaps = np.diff(self.indices, prepend=np.uint64(self.start)).tolist()
         raw = {**self._identity(), "searched": self.searched, "found": len(gaps), "gaps": gaps}
         write_json(Path(path), raw)
@@ -75,24 +77,24 @@ class Found:
         """Read a file that `save` wrote.
 
         Raises:
-            OSError: there is no such file, or it cannot be read.
-            ValueError: the file is damaged, or tells of images that this version of reggan does not draw.
+            OSError: The file cannot be read.
+            ValueError: The file is damaged, or this version of reggan does not draw its images.
         """
+        raw = read_json(Path(path))
         try:
-            raw = json.loads(Path(path).read_text(encoding="utf-8"))
             if raw["format"] != FORMAT:
-                raise ValueError(f"it has format {raw['format']!r}, and this version of reggan reads format {FORMAT}")
+                raise ValueError(f"it has format {raw['format']!r}, but this version of reggan reads format {FORMAT}")
             source, start = Source.from_json(raw["source"]), raw["start"]
             if not all(type(number) is int for number in (start, raw["searched"], *raw["gaps"])):
-                raise ValueError("what it counts is not in integers")
+                raise ValueError("some of its numbers are not integers")
             indices = np.cumsum(np.array([start, *raw["gaps"]], np.uint64), dtype=np.uint64)[1:]
             found = cls(indices, raw["searched"], source.spec, source.seed, source.size, raw["rule"], start)
-            rising = all(gap > 0 for gap in raw["gaps"][1:]) and min(raw["gaps"][:1], default=0) >= 0
-            ends = start + sum(raw["gaps"]) < start + found.searched if raw["gaps"] else found.searched >= 0
-            if len(indices) != raw["found"] or not (rising and ends and start + found.searched <= 2**64):
-                raise ValueError("its indices do not fit the numbers beside them")
+            ascending = all(gap > 0 for gap in raw["gaps"][1:]) and min(raw["gaps"][:1], default=0) >= 0
+            inside = sum(raw["gaps"]) < found.searched if raw["gaps"] else found.searched >= 0
+            if len(indices) != raw["found"] or not (ascending and inside and start + found.searched <= 2**64):
+                raise ValueError("its indices contradict its other numbers")
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise ValueError(f"{path} is not what a search saved: {error or repr(error)}") from error
+            raise ValueError(f"{path} is not a saved search: {error or repr(error)}") from error
         return found
 
     def _identity(self) -> dict[str, Any]:
@@ -100,7 +102,7 @@ class Found:
         return {"format": FORMAT, "source": source, "rule": self.rule, "start": self.start}
 
     def _first(self, count: int, limit: int) -> Found:
-        """What a search for no more than `count`, among no more than `limit` images, would have found."""
+        """The result of a search that stops at `count` accepted or `limit` tested images."""
         offsets = self.indices - np.uint64(self.start)
         within = int(np.searchsorted(offsets, np.uint64(limit - 1), side="right")) if limit else 0
         indices = self.indices[: min(within, count)]
@@ -122,27 +124,27 @@ def find(
     name: str | None = None,
     progress: bool = False,
 ) -> Found:
-    """Find the first `count` images that are accepted, looking at index after index from `start`.
+    """Find the first `count` images that are accepted, in the order of their indices from `start`.
 
     Args:
-        spec: What to draw, such as `Circles()`; as uint8.
-        accept: What to keep.
-        count: How many images to find, at least 1.
+        spec: What to draw, as uint8, such as `Circles()`.
+        accept: Which images to keep.
+        count: Number of images to find, at least 1.
         seed: As in `render`.
         size: As in `render`.
-        start: The first index to look at, 0 to 2**64 - 1.
-        limit: Look at no more than so many images, and return what was found by then; None is no limit.
-        threads: At most so many threads; None is all cores. The result does not depend on it.
-        state: A file to save the progress to every few seconds, upon Ctrl-C and at the end; `Found.load` reads it.
-            If it exists, the search goes on from there.
-        name: What `state` knows the search by where `accept` has no name of its own, such as the text that it was
-            made from: another call with another `accept` must give another name.
-        progress: Show rate, time left and what was found so far on standard error.
+        start: The first index to test, 0 to 2**64 - 1.
+        limit: Maximum number of images to test; None is no limit.
+        threads: Maximum number of threads; None is all cores. The result does not depend on it.
+        state: A file for `Found.load`, in which progress is saved every few seconds, upon Ctrl-C and at the end. If it
+            exists, the search resumes from it.
+        name: Identifies the search in `state` if `accept` itself cannot, such as a lambda. Each `accept` needs a name
+            of its own.
+        progress: Show rate, time left and number found on standard error.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM came; the progress is in `state`.
-        TypeError: A spec or a kind of argument that is not served.
-        ValueError: A number that is out of range, or a `state` of another search; says what differs.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the progress is in `state`.
+        TypeError: The spec or another argument has an unsupported type.
+        ValueError: A number is out of range, or `state` belongs to another search; names the difference.
         OSError: The state cannot be read or written.
     """
     count, start = integer("count", count), integer("start", start)
@@ -175,7 +177,7 @@ def _search(
     state: str | os.PathLike[str] | None,
     progress: bool,
 ) -> Found:
-    """Go on until `count` images are found or `limit` were searched; the last chunk may hold more than were asked."""
+    """Search until `count` images are found or `limit` are tested; the last chunk may yield more than `count`."""
     chunk, accepted = _test(source, accept, threads)
     offsets = np.arange(chunk, dtype=np.uint64)
     kept, total, searched = [found.indices], len(found.indices), found.searched
@@ -190,9 +192,9 @@ def _search(
     ):
         while total < count and searched < limit and not stop.is_set():
             indices = offsets[: limit - searched] + np.uint64(found.start + searched)
-            if len(good := indices[accepted(indices)]):
-                kept.append(good)
-            total += len(good)
+            if len(hits := indices[accepted(indices)]):
+                kept.append(hits)
+            total += len(hits)
             searched += len(indices)
             done = total >= count or searched == limit
             shown.total = searched if done else min(limit, round(searched / total * count)) if total else None
@@ -202,18 +204,18 @@ def _search(
                 so_far().save(state)
                 last_save = time.monotonic()
     if total < count and searched < limit:
-        told = f"stopped after {searched:,} images, with {total:,} of {count:,} found"
+        message = f"stopped after {searched:,} images, with {total:,} of {count:,} found"
         if state is not None:
             so_far().save(state)
-            told += f"; {state} holds them, and the same search goes on from there"
-        raise KeyboardInterrupt(told)
+            message += f"; they are saved in {state}, and the same search resumes from there"
+        raise KeyboardInterrupt(message)
     return so_far()
 
 
 def _test(
     source: Source, accept: Accept, threads: int | None
 ) -> tuple[int, Callable[[Indices], npt.NDArray[np.bool_]]]:
-    """How many images to look at in one go, and a function that tells which of them are accepted."""
+    """The number of images to test in one chunk, and a function from indices (N,) to whether they are accepted."""
     if type(accept) is Connected and accept == Connected():
         chunk = min(_CHUNK, max(1, _CHUNK_PIXELS // source.image_bytes))
         return chunk, lambda indices: source.scores(indices, threads=threads) == 1
@@ -223,21 +225,21 @@ def _test(
 
     def accepted(indices: Indices) -> npt.NDArray[np.bool_]:
         drawn = source.render(indices, out=images[: len(indices)], threads=threads)
-        is_seen = source.is_color and isinstance(accept, Rule)
-        given: npt.NDArray[Any] = np.asarray(accept(darkest(drawn) if is_seen else drawn))
-        if given.shape != indices.shape:
-            raise ValueError(f"accept gave an array of the shape {given.shape} for {len(indices)} images")
+        to_gray = source.is_color and isinstance(accept, Rule)
+        result: npt.NDArray[Any] = np.asarray(accept(min_channel(drawn) if to_gray else drawn))
+        if result.shape != indices.shape:
+            raise ValueError(f"accept returned an array of shape {result.shape} for {len(indices)} images")
         if isinstance(accept, Rule):
-            return np.asarray(given == 1)
-        if given.dtype != np.bool_:
-            raise TypeError(f"accept gave values of dtype {given.dtype}, but must give bools")
-        return given
+            return np.asarray(result == 1)
+        if result.dtype != np.bool_:
+            raise TypeError(f"accept returned dtype {result.dtype}, but must return bools")
+        return result
 
     return chunk, accepted
 
 
 def _name(accept: Accept, given: str | None) -> str:
-    """What says which images are accepted, or the given name where that is not certain in another process: with "<"."""
+    """The identity of `accept`, or the given name if another process may not reproduce it: with "<" in it."""
     name = _own_name(accept)
     return given if given is not None and "<" in name else name
 
@@ -259,7 +261,7 @@ def _rule_name(rule: Rule) -> str:
 
 
 def _modules(rule: Rule) -> Iterator[str]:
-    """Where the rules are from that a rule is made of: two modules may have rules of one name."""
+    """The modules of a rule's parts, as two modules may define rules of the same name."""
     if type(rule) is Product:
         yield from _modules(rule.first)
         yield from _modules(rule.second)
@@ -267,42 +269,42 @@ def _modules(rule: Rule) -> Iterator[str]:
 
 
 def _resume(state: Path, search: Found) -> Found:
-    """What an earlier call for the same search saved, if there was one."""
+    """Load the saved state of the same search, or save a new one."""
     if "<" in search.rule:
         raise ValueError(
-            f"accept is {search.rule}, which another call cannot be known by; with state, give a name, a rule "
-            "that is a dataclass, or a function at the top of its module"
+            f"accept is {search.rule}, which cannot identify the search in another process; with state, pass a name, a "
+            "rule that is a dataclass, or a function at the top level of its module"
         )
     if not state.exists():
         search.save(state)
         return search
     before = Found.load(state)
     if differs := differences(before._identity(), search._identity()):
-        raise ValueError(f"{state} holds another search: {differs}; give another file, or the same search")
+        raise ValueError(f"{state} holds another search: {differs}; choose another file, or repeat that search")
     return before
 
 
-def oracle(rule: str = "connected", size: int = 64) -> Found:
-    """The first 2,000 of the default circles of seed 0 that obey a rule, which `find` searched for beforehand.
+def oracle(rule: str = "connected", size: int = 64, *, sealed: bool = False) -> Found:
+    """The first 2,000 default circles of a seed that obey a rule, as found by `find` and shipped with reggan.
 
-    They are drawn from the true distribution of the images that obey it: what a generator that obeys the rule
-    is compared with, and never trained on.
+    They follow the true distribution of images that obey the rule. Compare generators with them; never train on them.
 
     Args:
         rule: "connected": one piece, score 1.
         size: Side of the images in pixels: 32 or 64.
+        sealed: Other images, of the seed SEALED_SEED and not 0. Options that were chosen by their results on one
+            oracle need another one for their final figures.
 
     Raises:
-        ValueError: There is no oracle of this rule and size; `find` can search for one.
+        ValueError: There is no oracle for this rule and size; `find` can search for one.
     """
     if (rule, size) not in oracles():
         known = ", ".join(f"{name} at {side}" for name, side in oracles())
-        raise ValueError(f"there is no oracle of {rule} at {size}; there are {known}, and reggan.find finds others")
-    path = _ORACLES / f"{rule}-{size}.json"
-    return Found.load(path)
+        raise ValueError(f"there is no oracle for {rule} at {size}, only for {known}; use reggan.find for others")
+    return Found.load(_ORACLES / ("sealed" if sealed else "") / f"{rule}-{size}.json")
 
 
 def oracles() -> list[tuple[str, int]]:
-    """The rules and sizes that `oracle` knows."""
+    """The rules and sizes that `oracle` supports."""
     names = (file.stem.rpartition("-") for file in _ORACLES.glob("*.json"))
     return sorted((rule, int(size)) for rule, _, size in names)

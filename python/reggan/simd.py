@@ -8,20 +8,19 @@ from reggan import _core
 
 
 class SimdInfo(TypedDict):
-    """What `simd_info` tells."""
+    """The result of `simd_info`."""
 
     used: str
-    """The instruction set that the kernels of this process use."""
+    """The instruction set that this process uses."""
     available: list[str]
-    """All that this machine has, each better than those before it."""
+    """The instruction sets of this machine, from worst to best."""
 
 
 def simd_info() -> SimdInfo:
-    """The instruction set in use, and those that this machine has, out of scalar, neon, avx2 and avx512.
+    """The instruction set in use, and those of this machine, out of scalar, neon, avx2 and avx512.
 
-    The best is used. The environment variable `REGGAN_SIMD`, read at the first call of a kernel, names the best that
-    may be used; it can keep from using an instruction set, but not make a machine have it. Results do not depend on
-    it. ValueError if it names none of the four.
+    Kernels use the best one, unless the environment variable `REGGAN_SIMD` names a lower one as the limit; it is read
+    at the first call of a kernel. Results do not depend on it. Raises a ValueError if it names none of the four.
     """
     used, available = _core.simd_info()
     return {"used": used, "available": available}

@@ -14,26 +14,45 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from .cli import UsageError, execute
-from .config import PRESETS, TrainConfig, config_to_json, lookup, preset
-from .data import Blobs, Files, Pairs, Points
+from .config import TrainConfig, config_to_json
+from .data import Files, Pairs, Points, RenderedImages
+from .devices import check_device
 from .distributed import Ranks, start
-from .domains import Data
 from .files import check_folder, slug, to_json, write_json
+from .locks import RunInUse, train_alone
+from .modalities import Data
+from .presets import PRESETS, preset_template, presets_of
 from .progress import interrupted_by_sigterm, note
-from .recipes import RECIPES
-from .runs import RunInUse, train_alone
+from .recipes import RECIPES, name_of
+from .recording import Summary
+from .rules import check_rule
+from .runs import RunDirectory
+from .sampler import check_networks
 from .specs import RENDERERS
-from .tables import cell
-from .training import Stopped, create_run, fit, has_begun, open_run, resolve
+from .tables import describe
+from .training import Stopped
 
 __all__ = ["main"]
 
 _PLANE = {name: spec for name, spec in RENDERERS.items() if spec.axes == 2}
 
 _MEANT_FOR = {"--rule": ("images",), "--size": ("images", "pairs")}
-"""Kinds of samples that options of all recipes have a meaning for."""
+"""Modalities that an option applies to."""
 
 _WITH_RESUME = {"--data", "--device", "--json", "--steps"}
+
+_RENAMED = {
+    "--accept": "--acceptance",
+    "--decay": "--lr-decay",
+    "--feedback": "--harvest-share",
+    "--from-each": "--min-per-niche",
+    "--honest": "--teach-classifier",
+    "--kept": "--harvest-size",
+    "--last-rate": "--lr-floor",
+    "--pool": "--candidates",
+    "--pool-beta": "--candidate-beta",
+}
+"""Options of earlier versions, and their names in this one."""
 
 if TYPE_CHECKING:
     RecipeName = str
@@ -46,32 +65,32 @@ else:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Train a generator whose samples obey a rule, and leave a run directory that says everything.
+    """Train a generator whose samples obey a rule, and write a run directory.
 
-    Without options: the harvest recipe on rendered blobs, minutes on two CPU cores. The defaults below are those of the
-    recipe and the preset given: `--recipe dcgan --help` shows DCGAN's, and `--data PATH --help` what can be done with
-    images of your own.
+    Without options: the recipe harvest on rendered discs, in minutes on two CPU cores. The options and defaults below
+    are those of the given recipe, preset and data: add --help to `--recipe dcgan` or `--data PATH` for others.
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
-    """Every option is saved in the run's config.json."""
+    """Saved in config.json."""
     recipe: RecipeName = "harvest"
-    """How to train."""
+    """Training method."""
     preset: PresetName = "quick"
-    """Whose defaults: quick (minutes, 32 pixels), fine (an hour, 64), paper (arXiv 2102.04593), pairs, or points."""
+    """Set of defaults: quick (minutes, 32 pixels), fine (an hour, 64), paper (arXiv 2102.04593), pairs, or points."""
     renderer: RendererName = "circles"
-    """What is drawn. Of others than circles all that fail the rule, unless --data.classes or --data.counts is given."""
+    """Shapes of the rendered images. Only circles are balanced over the score classes by default; for the others give
+    --data.classes or --data.counts."""
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH")] = ()
-    """Images of your own: a folder, an IDX, .npy or .npz file, a set of shards; two of these to translate between."""
+    """Images of your own: a folder, an IDX, .npy or .npz file, or a set of shards; two paths for translation."""
     run: Path | None = None
-    """Run directory to make; by default the next free one under runs/."""
+    """New run directory; by default the next free name under runs/."""
     resume: Path | None = None
-    """Continue this run from its last checkpoint, with the numbers of an unbroken run. Of the options only --steps,
-    --device and --data (the same images in another place) can differ; it says where the numbers do, too."""
+    """Continue this run from its last checkpoint; the result is the same as without the break. Only --steps, --device
+    and --data (the same images in another place) can change."""
     dry_run: bool = False
-    """Print the resolved configuration as JSON, and do nothing."""
+    """Print the configuration as JSON and exit."""
     json: Path | None = None
-    """File for the final table, as JSON."""
+    """Also write the final table to this JSON file."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,20 +100,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: list[str]) -> TrainOptions:
-    """The recipe and the preset decide which options there are and what their defaults are, so they are read first."""
+    """Parse the options. Recipe, preset and data determine the options and defaults, so they are parsed first."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--recipe", default="harvest")
     first.add_argument("--preset")
     first.add_argument("--renderer")
     first.add_argument("--data", type=Path, nargs="+", default=[])
+    first.add_argument("--resume")
+    _refuse_renamed(arguments)
     try:
         chosen, _ = first.parse_known_args(arguments)
         chosen.preset = chosen.preset or _usual_preset(chosen.recipe)
-        default = preset(chosen.preset, chosen.recipe)
+        default = preset_template(chosen.preset, chosen.recipe)
         if chosen.renderer:
-            default = replace(default, data=_of_renderer(chosen.renderer, default.data, chosen.data))
-        if chosen.data:
-            default = replace(default, data=_of_files(chosen.data))
+            object.__setattr__(default, "data", _of_renderer(chosen.renderer, default.data, chosen.data))
+        if chosen.data and not chosen.resume:
+            object.__setattr__(default, "data", _of_files(chosen.data))
     except (ValueError, argparse.ArgumentError) as error:
         raise UsageError(str(error)) from error
     options = TrainOptions(default, chosen.recipe, chosen.preset, chosen.renderer or "circles", tuple(chosen.data))
@@ -103,71 +124,73 @@ def _parse(arguments: list[str]) -> TrainOptions:
     except ValueError as error:
         raise UsageError(str(error)) from error
     given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
-    if found.resume is not None:
-        if not given - {"--resume"} <= _WITH_RESUME:
-            raise UsageError(
-                f"--resume continues a run as it was configured; it goes with {', '.join(sorted(_WITH_RESUME))} alone;"
-                " --init starts a new run from its weights"
-            )
-        return replace(found, config=_continued(open_run(found.resume), found, given))
-    if found.config.init is not None:
-        found = replace(found, config=replace(found.config, init=str(Path(found.config.init).absolute())))
-    kind = found.config.data.kind
+    if found.resume is not None and not given - {"--resume"} <= _WITH_RESUME:
+        raise UsageError(
+            f"--resume continues a run as configured and accepts only {', '.join(sorted(_WITH_RESUME))}; to change "
+            "other options, start a new run from its weights with --init"
+        )
+    kind = found.config.data.modality
     for option, kinds in _MEANT_FOR.items():
-        if option in given and kind not in kinds:
-            raise UsageError(f"{option} goes with {' and '.join(kinds)} alone, and recipe {found.recipe} makes {kind}")
+        if option in given and kind not in kinds and found.resume is None:
+            raise UsageError(f"{option} applies only to {' and '.join(kinds)}, but recipe {found.recipe} makes {kind}")
     return found
 
 
-def _continued(config: TrainConfig, options: TrainOptions, given: set[str]) -> TrainConfig:
-    """The configuration of a run with what of it is to be changed."""
-    if "--data" in given:
-        config = replace(config, data=_moved(config.data, options.data))
+def _refuse_renamed(arguments: list[str]) -> None:
+    for word in arguments:
+        name = word.partition("=")[0]
+        prefix = "--no-" if name.startswith("--no-") else "--"
+        if new := _RENAMED.get(name.replace(prefix, "--", 1)):
+            raise UsageError(f"{name} has a new name: {new.replace('--', prefix, 1)}")
+
+
+def _changes(options: TrainOptions, arguments: Sequence[str]) -> dict[str, Any]:
+    """The options given with --resume, by their path in the configuration."""
+    given = {word.partition("=")[0] for word in arguments}
     changed = {name: getattr(options.config, name) for name in ("steps", "device") if f"--{name}" in given}
-    return replace(config, **changed)
-
-
-def _moved(data: Data, paths: Sequence[Path]) -> Data:
-    """The same data in another place."""
-    files = [str(path.absolute()) for path in paths]
-    if isinstance(data, Files) and len(files) == 1:
-        return replace(data, path=files[0])
-    if isinstance(data, Pairs) and isinstance(data.first, Files) and isinstance(data.second, Files) and len(files) == 2:
-        return replace(data, first=replace(data.first, path=files[0]), second=replace(data.second, path=files[1]))
-    raise UsageError("with --resume, --data says where the images of the run are now: as many paths as it began with")
+    files = [str(path.absolute()) for path in options.data]
+    names = ("data.path",) if len(files) == 1 else ("data.first.path", "data.second.path")
+    return changed | dict(zip(names, files, strict=False))
 
 
 def _usual_preset(recipe: str) -> str:
-    """The preset "quick", or that of what a recipe makes where it makes no images."""
-    return next((name for name in ("quick", "points", "pairs") if recipe in PRESETS[name]), "quick")
+    """The preset "quick", or "points" or "pairs" for recipes that make those."""
+    return next((name for name in ("quick", "points", "pairs") if name in presets_of(recipe)), "quick")
 
 
-def _of_renderer(name: str, data: Data, paths: list[Path]) -> Blobs:
-    """Rendered images as those of the preset, and not balanced if another renderer than the preset's draws them."""
-    kind: Any = lookup(_PLANE, name, "renderer")
-    if paths or not isinstance(data, Blobs):
-        raise ValueError(f"--renderer {name} goes with rendered images alone, not with --data, points or pairs")
+def _of_renderer(name: str, data: Data, paths: list[Path]) -> RenderedImages:
+    """The preset's rendered images, without balancing if another renderer draws them."""
+    if name not in _PLANE:
+        raise ValueError(f"unknown renderer {name!r}; known: {', '.join(_PLANE)}")
+    kind: Any = _PLANE[name]
+    if paths or not isinstance(data, RenderedImages):
+        raise ValueError(f"--renderer {name} applies only to rendered images, not to --data, points or pairs")
     return data if type(data.spec) is kind else replace(data, spec=kind(), classes=())
 
 
 def _of_files(paths: list[Path]) -> Files | Pairs:
-    """Data of one path, or of two to translate between."""
     files = [Files(str(path.absolute())) for path in paths]
     if len(files) > 2:
-        raise ValueError(f"--data names {len(files)} paths, must be one, or two to translate between")
+        raise ValueError(f"--data has {len(files)} paths, must be one path, or two to translate between")
     return Pairs(files[0], files[1]) if len(files) == 2 else files[0]
 
 
 def _train(arguments: list[str]) -> None:
     options = _parse(arguments)
     with interrupted_by_sigterm(), start() as ranks:
-        _run(options, ranks)
+        _run(options, arguments, ranks)
 
 
-def _run(options: TrainOptions, ranks: Ranks) -> None:
+def _run(options: TrainOptions, arguments: list[str], ranks: Ranks) -> None:
+    config = options.config
     if options.json is not None:
         check_folder(options.json, "--json")
-    config = resolve(options.config)
+    resumed = RunDirectory.open(options.resume, _changes(options, arguments)) if options.resume else None
+    config = resumed.config if resumed else config
+    check_device(config.device)
+    check_networks(config.recipe, config.modality.shape, config.resolved_rule)
+    if config.data.modality == "images":
+        check_rule(config.resolved_rule, config.size)
     if options.dry_run:
         print(to_json(config_to_json(config), indent=2), end="")
         if warning := config.recipe.warn(config.steps):
@@ -176,65 +199,62 @@ def _run(options: TrainOptions, ranks: Ranks) -> None:
     for path in options.data:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist; give a folder of pictures or a file of images")
-    made = _create(options.run, config) if options.resume is None and ranks.is_first else None
+    made = _create(options.run, config) if resumed is None and ranks.is_first else None
+    run = resumed or RunDirectory(ranks.broadcast(made.path if made else None), config)
     try:
-        run: Path = ranks.first(options.resume or made)
-        with train_alone(run, ranks):
-            summary = _train_and_report(run, config, ranks)
+        with train_alone(run.path, ranks):
+            summary = _train_and_report(run, ranks)
     except RunInUse:
         raise
     except BaseException as error:
-        if made is not None and not has_begun(made):
-            # What was wrong with the data or the networks can be mended, and the same --run given again.
-            shutil.rmtree(made)
+        if made is not None and not made.has_begun:
+            # So that the same command works once the data or the options are corrected.
+            shutil.rmtree(made.path)
             if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(f"before anything was saved; {made} is removed") from error
+                raise KeyboardInterrupt(f"before anything was saved; {made.path} was removed") from error
         raise
     if ranks.is_first:
         _print_table(summary)
         if options.json is not None:
             write_json(options.json, summary, indent=2)
-        print(run)
+        print(run.path)
 
 
-def _create(run: Path | None, config: TrainConfig) -> Path:
-    """Make the run directory of this name, or the next free one under runs/."""
-    if run is not None:
-        create_run(run, config)
-        return run
+def _create(path: Path | None, config: TrainConfig) -> RunDirectory:
+    """Create this run directory, or the next free one under runs/."""
+    if path is not None:
+        return RunDirectory.create(path, config)
     while True:
-        run = _next_free(Path("runs"), config)
-        with suppress(FileExistsError):  # Another training that began just now has taken the name.
-            create_run(run, config)
-            return run
+        with suppress(FileExistsError):  # Another process has just taken the name.
+            return RunDirectory.create(_next_free(Path("runs"), config), config)
 
 
-def _train_and_report(run: Path, config: TrainConfig, ranks: Ranks) -> dict[str, dict[str, float]]:
-    """Train, and write the report; what stops it with the run begun says how to go on."""
-    go_on = f"continue with: python -m reggan.train --resume {run}"
+def _train_and_report(run: RunDirectory, ranks: Ranks) -> Summary:
+    """Train and write the report; if training is stopped, the error says how to continue."""
+    advice = f"continue with: python -m reggan.train --resume {run.path}"
     try:
-        summary = fit(run, config=config)
-        _report(run, ranks)
+        summary = run.train()
+        _report(run.path, ranks)
     except Stopped as stopped:
-        with suppress(KeyboardInterrupt):  # A second Ctrl-C is of the report: how to go on is said all the same.
-            _report(run, ranks)
-        raise KeyboardInterrupt(f"{stopped}; {go_on}") from stopped
+        with suppress(KeyboardInterrupt):  # A second Ctrl-C skips only the report.
+            _report(run.path, ranks)
+        raise KeyboardInterrupt(f"{stopped}; {advice}") from stopped
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(f"interrupted; {go_on}") from error
+        raise KeyboardInterrupt(f"interrupted; {advice}") from error
     return summary
 
 
 def _report(run: Path, ranks: Ranks) -> None:
-    """Write the report of a run, finished or not, in the first rank; the others wait, since one that ends ends all."""
-    from .report import write_report  # Matplotlib is slow to import, and mistakes and --help draw nothing.
+    """Write the report on the first rank; the others wait, since torchrun stops all ranks when one ends."""
+    from .report import write_report  # Imports Matplotlib, which would slow down --help and errors.
 
-    ranks.first(write_report(run) if ranks.is_first else run)
+    ranks.broadcast(write_report(run) if ranks.is_first else run)
 
 
 def _next_free(parent: Path, config: TrainConfig) -> Path:
     made = {"images": f"{slug(config.rule)}-{config.size}px", "pairs": f"{config.size}px"}
-    subject = config.data.mixture if isinstance(config.data, Points) else made[config.data.kind]
-    stem = f"{config.recipe.name}-{subject}-seed{config.seed}"
+    subject = config.data.mixture if isinstance(config.data, Points) else made[config.data.modality]
+    stem = f"{slug(name_of(config.recipe))}-{subject}-seed{config.seed}"
     path, number = parent / stem, 1
     while path.exists():
         number += 1
@@ -242,24 +262,11 @@ def _next_free(parent: Path, config: TrainConfig) -> Path:
     return path
 
 
-TABLE = {
-    "score": "mean exact score",
-    "one_piece": "share of one-piece images",
-    "components": "components an image",
-    "ink": "ink share",
-    "diversity": "pixel diversity",
-    "to_first": "Frechet to the first kind",
-    "to_second": "Frechet to the second",
-    "modes": "modes found",
-    "reverse_kl": "KL of modes to uniform",
-    "wasserstein": "distance in deviations",
-}
-
-
 def _print_table(summary: dict[str, dict[str, float]]) -> None:
     print(f"{'':27}" + "".join(f"{name:>12}" for name in summary))
     for key in summary["data"]:
-        print(f"{TABLE.get(key, key):27}" + "".join(f" {cell(column[key], '.3f'):>11}" for column in summary.values()))
+        metric = describe(key)
+        print(f"{metric.label:27}" + "".join(f" {metric.cell(column[key]):>11}" for column in summary.values()))
 
 
 if __name__ == "__main__":

@@ -1,77 +1,37 @@
-"""Data sets: torch data sets of rendered images, how images are selected, and sets of shards on disk.
+"""Data sets: rendered images, your own images, points and pairs, and sets of shards on disk.
 
-A module is imported when something of it is first used: shards and the command line do without torch.
+A module is imported when one of its names is first used: making and reading shards needs no torch.
 """
-
-from __future__ import annotations
+# ruff: noqa: F403, F405
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .images import Files, FileSet, UnreadableImages, read_idx
-    from .loading import DevicePool, Fingerprint, ImageDataset, ImageStream, Item, SampleSet, load_batches
-    from .making import make_shards, verify_shards
-    from .pairs import Pairs, PairSet
-    from .pixels import arrays, normalize, quantize, tensor
-    from .points import MIXTURES, Mixture, Points, PointSet
-    from .rendered import Blobs, RenderedSet
-    from .selection import BalancedSelection, CountSelection, RangeSelection, Selection
-    from .shards import Shards, open_shards
-    from .traffic import Traffic, TrafficSet
+    from .images import *
+    from .loading import *
+    from .making import *
+    from .pairs import *
+    from .pixels import *
+    from .points import *
+    from .rendered import *
+    from .selection import *
+    from .shards import *
+    from .sources import *
+    from .traffic import *
 
-__all__ = [
-    "MIXTURES",
-    "BalancedSelection",
-    "Blobs",
-    "CountSelection",
-    "DevicePool",
-    "FileSet",
-    "Files",
-    "Fingerprint",
-    "ImageDataset",
-    "ImageStream",
-    "Item",
-    "Mixture",
-    "PairSet",
-    "Pairs",
-    "PointSet",
-    "Points",
-    "RangeSelection",
-    "RenderedSet",
-    "SampleSet",
-    "Selection",
-    "Shards",
-    "Traffic",
-    "TrafficSet",
-    "UnreadableImages",
-    "arrays",
-    "load_batches",
-    "make_shards",
-    "normalize",
-    "open_shards",
-    "quantize",
-    "read_idx",
-    "tensor",
-    "verify_shards",
-]
+__all__ = ["MIXTURES", "BalancedSelection", "CountSelection", "DeviceCache", "FileSet", "Files", "Fingerprint"]
+__all__ += ["ImageDataset", "ImageStream", "Mixture", "PairSet", "Pairs", "PointSet", "Points", "RangeSelection"]
+__all__ += ["RenderedImages", "RenderedSet", "SampleSet", "Selection", "Shards", "TensorSet", "Traffic", "TrafficSet"]
+__all__ += ["UnreadableImages", "load_batches", "make_shards", "normalize", "open_shards", "quantize", "read_idx"]
+__all__ += ["to_numpy", "to_tensor", "verify_shards"]
 
-_MODULES = {
-    "images": ("FileSet", "Files", "UnreadableImages", "read_idx"),
-    "loading": ("DevicePool", "Fingerprint", "ImageDataset", "ImageStream", "Item", "SampleSet", "load_batches"),
-    "making": ("make_shards", "verify_shards"),
-    "points": ("MIXTURES", "Mixture", "PointSet", "Points"),
-    "pairs": ("PairSet", "Pairs"),
-    "pixels": ("arrays", "normalize", "quantize", "tensor"),
-    "rendered": ("Blobs", "RenderedSet"),
-    "selection": ("BalancedSelection", "CountSelection", "RangeSelection", "Selection"),
-    "shards": ("Shards", "open_shards"),
-    "traffic": ("Traffic", "TrafficSet"),
-}
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
+_WITHOUT_TORCH = ("making", "selection", "shards", "sources")
+_WITH_TORCH = ("images", "loading", "pairs", "pixels", "points", "rendered", "traffic")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    modules = (importlib.import_module(f".{module}", __name__) for module in (*_WITHOUT_TORCH, *_WITH_TORCH))
+    return getattr(next(module for module in modules if name in module.__all__), name)

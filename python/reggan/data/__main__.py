@@ -1,4 +1,4 @@
-"""`python -m reggan.data COMMAND`: make, verify and look at sets of rendered images; find those that obey a rule."""
+"""`python -m reggan.data COMMAND`: make, verify and show sets of rendered images; find images that obey a rule."""
 
 from __future__ import annotations
 
@@ -31,102 +31,101 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """What draws the images."""
+    """Options of rendered images."""
 
     spec: Annotated[Any, tyro.conf.arg(name="renderer")]
-    """The renderer's own options."""
-    renderer: Annotated[str, tyro.conf.arg(help=f"What is drawn: {', '.join(RENDERERS)}.", metavar="NAME")] = "circles"
+    """Options of the renderer given by --renderer."""
+    renderer: Annotated[str, tyro.conf.arg(help=f"What to draw: {', '.join(RENDERERS)}.", metavar="NAME")] = "circles"
     size: int | tuple[int, int] | tuple[int, int, int] = 64
     """Side of the images in pixels, or height and width, or depth, height and width."""
     seed: int = 0
     """Seed of the renderer."""
     dtype: Literal["uint8", "float32"] = "uint8"
-    """uint8 has white paper 255, float32 1.0."""
+    """Data type of pixels; white paper is 255 in uint8, 1.0 in float32."""
 
     @property
     def source(self) -> Source:
-        """The source of these images, if the options make sense."""
         with _usage():
             return Source(self.spec, self.seed, self.size, self.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MakeOptions(Drawn):
-    """Write a set of images as .npy shards with a manifest. Stopped or killed, the same command makes the rest."""
+    """Write a set of images as .npy shards with a manifest. To resume, run the same command again."""
 
     directory: tyro.conf.Positional[Path]
-    """Where the set goes."""
+    """Folder for the set."""
     images: int = 10_000
-    """How many images."""
+    """Number of images."""
     images_per_shard: int | None = None
-    """By default what makes a shard about 64 MiB."""
+    """Number of images in a file; by default as many as fit in 64 MiB."""
     shard: str = "0/1"
-    """i/n makes only the shards i, i + n, i + 2 n, ..., so that n machines share the work."""
+    """i/n makes only the shards i, i + n, i + 2 n, ..., to share the work between n machines."""
     scores: bool = False
     """Also write the exact scores of each shard's images."""
     threads: int | None = None
-    """At most so many threads draw; by default as many as there are cores."""
+    """Maximum number of threads; by default all cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
-    """Check the hashes of a set's shards, and draw a sample of the images again to compare.
+    """Check the hashes of a set's shards, and draw a sample of the images again for comparison.
 
-    What is wrong is listed, and the exit code is 1 if anything is.
+    Lists all problems; the exit code is 1 if there are any.
     """
 
     directory: tyro.conf.Positional[Path]
-    """The set."""
+    """Folder of the set."""
     sample: float = 0.01
-    """Share of each shard's images to draw again."""
+    """Share of each shard's images to draw again, 0 to 1."""
     all: bool = False
     """Draw all images again."""
     threads: int | None = None
-    """At most so many threads draw; by default as many as there are cores."""
+    """Maximum number of threads; by default all cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShowOptions(Drawn):
-    """Draw a contact sheet and histograms of score, pieces, ink and blur, of images on disk or a renderer's."""
+    """Draw a contact sheet and histograms of score, pieces, ink and blur for images on disk or from a renderer."""
 
     path: tyro.conf.Positional[Path | None] = None
-    """A set, or with --size a folder of pictures, an IDX, .npy or .npz file; without it a renderer draws."""
+    """A set, or a folder of pictures, an IDX, .npy or .npz file (see --size); without a path, a renderer draws."""
     out: Path = Path("overview.png")
-    """The PNG file."""
+    """PNG file to write."""
     images: int = 4096
-    """How many images the histograms tell of."""
+    """Number of images in the histograms."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(Drawn):
-    """Write images as PNG files, of a set or of what a renderer draws. Stopped, the same command goes on."""
+    """Write images of a set or a renderer as PNG files. To resume, run the same command again."""
 
     paths: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="[DIRECTORY] OUT")]
-    """A set, and the folder for the files; without a set the options below say what is drawn."""
+    """A set, and the folder for the files; without a set, a renderer draws with the options below."""
     images: int | None = None
-    """How many images; by default the whole set, or 1000 of a renderer."""
+    """Number of images; by default the whole set, or 1000 from a renderer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FindOptions(Drawn):
-    """Find images that obey a rule, by drawing and scoring one after the other, and save their indices.
+    """Find images that obey a rule by brute force, and save their indices.
 
-    Stopped, or with a larger --count, the same command goes on.
+    To resume, or for a larger --count, run the same command again.
     """
 
     dtype: tyro.conf.Suppress[Literal["uint8"]] = "uint8"
     rule: str = "connected"
-    """What to obey: rules by name, "connected & ink(0.1, 0.4)", and your own: "ink & my_module:MyRule(3)"."""
+    """Rules by name, such as "connected & ink(0.1, 0.4)", or your own, such as "ink & my_module:MyRule(3)"."""
     count: int = 2000
-    """How many images to find."""
+    """Number of images to find."""
     start: int = 0
-    """The first index to look at."""
+    """First index to test."""
     limit: int | None = None
-    """Look at no more than so many images."""
+    """Maximum number of images to test; by default no limit."""
     out: Path | None = None
     """File for the indices; by default found-RENDERER-RULE-SIZEpx-seedN.json."""
     threads: int | None = None
-    """At most so many threads; by default as many as there are cores."""
+    """Maximum number of threads; by default all cores."""
 
 
 @contextmanager
@@ -139,7 +138,7 @@ def _usage() -> Iterator[None]:
 
 def _within(name: str, given: int, low: int, high: int) -> None:
     if not low <= given <= high:
-        raise UsageError(f"{name} is {given}, must be from {low} to {high}")
+        raise UsageError(f"{name} is {given}, but must be from {low} to {high}")
 
 
 def _make(options: MakeOptions) -> None:
@@ -165,21 +164,21 @@ def _make(options: MakeOptions) -> None:
 
 
 def _part(text: str) -> tuple[int, int]:
-    number, slash, parts = text.partition("/")
-    if not (slash and number.isdecimal() and parts.isdecimal() and int(number) < int(parts)):
-        raise UsageError(f"shard is {text!r}, must be i/n with 0 <= i < n, such as 0/4")
-    return int(number), int(parts)
+    index, slash, parts = text.partition("/")
+    if not (slash and index.isdecimal() and parts.isdecimal() and int(index) < int(parts)):
+        raise UsageError(f"shard is {text!r}, but must be i/n with 0 <= i < n, such as 0/4")
+    return int(index), int(parts)
 
 
 def _verify(options: VerifyOptions) -> None:
     if not 0 <= options.sample <= 1:
-        raise UsageError(f"sample is {options.sample}, must be from 0 to 1")
+        raise UsageError(f"sample is {options.sample}, but must be from 0 to 1")
     sample = 1.0 if options.all else options.sample
-    wrong = verify_shards(options.directory, sample=sample, threads=options.threads, progress=True)
-    for line in wrong:
+    problems = verify_shards(options.directory, sample=sample, threads=options.threads, progress=True)
+    for line in problems:
         print(line)
-    if wrong:
-        raise ValueError(f"{options.directory} is not as it was made: {len(wrong)} found")
+    if problems:
+        raise ValueError(f"problems found in {options.directory}: {len(problems)}")
     print(options.directory)
 
 
@@ -196,34 +195,34 @@ def _show(options: ShowOptions) -> None:
 
 
 def _overview_of_files(options: ShowOptions, path: Path) -> bytes:
-    """An overview of the user's own images, as a training at this size sees them."""
-    from .images import Files  # It takes torch, which sets of shards do without.
-    from .pixels import arrays
+    """An overview of the user's own images, prepared as for training at this size."""
+    from .images import Files  # Imports torch, which sets of shards do not need.
+    from .pixels import to_numpy
 
     _check_not_drawn(options, path, but=("size",))
     if not isinstance(options.size, int):
-        raise UsageError(f"size is {options.size}, must be one number for the images of {path}, which are made square")
+        raise UsageError(f"size is {options.size}, but must be one number, since the images of {path} are made square")
     _within("size", options.size, 1, 2**15)
     if options.out.resolve().is_relative_to(path.resolve()):
-        raise UsageError(f"--out {options.out} lies in {path}, and would be one of its pictures; give another place")
+        raise UsageError(f"--out {options.out} would be written among the pictures in {path}; choose another folder")
     files = Files(str(path), skip_unreadable=True).open(options.size, Connected(), log=True)
     count = min(options.images, files.length)
-    pixels = arrays(files.items(np.arange(count))[0])
+    pixels = to_numpy(files.fetch(np.arange(count)))
     return overview_of_pixels(pixels, f"{path.resolve().name}, {options.size}×{options.size}, {count:,} images")
 
 
 def _export(options: ExportOptions) -> None:
     if not 1 <= len(options.paths) <= 2:
-        raise UsageError(f"{len(options.paths)} paths are given, must be [DIRECTORY] OUT")
-    images, count = _open(options, options.paths[0] if len(options.paths) == 2 else None)
-    wanted = options.images if options.images is not None else count or 1000
-    _within("images", wanted, 1, count or 10**8)
-    export_images(images, wanted, options.paths[-1], progress=True)
+        raise UsageError(f"expected the paths [DIRECTORY] OUT, but got {len(options.paths)} paths")
+    images, available = _open(options, options.paths[0] if len(options.paths) == 2 else None)
+    count = options.images if options.images is not None else available or 1000
+    _within("images", count, 1, available or 10**8)
+    export_images(images, count, options.paths[-1], progress=True)
     print(options.paths[-1])
 
 
 def _open(options: Drawn, directory: Path | None) -> tuple[ImageSet, int | None]:
-    """A set and how many images it has, or what a renderer draws, which has no end."""
+    """A set and its length, or the endless images of a renderer and None."""
     if directory is None:
         return Rendered(options.source), None
     _check_not_drawn(options, directory)
@@ -232,11 +231,11 @@ def _open(options: Drawn, directory: Path | None) -> tuple[ImageSet, int | None]
 
 
 def _check_not_drawn(options: Drawn, path: Path, but: tuple[str, ...] = ()) -> None:
-    """Refuse a renderer's options, but for these, beside images that are on disk."""
+    """Raise a UsageError if a renderer's options, except those in `but`, are given for images on disk."""
     default = Drawn(spec=RENDERERS["circles"]())
     given = {field.name for field in fields(Drawn) if getattr(options, field.name) != getattr(default, field.name)}
     if given - set(but):
-        raise UsageError(f"{path} says what is drawn; give a path or a renderer's options, not both")
+        raise UsageError(f"pass either the path {path} or a renderer's options, not both")
 
 
 def _find(options: FindOptions) -> None:
@@ -263,8 +262,8 @@ def _find(options: FindOptions) -> None:
         name=options.rule,
         progress=True,
     )
-    told = f"found {len(found.indices):,} of {options.count:,} in {found.searched:,} images"
-    print(told + (f", one in {1 / found.rate:,.0f}" if len(found.indices) else ""))
+    rate = f", one in {1 / found.rate:,.0f}" if len(found.indices) else ""
+    print(f"found {len(found.indices):,} of {options.count:,} in {found.searched:,} images{rate}")
     print(out)
 
 
@@ -289,7 +288,7 @@ def _run(name: str, arguments: list[str]) -> int:
 
 
 def _parse(kind: type[T], program: str, arguments: list[str]) -> T:
-    """The renderer decides which options there are and what their defaults are, so it is read first."""
+    """Parse the renderer first: it determines the other options and their defaults."""
     if not issubclass(kind, Drawn):
         return tyro.cli(kind, args=arguments, prog=program)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)

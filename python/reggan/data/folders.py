@@ -1,4 +1,4 @@
-"""Folders of picture files: which files are pictures, what is left out, and how one is decoded."""
+"""Folders of picture files: find the pictures, and decode them."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 __all__ = ["Pictures", "decode", "endings", "find_pictures", "is_run"]
 
 _NAMED = 10
-"""Kinds of files that a line names."""
+"""Maximum number of kinds of files in a note."""
 SYSTEM_FOLDERS = frozenset({"#recycle", "$RECYCLE.BIN", "@eaDir", "__MACOSX"})
-"""Where file servers, Windows and macOS keep thumbnails, deleted files and resource forks."""
-_OUTSIDE = frozenset({"EPS", "MPEG"})
-"""Formats that Pillow names but does not decode by itself: EPS takes Ghostscript, MPEG is video."""
+"""Folders in which file servers, Windows and macOS keep thumbnails, deleted files and resource forks."""
+_UNDECODED = frozenset({"EPS", "MPEG"})
+"""Formats that Pillow lists but does not decode by itself: EPS needs Ghostscript, MPEG is video."""
 _ONE_PICTURE = frozenset({"MPO", "PSD"})
-"""Formats whose frames are previews, depth maps or layers of the first one."""
+"""Formats whose other frames are previews, depth maps or layers of the first one."""
 _EXIF = ("exif", "Raw profile type exif")
-"""Where Pillow keeps the EXIF data of a picture as bytes."""
+"""Keys under which Pillow keeps a picture's EXIF data as bytes."""
 _DEEP = ("I;16", "I;16B", "I;16L", "I")
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
-"""TIFF tags: the depth, and whether 0 is white (0) or black (1)."""
+"""TIFF tags: the bit depth, and whether 0 is white (0) or black (1)."""
 
 
 @cache
 def endings() -> frozenset[str]:
-    """Endings of the names of picture files that this Pillow decodes, such as ".png"."""
+    """The file name extensions of the formats that the installed Pillow decodes, such as ".png"."""
     by_ending = Image.registered_extensions()
     stubs = {
         name
         for name, (opener, _) in Image.OPEN.items()
         if isinstance(opener, type) and issubclass(opener, ImageFile.StubImageFile)
     }
-    # The opener of JPEG opens MPO, too, which therefore has none.
-    decoded = Image.OPEN.keys() - stubs - _OUTSIDE | {"MPO"}
+    # MPO has no opener of its own; that of JPEG opens it.
+    decoded = Image.OPEN.keys() - stubs - _UNDECODED | {"MPO"}
     return frozenset(ending for ending, name in by_ending.items() if name in decoded)
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The picture files of a folder by their paths, and what else it holds."""
+    """The paths of the picture files in a folder, and counts of the other entries."""
 
     paths: list[Path]
     left_out: Counter[str]
-    """Entries that are not looked into, by their kind."""
+    """Skipped files and folders by kind."""
     left_alone: Counter[str]
-    """Files that are no pictures, by the endings of their names."""
+    """Files that are not pictures by extension."""
 
     def notes(self) -> list[str]:
-        """A line for each of the two, if there are any."""
+        """A line for each kind of other entries, if there are any."""
         found = {"left out": self.left_out, "left alone": self.left_alone}
         return [f"{name}: {_listed(kinds)}" for name, kinds in found.items() if kinds]
 
@@ -70,16 +70,16 @@ def is_run(folder: Path) -> bool:
 
 
 def find_pictures(folder: Path) -> Pictures:
-    """Find the pictures in a folder and in all folders below it, also those that links lead to, each folder once.
+    """Find the pictures in a folder and, once each, in all folders below it and behind links.
 
-    Runs, hidden names and folders of the system are left out: what a training or a file server puts beside the
-    pictures is not data. Links that lead nowhere are taken for files.
+    Runs, hidden names and system folders are left out, as files of a training or a file server are not data. Broken
+    links count as files.
 
     Raises:
-        OSError: a folder cannot be read.
+        OSError: A folder cannot be read.
     """
     found = Pictures([], Counter(), Counter())
-    met = {folder.resolve()}
+    visited = {folder.resolve()}
 
     def refuse(error: OSError) -> None:
         raise error
@@ -90,14 +90,14 @@ def find_pictures(folder: Path) -> Pictures:
         return not kind
 
     def is_new(folder: Path) -> bool:
-        count = len(met)
-        met.add(folder.resolve())
-        return len(met) > count
+        count = len(visited)
+        visited.add(folder.resolve())
+        return len(visited) > count
 
     for name, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        here = Path(name)
-        folders[:] = [part for part in folders if is_wanted(_kind_of_folder(here / part)) and is_new(here / part)]
-        for path in (here / file for file in files if is_wanted(_kind_of_name(file))):
+        parent = Path(name)
+        folders[:] = [sub for sub in folders if is_wanted(_kind_of_folder(parent / sub)) and is_new(parent / sub)]
+        for path in (parent / file for file in files if is_wanted(_kind_of_name(file))):
             ending = path.suffix.lower()
             if ending not in endings():
                 found.left_alone[ending or "without an ending"] += 1
@@ -108,50 +108,48 @@ def find_pictures(folder: Path) -> Pictures:
 
 
 def _kind_of_name(name: str) -> str:
-    """What kind of entries that are left out a file or a folder is of, by its name; empty if it may be data."""
+    """Why a file or a folder is left out, by its name; empty if it may be data."""
     if name.startswith("."):
         return "with a leading dot"
     return name if name in SYSTEM_FOLDERS else ""
 
 
 def _kind_of_folder(path: Path) -> str:
-    """The same of a folder."""
     return _kind_of_name(path.name) or ("of reggan's runs" if is_run(path) else "")
 
 
 def decode(path: Path) -> tuple[Image.Image, bool]:
-    """Read the first picture of a file, upright and of 8 bits, and whether more pages or frames follow it.
+    """Read the first picture of a file, upright and in 8 bits, and whether more pages or frames follow.
 
     Raises:
-        OSError: the file cannot be opened.
-        ValueError: it is damaged, no picture, or one of a kind that is not served.
+        OSError: The file cannot be opened.
+        ValueError: The file is damaged, not a picture, or of an unsupported kind.
     """
-    # Given the path, Pillow maps some files into memory, and takes the sides of a turned one for each other.
+    # Given a path, Pillow memory-maps some files, and confuses width and height of a rotated picture.
     with path.open("rb") as file:
         try:
             with Image.open(file) as image:
                 has_more = image.format not in _ONE_PICTURE and bool(getattr(image, "is_animated", False))
                 image.load()
-                # Pillow keeps the EXIF data that it has read, and writes them anew where there are bytes of them: that
-                # fails where they are damaged.
+                # Pillow caches the parsed EXIF data, and would rewrite their bytes, which fails if these are damaged.
                 image.getexif()
                 for name in _EXIF:
                     image.info.pop(name, None)
-                # In place, as a copy would lose the TIFF tags.
+                # A copy would lose the TIFF tags.
                 ImageOps.exif_transpose(image, in_place=True)
         except UnidentifiedImageError:
-            raise ValueError("it is not an image, or of a kind that is not known") from None
+            raise ValueError("it is not an image, or of an unknown kind") from None
         except MemoryError:
             raise
-        except Exception as error:  # On damaged bytes, decoders raise all kinds of errors.
+        except Exception as error:  # Decoders raise all kinds of errors on damaged data.
             raise ValueError(str(error) or repr(error)) from error
     return _of_8_bits(image), has_more
 
 
 def _of_8_bits(image: Image.Image) -> Image.Image:
-    """A picture of any depth as one of 8 bits; where a deep gray is the transparent one, as gray and alpha."""
+    """Convert a picture of any depth to 8 bits; if it has a transparent gray value, to gray with alpha."""
     if image.mode == "F":
-        raise ValueError("its gray values are floats, whose range is not known")
+        raise ValueError("its gray values are floats of unknown range")
     if image.mode not in _DEEP:
         return image
     tags = getattr(image, "tag_v2", {})
@@ -159,10 +157,10 @@ def _of_8_bits(image: Image.Image) -> Image.Image:
     white = 2 ** min(bits, 16) - 1
     deep = np.asarray(image).astype(np.int64)
     if deep.max(initial=0) > white or deep.min(initial=0) < 0:
-        raise ValueError(f"its gray values are from {deep.min()} to {deep.max()}, must be from 0 to {white}")
+        raise ValueError(f"its gray values are from {deep.min()} to {deep.max()}, but must be from 0 to {white}")
     if tags.get(_PHOTOMETRIC) == 0:
         deep = white - deep
     gray = Image.fromarray(np.rint(deep / (white / 255)).astype(np.uint8))
-    if (clear := image.info.get("transparency")) is None:
+    if (transparent := image.info.get("transparency")) is None:
         return gray
-    return Image.merge("LA", (gray, Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8))))
+    return Image.merge("LA", (gray, Image.fromarray(np.where(deep == transparent, 0, 255).astype(np.uint8))))

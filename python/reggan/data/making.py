@@ -1,8 +1,8 @@
-"""Making sets of shards, and verifying them.
+"""Make and verify sets of shards.
 
-A shard's file is written under another name, synced and renamed, and the manifest is written after it: what a kill
-leaves is a set with fewer shards. Every byte is a function of the plan, so that the rest can be made at any time and
-anywhere, and any image drawn again to compare.
+A shard is written under a temporary name, synced and renamed before the manifest lists it, so a killed process leaves
+a valid set with fewer shards. The plan determines every byte, so missing shards can be made later on any machine, and
+any image can be drawn again for comparison.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from .shards import FILES, SHARD_BYTES, Plan, Record, Shards, manifests, read_ma
 __all__ = ["make_shards", "verify_shards"]
 
 Chunk = tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None]
-"""Images, and their scores if they are asked for."""
+"""Images, and their scores if the plan has them."""
 
 _CHUNK_BYTES = 2**22
-_STOCK = 8
-"""Chunks that are drawn while one is written."""
+_AHEAD = 8
+"""The most chunks that are drawn ahead of the one being written."""
 
 
 def make_shards(
@@ -54,45 +54,44 @@ def make_shards(
     threads: int | None = None,
     progress: bool = False,
 ) -> Path:
-    """Write the images of the indices 0 to images - 1 to a directory; shards that it has already are kept.
+    """Write the images with the indices 0 to images - 1 as shards, and skip shards that exist.
 
     Args:
-        directory: Where the shards and the manifest go; it is made if need be.
+        directory: Folder for the shards and the manifest, created if missing.
         spec: What to draw, such as `Circles()`.
-        images: How many.
+        images: Number of images.
         seed: As in `render`.
         size: As in `render`.
         dtype: uint8 or float32.
-        images_per_shard: By default what makes a shard about 64 MiB.
-        part: (i, n) makes only the shards i, i + n, i + 2 n, ..., so that n machines share the work.
+        images_per_shard: By default as many as fit in 64 MiB.
+        part: (i, n) makes only the shards i, i + n, i + 2 n, ..., to share the work among n machines.
         scores: Also write the scores of each shard's images, (count,) float32.
-        threads: At most so many threads draw; None is all cores.
+        threads: Maximum number of threads; None is all cores.
         progress: Show rate and time left on standard error.
 
     Returns:
         The path of the manifest: manifest.json, or manifest-i-of-n.json of a part.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM came; the same call goes on from there.
-        TypeError: A spec or a dtype that is not served.
-        ValueError: A number that is out of range, or a directory that holds another set; says what differs.
-        OSError: The directory cannot be written to, or its disk has not enough room.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the same call resumes.
+        ValueError: A number is out of range, or the directory holds another set; names the difference.
+        OSError: The directory cannot be written to, or its disk is too full.
     """
     source = Source(spec, seed, size, np.dtype(dtype).name)
     per_shard = max(1, SHARD_BYTES // source.image_bytes) if images_per_shard is None else images_per_shard
     plan = Plan(source, integer("images", images), integer("images_per_shard", per_shard), scores)
-    number, parts = part
-    if not 0 <= number < parts:
-        raise ValueError(f"part is {number}/{parts}, but must be i/n with 0 <= i < n")
+    index, parts = part
+    if not 0 <= index < parts:
+        raise ValueError(f"part is {index}/{parts}, but must be i/n with 0 <= i < n")
 
     path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     finished = _finished(path, plan)
-    own = range(number, plan.shards, parts)
+    own = range(index, plan.shards, parts)
     records = {shard: record for shard, record in finished.items() if shard in own}
-    _check_room(path, plan, own, records)
+    _check_disk_space(path, plan, own, records)
     todo = [shard for shard in own if shard not in finished]
-    manifest = path / ("manifest.json" if parts == 1 else f"manifest-{number}-of-{parts}.json")
+    manifest = path / ("manifest.json" if parts == 1 else f"manifest-{index}-of-{parts}.json")
     _save(manifest, plan, records)
 
     total, done = (sum(len(plan.positions(shard)) for shard in shards) for shards in (own, records))
@@ -102,30 +101,30 @@ def make_shards(
         closing(_drawn_ahead(plan, todo, threads)) as chunks,
     ):
 
-        def watched(shard: int) -> Iterator[Chunk]:
+        def drawn(shard: int) -> Iterator[Chunk]:
             for chunk in itertools.islice(chunks, len(_chunks(plan, shard))):
                 if stop.is_set():
                     raise KeyboardInterrupt(
-                        f"stopped with {len(records)} of {len(own)} shards in {path}; the same command makes the rest"
+                        f"stopped with {len(records)} of {len(own)} shards in {path}; run the same command to resume"
                     )
                 yield chunk
                 shown.advance(len(chunk[0]))
 
         for shard in todo:
-            records[shard] = _write_shard(path, plan, shard, watched(shard))
+            records[shard] = _write_shard(path, plan, shard, drawn(shard))
             _save(manifest, plan, records)
     remove_unfinished(path, {manifest.name, *(plan.file(shard, kind) for shard in own for kind in plan.kinds)})
     return manifest
 
 
 def _finished(directory: Path, plan: Plan) -> dict[int, Record]:
-    """Records of the shards that are there already, whole as far as the length of a file tells."""
+    """Records of the existing shards whose files have the right length."""
     found = read_manifests(directory)
     if found is None:
         return {}
-    there, records = found
-    if differs := differences(there.to_json(), plan.to_json()):
-        raise ValueError(f"{directory} holds another set: {differs}; give another directory, or ask for the same set")
+    existing, records = found
+    if differs := differences(existing.to_json(), plan.to_json()):
+        raise ValueError(f"{directory} holds another set: {differs}; choose another directory, or make the same set")
 
     def whole(shard: int, kind: str) -> bool:
         path = directory / plan.file(shard, kind)
@@ -134,34 +133,31 @@ def _finished(directory: Path, plan: Plan) -> dict[int, Record]:
     return {shard: record for shard, record in records.items() if all(whole(shard, kind) for kind in plan.kinds)}
 
 
-def _check_room(directory: Path, plan: Plan, own: range, records: dict[int, Record]) -> None:
+def _check_disk_space(directory: Path, plan: Plan, own: range, records: dict[int, Record]) -> None:
     shards = len(own) - len(records)
     needed = sum(plan.length(own[0], kind) for kind in plan.kinds) * shards if shards else 0
     free = shutil.disk_usage(directory).free
     if needed > free:
-        raise OSError(f"{needed / 1e9:.1f} GB are to be written to {directory}, and its disk has {free / 1e9:.1f} GB")
+        raise OSError(f"the shards need {needed / 1e9:.1f} GB in {directory}, but its disk has {free / 1e9:.1f} GB")
 
 
 def _save(manifest: Path, plan: Plan, records: dict[int, Record]) -> None:
-    told = {"reggan": __version__, **plan.to_json(), "shards": [records[shard] for shard in sorted(records)]}
-    write_json(manifest, told, indent=1)
+    content = {"reggan": __version__, **plan.to_json(), "shards": [records[shard] for shard in sorted(records)]}
+    write_json(manifest, content, indent=1)
 
 
 def _chunks(plan: Plan, shard: int) -> list[range]:
-    """The positions of a shard in pieces of a few MB."""
+    """The positions of a shard, in chunks of a few MB."""
     positions, step = plan.positions(shard), max(1, _CHUNK_BYTES // plan.source.image_bytes)
     return [positions[k : k + step] for k in range(0, len(positions), step)]
 
 
 def _drawn_ahead(plan: Plan, shards: Iterable[int], threads: int | None) -> Generator[Chunk, None, None]:
-    """Draw all chunks of some shards in order, a few of them ahead, so that drawing and writing overlap.
-
-    What is given holds until the next is asked for.
-    """
+    """Draw the chunks of shards in order and ahead of writing; a chunk is valid until the next one is requested."""
     largest = min(plan.images_per_shard, max(1, _CHUNK_BYTES // plan.source.image_bytes))
-    stock = max(1, min(_STOCK, _STOCK * _CHUNK_BYTES // (largest * plan.source.image_bytes)))
+    ahead = max(1, min(_AHEAD, _AHEAD * _CHUNK_BYTES // (largest * plan.source.image_bytes)))
     shape = (largest, *plan.source.image_shape)
-    buffers = itertools.cycle([np.empty(shape, plan.source.dtype) for _ in range(stock + 1)])
+    buffers = itertools.cycle([np.empty(shape, plan.source.dtype) for _ in range(ahead + 1)])
 
     def draw(positions: range, buffer: npt.NDArray[Any]) -> Chunk:
         indices, out = plan.indices(positions), buffer[: len(positions)]
@@ -169,17 +165,17 @@ def _drawn_ahead(plan: Plan, shards: Iterable[int], threads: int | None) -> Gene
             return plan.source.render_with_scores(indices, out=out, threads=threads)
         return plan.source.render(indices, out=out, threads=threads), None
 
-    waiting: deque[Future[Chunk]] = deque()
-    drawer = ThreadPoolExecutor(1)
+    queue: deque[Future[Chunk]] = deque()
+    executor = ThreadPoolExecutor(1)
     try:
         for positions in itertools.chain.from_iterable(_chunks(plan, shard) for shard in shards):
-            waiting.append(drawer.submit(draw, positions, next(buffers)))
-            if len(waiting) > stock:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            queue.append(executor.submit(draw, positions, next(buffers)))
+            if len(queue) > ahead:
+                yield queue.popleft().result()
+        while queue:
+            yield queue.popleft().result()
     finally:
-        drawer.shutdown(cancel_futures=True)
+        executor.shutdown(cancel_futures=True)
 
 
 def _write_shard(directory: Path, plan: Plan, shard: int, chunks: Iterator[Chunk]) -> Record:
@@ -210,97 +206,92 @@ def _write(path: Path, header: bytes, arrays: Iterable[npt.NDArray[Any]]) -> str
 
 
 def verify_shards(
-    directory: str | os.PathLike[str],
-    *,
-    sample: float = 0.01,
-    threads: int | None = None,
-    progress: bool = False,
+    directory: str | os.PathLike[str], *, sample: float = 0.01, threads: int | None = None, progress: bool = False
 ) -> list[str]:
-    """Check the files of a set against its manifests, and a sample of the images against what is drawn anew.
+    """Check the files of a set against its manifests, and draw a sample of the images again for comparison.
 
     Args:
-        directory: A set that `make_shards` made.
-        sample: The share of each shard's images to draw anew, 0 to 1; at least one each.
-        threads: At most so many threads draw; None is all cores.
+        directory: A set made by `make_shards`.
+        sample: Share of each shard's images to draw again, 0 to 1; at least one image per shard.
+        threads: Maximum number of threads; None is all cores.
         progress: Show rate and time left on standard error.
 
     Returns:
-        What is wrong, a line each: files that are missing, damaged or foreign, shards that are not made, images that
-        are not what the source draws. Empty if nothing is.
+        The problems, one line each: missing, damaged or foreign files, shards that are not made yet, and images that
+        differ from what the source draws. Empty if there are none.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM came.
-        OSError: There is no such directory, or a file cannot be read.
-        ValueError: A sample that is out of range, or a directory without any manifest that can be used.
+        OSError: The directory does not exist, or a file cannot be read.
+        ValueError: The sample is out of range, or the directory has no valid manifest.
     """
     if not 0 <= sample <= 1:
         raise ValueError(f"sample is {sample}, but must be from 0 to 1")
     path = Path(directory)
-    plan, records, wrong = _collect(path)
+    plan, records, problems = _collect(path)
     known = {plan.file(shard, kind) for shard in records for kind in plan.kinds} | {p.name for p in manifests(path)}
-    wrong += [f"{path / plan.file(shard, 'images')}: not made" for shard in range(plan.shards) if shard not in records]
+    missing = (shard for shard in range(plan.shards) if shard not in records)
+    problems += [f"{path / plan.file(shard, 'images')}: not made yet" for shard in missing]
     total = sum(record["count"] for record in records.values())
     with deferred_interrupt() as stop, closing(Progress(total, unit="image", enabled=progress)) as shown:
         for shard, record in sorted(records.items()):
             if stop.is_set():
-                raise KeyboardInterrupt(f"stopped before {plan.file(shard, 'images')}, with {len(wrong)} things wrong")
-            damage = [told for kind in plan.kinds if (told := _damage(path, record, kind))]
-            wrong += damage or _not_as_drawn(Shards(path, plan), shard, sample, threads)
+                raise KeyboardInterrupt(f"stopped before {plan.file(shard, 'images')}; {len(problems)} problems so far")
+            damage = [problem for kind in plan.kinds if (problem := _damage(path, record, kind))]
+            problems += damage or _compare(Shards(path, plan), shard, sample, threads)
             shown.advance(record["count"])
-    return wrong + [f"{file}: not of this set" for file in sorted(path.iterdir()) if file.name not in known]
+    return problems + [f"{file}: not part of this set" for file in sorted(path.iterdir()) if file.name not in known]
 
 
 def _collect(directory: Path) -> tuple[Plan, dict[int, Record], list[str]]:
-    """The plan of the first manifest that can be used, the records of all that agree with it, and what is wrong."""
+    """The plan of the first valid manifest, the records of all manifests that agree with it, and the problems."""
     plan: Plan | None = None
     records: dict[int, Record] = {}
-    wrong: list[str] = []
+    problems: list[str] = []
     for manifest in manifests(directory):
         try:
             found, more = read_manifest(manifest)
         except ValueError as error:
-            wrong.append(str(error))
+            problems.append(str(error))
             continue
         plan = plan or found
         if differs := differences(plan.to_json(), found.to_json()):
-            wrong.append(f"{manifest}: of another set than the manifests before it: {differs}")
+            problems.append(f"{manifest}: describes another set than the manifests before it: {differs}")
         else:
             records |= more
     if plan is None:
-        raise ValueError("; ".join(wrong) or f"{directory} has no manifest.json, so it is no set of shards")
-    return plan, records, wrong
+        raise ValueError("; ".join(problems) or f"{directory} has no manifest.json, so it is not a set of shards")
+    return plan, records, problems
 
 
 def _damage(directory: Path, record: Record, kind: str) -> str | None:
-    """What is wrong with the file of a finished shard."""
+    """The problem of a file of a finished shard, if any."""
     name, hash_ = FILES[kind]
     path = directory / record[name]
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        return f"{path}: missing; make the set again, which makes this shard alone"
+        return f"{path}: missing; make the set again, which makes only the missing shards"
     if found != record[hash_]:
         return f"{path}: damaged, its SHA-256 is not {record[hash_]}; remove it and make the set again"
     return None
 
 
-def _not_as_drawn(shards: Shards, shard: int, sample: float, threads: int | None) -> list[str]:
-    """What is wrong with a sample of a shard's images, in places that a hash of the shard's number draws."""
+def _compare(shards: Shards, shard: int, sample: float, threads: int | None) -> list[str]:
+    """Compare a sample of a shard's images, drawn with the shard's number as the seed, with what the source draws."""
     plan, images = shards.plan, shards.shard(shard)
     chosen = np.random.default_rng(shard).permutation(len(images))[: max(1, round(sample * len(images)))]
     chosen.sort()
     step = max(1, _CHUNK_BYTES // plan.source.image_bytes)
-    different: list[int] = []
+    wrong: list[int] = []
     for offsets in (chosen[k : k + step] for k in range(0, len(chosen), step)):
         indices = plan.indices(plan.positions(shard).start + offsets)
         drawn, exact = plan.source.render_with_scores(indices, threads=threads)
         same = (drawn == images[offsets]).reshape(len(offsets), -1).all(axis=1)
         if plan.scores:
             same &= exact == shards.shard(shard, "scores")[offsets]
-        different += offsets[~same].tolist()
-    if not different:
+        wrong += offsets[~same].tolist()
+    if not wrong:
         return []
-    path = shards.path / plan.file(shard, "images")
-    told = f"{len(different)} of {len(chosen)} images are not what the source draws, the first is at {different[0]}"
-    return [f"{path}: {told}"]
+    problem = f"{len(wrong)} of {len(chosen)} images differ from what the source draws, first at {wrong[0]}"
+    return [f"{shards.path / plan.file(shard, 'images')}: {problem}"]

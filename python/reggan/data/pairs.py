@@ -1,44 +1,42 @@
-"""Two sets of images that nobody has paired: what is learned is to turn one kind into the other."""
+"""Two unpaired sets of images, for translation from one kind to the other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import tyro
+from pydantic import Field
 from torch import Tensor
 
+from ..options import options
 from ..rules import Rule
 from ..specs import Polygons
 from .images import Files, FileSet
-from .loading import Endless, Fingerprint, Item, by_block
-from .rendered import Blobs, RenderedSet
+from .loading import Endless, Fingerprint, Indices, by_block
+from .rendered import RenderedImages, RenderedSet
 
 __all__ = ["PairSet", "Pairs"]
 
+_Images = Annotated[RenderedImages | Files, Field(discriminator="kind"), tyro.conf.AvoidSubcommands]
 
-@dataclass(frozen=True)
+
+@options
 class Pairs:
-    """Two sets of images; where only one is in color, the other has three equal channels."""
+    """Two sets of images; if only one is in color, the other gets three equal channels."""
 
-    kind: ClassVar[str] = "pairs"
+    modality: ClassVar[str] = "pairs"
 
-    first: Annotated[Blobs | Files, tyro.conf.AvoidSubcommands] = field(default_factory=lambda: Blobs(classes=()))
+    first: _Images = field(default_factory=lambda: RenderedImages(classes=()))
     """Images of the first kind."""
-    second: Annotated[Blobs | Files, tyro.conf.AvoidSubcommands] = field(
-        default_factory=lambda: Blobs(spec=Polygons(), classes=())
-    )
+    second: _Images = field(default_factory=lambda: RenderedImages(spec=Polygons(), classes=()))
     """Images of the second kind."""
-    seed: int = 0
-    """Seed of the order in which both are gone through."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"data.seed is {self.seed}, must be from 0 to 2**63 - 1")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of the order of both sets."""
+    kind: tyro.conf.Suppress[Literal["pairs"]] = "pairs"
 
     @property
     def channels(self) -> int:
@@ -46,14 +44,14 @@ class Pairs:
         return max(self.first.channels, self.second.channels)
 
     def open(self, size: int, rule: Rule, *, log: bool = False) -> PairSet:
-        """Both sets at this size, without an end; raises what their own `open` raises."""
+        """Both sets at this size, as one endless set; raises what their own `open` raises."""
         sets = (self.first.open(size, rule, log=log), self.second.open(size, rule, log=log))
         return PairSet(sets, self.channels, self.seed)
 
 
 @dataclass(frozen=True)
 class PairSet(Endless):
-    """An image of each set, in an order of its own."""
+    """An image of each set, each set in an order of its own."""
 
     sets: tuple[RenderedSet | FileSet, RenderedSet | FileSet]
     channels: int
@@ -61,27 +59,21 @@ class PairSet(Endless):
 
     @property
     def fingerprints(self) -> tuple[Fingerprint, ...]:
-        """Those of both sets."""
         return self.sets[0].fingerprints + self.sets[1].fingerprints
 
-    def items(self, positions: npt.NDArray[np.int64]) -> Item:
-        """Images (N, 2, C, size, size) uint8; mean scores (N,) of both; zeros (N,) for classes."""
-        parts = [images.items(self._order(k, images.length, positions)) for k, images in enumerate(self.sets)]
-        samples = torch.stack([self._colored(part[0]) for part in parts], dim=1)
-        scores = torch.stack([part[1] for part in parts]).mean(dim=0)
-        return samples, scores, torch.zeros(len(positions), dtype=torch.int64)
+    def fetch(self, indices: Indices) -> Tensor:
+        """Images (N, 2, C, size, size) uint8."""
+        parts = [images.fetch(self._order(k, images.length, indices)) for k, images in enumerate(self.sets)]
+        return torch.stack([part.expand(-1, self.channels, -1, -1) for part in parts], dim=1)
 
-    def _colored(self, images: Tensor) -> Tensor:
-        return images.expand(-1, self.channels, -1, -1)
-
-    def _order(self, k: int, length: int, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Positions in set k: each epoch is a permutation of its own."""
+    def _order(self, k: int, length: int, indices: Indices) -> Indices:
+        """Indices in set k; each epoch is a permutation."""
         if not length:
-            return positions
-        order = by_block(positions, length, lambda epoch: _permutation(self.seed, k, epoch, length))
-        return order + positions // length * length
+            return indices
+        order = by_block(indices, length, lambda epoch: _permutation(self.seed, k, epoch, length))
+        return order + indices // length * length
 
 
 @lru_cache(maxsize=4)
-def _permutation(seed: int, k: int, epoch: int, length: int) -> npt.NDArray[np.int64]:
+def _permutation(seed: int, k: int, epoch: int, length: int) -> Indices:
     return np.random.default_rng((seed, k, epoch)).permutation(length)

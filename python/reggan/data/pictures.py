@@ -1,4 +1,4 @@
-"""Sets of images for people: PNG files of them, and an overview, which is a contact sheet above histograms."""
+"""Pictures of sets of images: PNG files, and an overview with a contact sheet and histograms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from PIL import Image
 from ..drawing import sheet
 from ..files import atomic_file, write_json
 from ..progress import Progress, deferred_interrupt
-from ..rules import darkest
+from ..rules import min_channel
 from ..scoring import analyze
 from ..source import Source, differences
 
@@ -31,25 +31,24 @@ __all__ = ["ImageSet", "Rendered", "export_images", "overview", "overview_of_pix
 Positions = npt.NDArray[np.int64]
 
 Measures = dict[str, npt.NDArray[Any]]
-"""Figures (N,) of images by their titles."""
+"""Measures (N,) of images by title."""
 
 _CHUNK_BYTES = 2**24
 _SHOWN = 64
-"""Images of a contact sheet."""
+"""Number of images in a contact sheet."""
 
 
 class ImageSet(Protocol):
-    """What pictures are made of: `Shards`, or what a renderer draws when it is asked for."""
+    """A set of images: `Shards`, or images that a renderer draws on demand."""
 
     @property
-    def source(self) -> Source:
-        """What draws the images."""
+    def source(self) -> Source: ...
 
     def images(self, positions: Positions) -> npt.NDArray[Any]:
         """Images (N, *image_shape) at these positions (N,)."""
 
     def indices(self, positions: Positions) -> npt.NDArray[np.uint64]:
-        """The renderer's indices (N,) of those images."""
+        """Indices for `render` (N,) of the images at these positions (N,)."""
 
 
 @dataclass(frozen=True)
@@ -59,33 +58,21 @@ class Rendered:
     source: Source
 
     def images(self, positions: Positions) -> npt.NDArray[Any]:
-        """Images (N, *image_shape) at these positions (N,)."""
         return self.source.render(self.indices(positions))
 
     def indices(self, positions: Positions) -> npt.NDArray[np.uint64]:
-        """The positions themselves (N,)."""
         return positions.astype(np.uint64)
 
 
 def export_images(images: ImageSet, count: int, folder: str | os.PathLike[str], *, progress: bool = False) -> None:
-    """Write the first images of a set as PNG files 00000000.png, 00000001.png, ...; those that exist are kept.
+    """Write the first `count` images of a set as PNG files 00000000.png, 00000001.png, ..., and skip files that exist.
 
-    Float images are rounded to 8 bits. Of a volume the slices lie one below the other.
-
-    Args:
-        images: What to write.
-        count: How many images.
-        folder: Where the files go; it is made if need be.
-        progress: Show rate and time left on standard error.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM came; the same call goes on from there.
-        ValueError: The folder holds images of another source; says what differs.
-        OSError: The folder cannot be written to.
+    Float images are rounded to 8 bits, and the slices of a volume are stacked in a column. After Ctrl-C or SIGTERM, the
+    same call resumes. A folder with images of another source is a ValueError.
     """
     path, source = Path(folder), images.source
     path.mkdir(parents=True, exist_ok=True)
-    _claim(path / "export.json", source)
+    _check_source(path / "export.json", source)
     chunk = max(1, _CHUNK_BYTES // source.image_bytes)
     with deferred_interrupt() as stop, closing(Progress(count, unit="image", enabled=progress)) as shown:
         for first in range(0, count, chunk):
@@ -93,25 +80,25 @@ def export_images(images: ImageSet, count: int, folder: str | os.PathLike[str], 
             missing = [k for k in positions if not _is_written(_png(path, k))]
             for k, image in zip(missing, _pictures(images.images(np.array(missing, np.int64)), source), strict=True):
                 if stop.is_set():
-                    raise KeyboardInterrupt(f"stopped before {_png(path, k)}; the same command goes on from there")
+                    raise KeyboardInterrupt(f"stopped before {_png(path, k)}; run the same command to resume")
                 _write_png(_png(path, k), image)
             shown.advance(len(positions))
 
 
-def _claim(path: Path, source: Source) -> None:
-    """Say in a file whose images a folder has, or check that it has those."""
-    told = {"source": source.to_json()}
+def _check_source(path: Path, source: Source) -> None:
+    """Record the source of a folder's images in a file, or check it against the recorded one."""
+    content = {"source": source.to_json()}
     if not path.exists():
         if found := next(path.parent.glob(f"{'[0-9]' * 8}.png"), None):
-            raise ValueError(f"{found} is there, and no {path.name} that tells what it is; give another folder")
-        write_json(path, told, indent=1)
+            raise ValueError(f"{found} exists without {path.name}, which names its source; choose another folder")
+        write_json(path, content, indent=1)
         return
     try:
         before = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error}; remove it with the images beside it") from error
-    if differs := differences(before, told):
-        raise ValueError(f"{path.parent} holds images of another source: {differs}; give another folder")
+        raise ValueError(f"{path} is damaged: {error}; remove it and the images in its folder") from error
+    if differs := differences(before, content):
+        raise ValueError(f"{path.parent} holds images of another source: {differs}; choose another folder")
 
 
 def _png(folder: Path, position: int) -> Path:
@@ -123,13 +110,12 @@ def _is_written(path: Path) -> bool:
 
 
 def _write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
-    """Write a whole file; it is not synced, as a file may be written again at any time."""
     with atomic_file(path, sync=False) as file:
         Image.fromarray(picture).save(file, "PNG")
 
 
 def _pictures(images: npt.NDArray[Any], source: Source) -> npt.NDArray[np.uint8]:
-    """Images (N, *image_shape) as pictures (N, H, W) or (N, H, W, 3): uint8, volumes as columns of slices."""
+    """Images (N, *image_shape) as uint8 pictures (N, H, W) or (N, H, W, 3), volumes as columns of slices."""
     pixels = _to_bytes(images)
     if source.is_color:
         return np.ascontiguousarray(np.moveaxis(pixels, 1, -1))
@@ -138,10 +124,10 @@ def _pictures(images: npt.NDArray[Any], source: Source) -> npt.NDArray[np.uint8]
 
 
 def overview(images: ImageSet, count: int) -> bytes:
-    """Draw a contact sheet of the first 64 images, and histograms of the first `count`, as the bytes of a PNG.
+    """PNG data of a contact sheet of the first 64 images, above histograms of the first `count`.
 
-    The histograms are those of the exact score, of the number of pieces, of the share of ink and, where the renderer
-    blurs, of the blur's sigma in pixels.
+    The histograms show the exact score, the number of pieces, the share of ink and, if the renderer blurs, the standard
+    deviation of the blur in pixels.
     """
     source = images.source
     measures = [
@@ -155,18 +141,18 @@ def overview(images: ImageSet, count: int) -> bytes:
 
 
 def overview_of_pixels(images: npt.NDArray[Any], title: str) -> bytes:
-    """Draw the same of images (N, H, W), or (N, 3, H, W) of RGB, without a histogram of blur."""
+    """The overview of images (N, H, W), or (N, 3, H, W) of RGB, without a histogram of the blur."""
     return _page(title, images[:_SHOWN], [_measure(images)])
 
 
 def _page(title: str, first: npt.NDArray[Any], measures: list[Measures]) -> bytes:
-    """A contact sheet of these images above histograms of what was measured of all, part by part, as a PNG."""
-    joined = {name: np.concatenate([part[name] for part in measures]) for name in measures[0]}
-    above = _contact_sheet(_to_bytes(first))
-    below = _histograms(title, {name: all_ for name, all_ in joined.items() if np.isfinite(all_).all()}, above.width)
-    picture = Image.new("RGB", (above.width, above.height + below.height), (255, 255, 255))
-    picture.paste(above, (0, 0))
-    picture.paste(below, (0, above.height))
+    """PNG data of a contact sheet of these images above histograms of the measures of all chunks."""
+    joined = {name: np.concatenate([chunk[name] for chunk in measures]) for name in measures[0]}
+    top = _contact_sheet(_to_bytes(first))
+    bottom = _histograms(title, {name: all_ for name, all_ in joined.items() if np.isfinite(all_).all()}, top.width)
+    picture = Image.new("RGB", (top.width, top.height + bottom.height), (255, 255, 255))
+    picture.paste(top, (0, 0))
+    picture.paste(bottom, (0, top.height))
     content = io.BytesIO()
     picture.save(content, "PNG", optimize=True)
     return content.getvalue()
@@ -177,15 +163,14 @@ def _to_bytes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def _contact_sheet(pixels: npt.NDArray[np.uint8]) -> Image.Image:
-    """A grid 8 wide, about 1000 pixels across: small images enlarged, large ones thinned out."""
-    across = 8 * pixels.shape[-1]
-    step = max(1, round(across / 1000))
-    thinned = pixels[..., ::step, ::step]
-    return sheet(thinned, columns=8, zoom=max(1, round(1000 / across)))
+    """A grid of 8 columns, about 1000 pixels wide: small images are enlarged, large ones subsampled."""
+    width = 8 * pixels.shape[-1]
+    step = max(1, round(width / 1000))
+    return sheet(pixels[..., ::step, ::step], columns=8, zoom=max(1, round(1000 / width)))
 
 
 def _chunks(images: ImageSet, count: int) -> Iterator[tuple[Positions, npt.NDArray[Any]]]:
-    """Positions and images of the first `count`, a few MB at a time."""
+    """Positions and images of the first `count`, in chunks of a few MB."""
     chunk = max(1, _CHUNK_BYTES // images.source.image_bytes)
     for first in range(0, count, chunk):
         positions = np.arange(first, min(first + chunk, count))
@@ -193,9 +178,8 @@ def _chunks(images: ImageSet, count: int) -> Iterator[tuple[Positions, npt.NDArr
 
 
 def _measure(images: npt.NDArray[Any], is_volume: bool = False) -> Measures:
-    """What the histograms show, by its title."""
-    # Every color lacks one of red, green and blue, so that ink is what the darkest channel shows.
-    gray = images if is_volume else darkest(images)
+    # Every color of the renderer lacks red, green or blue, so the darkest channel shows the ink.
+    gray = images if is_volume else min_channel(images)
     parts = analyze(gray, fields=("score", "count", "area"), connectivity=6 if is_volume else 4)
     return {"exact score": parts.score, "pieces": parts.count, "share of ink": parts.area / gray[0].size}
 
@@ -221,12 +205,12 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 11,
     "ytick.left": False,
 }
-"""As the report's figures look on a light page."""
+"""Matplotlib style of histograms, on which that of the report builds."""
 _COLOR = "#1d5fb4"
 
 
 def _histograms(title: str, measures: Measures, width: int) -> Image.Image:
-    """One panel for each measure, side by side, `width` pixels in all."""
+    """One panel per measure, side by side, `width` pixels in total."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine

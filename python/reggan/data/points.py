@@ -1,48 +1,51 @@
-"""Points of mixtures of Gaussians, on which GANs lose modes: endless, and drawn by (seed, position).
+"""Endless points of mixtures of Gaussians, on which GANs lose modes, drawn by (seed, index).
 
 Rings, grid and line are those of "No modes left behind" (arXiv 1802.00771); the wide grid is that of PacGAN (arXiv
-1712.04086). On a line by itself: one, two and three Gaussians.
+1712.04086). One, two and three Gaussians are on a line in one dimension.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import tyro
+from pydantic import Field
+from torch import Tensor
 
-from ..rules import Rule
-from .loading import Endless, Item, by_block
+from ..options import options
+from .loading import Endless, Indices, by_block
 
 __all__ = ["MIXTURES", "Mixture", "PointSet", "Points"]
 
 Floats = npt.NDArray[np.float64]
 
 _BLOCK = 1024
-"""Points that are drawn at once."""
+"""Points drawn at once."""
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Equal parts of Gaussians, round and of equal width."""
+    """Equal parts of isotropic Gaussians with the same standard deviation."""
 
-    centres: Floats
+    centers: Floats
     """(K, D)."""
     std: float
 
     def nearest(self, points: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.int64], Floats]:
         """The nearest center of each point (N, D), and the distance to it in standard deviations: (N,) and (N,)."""
-        distances = np.linalg.norm(points[:, None].astype(np.float64) - self.centres, axis=2)
+        distances = np.linalg.norm(points[:, None].astype(np.float64) - self.centers, axis=2)
         nearest = distances.argmin(axis=1)
         return nearest, distances[np.arange(len(points)), nearest] / self.std
 
     def draw(self, random: np.random.Generator, count: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Points (N, D), and which center each belongs to (N,)."""
-        modes = random.integers(len(self.centres), size=count)
-        noise = random.standard_normal((count, self.centres.shape[1]))
-        return (self.centres[modes] + self.std * noise).astype(np.float32), modes
+        """Points (N, D), and the index of each point's center (N,)."""
+        modes = random.integers(len(self.centers), size=count)
+        noise = random.standard_normal((count, self.centers.shape[1]))
+        return (self.centers[modes] + self.std * noise).astype(np.float32), modes
 
 
 def _ring(count: int, radius: float) -> Floats:
@@ -69,48 +72,37 @@ MIXTURES = {
     "rings-16": Mixture(np.concatenate([_ring(8, 1.0), _ring(8, 2.0)]), 0.01),
     "wide-grid-25": Mixture(_grid(5, 4.0), 0.05),
 }
-"""Mixtures by name."""
 
 
-@dataclass(frozen=True)
+@options
 class Points:
     """Points of a mixture of Gaussians."""
 
-    kind: ClassVar[str] = "points"
+    modality: ClassVar[str] = "points"
 
     mixture: Literal["grid-25", "line-5", "normal-1", "normal-2", "normal-3", "ring-8", "rings-16", "wide-grid-25"] = (
         "ring-8"
     )
-    """Which one: the number is that of the modes; "normal" ones are on a line, others in a plane."""
-    seed: int = 0
-    """Seed of the points: the same data for every seed of the training."""
+    """Name and number of modes of the mixture; "normal" mixtures are on a line, the others in a plane."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of the points, independent of the training's seed."""
+    kind: tyro.conf.Suppress[Literal["points"]] = "points"
 
-    def __post_init__(self) -> None:
-        if self.mixture not in MIXTURES:
-            raise ValueError(f"data.mixture is {self.mixture!r}, must be one of {', '.join(MIXTURES)}")
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"data.seed is {self.seed}, must be from 0 to 2**63 - 1")
-
-    def open(self, size: int, rule: Rule, *, log: bool = False) -> PointSet:
-        """The endless set; points have neither a size nor a rule."""
+    def open(self) -> PointSet:
         return PointSet(MIXTURES[self.mixture], self.seed)
 
 
 @dataclass(frozen=True)
 class PointSet(Endless):
-    """Points of a mixture, without an end."""
+    """Endless points of a mixture."""
 
     mixture: Mixture
     seed: int = 0
 
-    def items(self, positions: npt.NDArray[np.int64]) -> Item:
-        """Points (N, D) float32; scores (N,), 1 within three standard deviations of a center; centers (N,)."""
+    def fetch(self, indices: Indices) -> Tensor:
+        """Points (N, D) float32."""
 
-        def draw(block: int) -> npt.NDArray[np.float64]:
-            points, modes = self.mixture.draw(np.random.default_rng((self.seed, block)), _BLOCK)
-            return np.column_stack([points, modes])
+        def draw(block: int) -> npt.NDArray[np.float32]:
+            return self.mixture.draw(np.random.default_rng((self.seed, block)), _BLOCK)[0]
 
-        drawn = by_block(positions, _BLOCK, draw)
-        points, modes = drawn[:, :-1].astype(np.float32), drawn[:, -1].astype(np.int64)
-        _, away = self.mixture.nearest(points)
-        return torch.from_numpy(points), torch.from_numpy((away <= 3).astype(np.float32)), torch.from_numpy(modes)
+        return torch.from_numpy(by_block(indices, _BLOCK, draw))

@@ -1,38 +1,67 @@
-"""Rendered images as training data: drawn by (seed, index) where they are needed, balanced over the score classes.
+"""Rendered images as training data: drawn by (seed, index) when they are needed; nothing is stored.
 
-By default the set of RegGAN's paper (arXiv 2102.04593, section 3.1): black discs with a Gaussian blur, scores spread
-evenly, and no image in one piece. Nothing is stored.
+The default is the set of RegGAN's paper (arXiv 2102.04593, section 3.1): black discs with a Gaussian blur, balanced
+over the score classes, and no image in one piece.
 """
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import tyro
+from pydantic import BeforeValidator, Field, PlainSerializer
+from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from ..options import options
 from ..progress import Progress
-from ..rules import Rule, darkest
-from ..specs import BinaryBlobs, Circles, Polygons
-from .loading import Fingerprint, Item
+from ..rules import Rule
+from ..specs import RENDERERS, BinaryBlobs, Circles, Polygons, Spec
+from .loading import Fingerprint, Indices
 from .selection import BalancedSelection, CountSelection, RangeSelection, Selection
 
-__all__ = ["Blobs", "RenderedSet"]
+__all__ = ["RenderedImages", "RenderedSet"]
+
+_NAMES = {kind: name for name, kind in RENDERERS.items()}
+
+
+def _spec_from_json(given: object) -> object:
+    """The spec of JSON data, which name their renderer; a spec is returned as it is."""
+    if not isinstance(given, dict):
+        return given
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    kind = RENDERERS.get(str(fields.pop("renderer", None)))
+    if kind is None or kind.axes != 2:
+        raise ValueError(f"renderer is {given.get('renderer')!r}, must be one of {', '.join(RENDERERS)}")
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise ValueError(f"spec: {error}") from error
+
+
+def _spec_to_json(spec: Spec) -> dict[str, Any]:
+    return {"renderer": _NAMES[type(spec)], **asdict(spec)}  # type: ignore[call-overload]
+
+
+_Spec = Annotated[
+    Circles | BinaryBlobs | Polygons,
+    BeforeValidator(_spec_from_json),
+    PlainSerializer(_spec_to_json),
+    tyro.conf.AvoidSubcommands,
+]
 
 
 @dataclass(frozen=True)
 class RenderedSet:
-    """The images of a selection, with their scores and classes by a rule."""
+    """The images of a selection."""
 
     selection: Selection
-    rule: Rule
     length: int = 0
-    """How many images there are; 0 for no end."""
+    is_augmented: ClassVar[bool] = False
+    fingerprints: ClassVar[tuple[Fingerprint, ...]] = ()
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -45,20 +74,15 @@ class RenderedSet:
         """Whether the images are RGB."""
         return self.selection.spec.axes == 2 and len(self.selection.image_shape) == 3
 
-    def items(self, positions: npt.NDArray[np.int64]) -> Item:
-        """Images (N, *image_shape) uint8, scores (N,), classes (N,). A DataLoader worker keeps to its one thread."""
+    def fetch(self, indices: Indices) -> Tensor:
+        """Images (N, *image_shape) uint8. A DataLoader worker keeps to its one thread."""
         if self.length:
-            positions = positions % self.length
-        images = self.selection.render(positions, threads=1 if get_worker_info() else None)
-        scores = self.rule(darkest(images) if self.is_color else images)
-        classes = self.rule.classify(scores)
-        tensor = torch.from_numpy(images)
-        return tensor if self.is_color else tensor[:, None], torch.from_numpy(scores), torch.from_numpy(classes)
+            indices = indices % self.length
+        images = torch.from_numpy(self.selection.render(indices, threads=1 if get_worker_info() else None))
+        return images if self.is_color else images[:, None]
 
     def find(self, start: int, count: int) -> None:
-        """Search at once for the images at positions `start`, `start + 1`, ..., which shows itself on standard error
-        unless they are known.
-        """
+        """Search for `count` images from `start` on at once, with progress on standard error unless they are known."""
         size = self.selection.block_size
         blocks = range(start // size, -(-(start + count) // size))
         if any(self.selection.known(block) is None for block in blocks):
@@ -67,47 +91,32 @@ class RenderedSet:
                     self.selection.indices(block * size)
                     shown.advance(min((block + 1) * size, start + count) - max(block * size, start))
 
-    @property
-    def fingerprints(self) -> tuple[Fingerprint, ...]:
-        """None: rendered images are a function of the configuration."""
-        return ()
 
-    @property
-    def is_augmented(self) -> bool:
-        """Whether an image looks different in another epoch."""
-        return False
+@options
+class RenderedImages:
+    """Rendered images, balanced over score classes (and then none obeys the rule) or over numbers of pieces."""
 
+    modality: ClassVar[str] = "images"
 
-@dataclass(frozen=True)
-class Blobs:
-    """Rendered images, balanced over the score classes, none of them obeying the rule; or over numbers of pieces."""
-
-    kind: ClassVar[str] = "images"
-
-    images: int = 0
-    """Images in the set, gone through in a new order each epoch; 0 for an endless stream that repeats nothing."""
-    spec: Annotated[Circles | BinaryBlobs | Polygons, tyro.conf.AvoidSubcommands] = field(default_factory=Circles)
-    """What is drawn."""
+    images: Annotated[int, Field(ge=0, le=10**8)] = 0
+    """Images in the set, reshuffled each epoch; 0 for an endless stream that never repeats."""
+    spec: _Spec = field(default_factory=Circles)
+    """What to draw."""
     classes: tuple[int, ...] = tuple(range(1, 11))
-    """Score classes, in equal numbers; of up to 18 discs none is of class 0. No class for all images as they come."""
+    """Score classes, in equal numbers; of up to 18 discs none is of class 0. No class: all images, unbalanced."""
     counts: tuple[int, ...] = ()
-    """Numbers of pieces, in equal numbers, in the place of score classes: then there are images that obey, too."""
-    below: float = 1.0
-    """Only images with a score under this are data."""
-    seed: int = 0
+    """Numbers of pieces, in equal numbers, instead of score classes: then some images obey, too."""
+    below: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Use only images with a lower score."""
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
     """Seed of the renderer: the same data for every seed of the training."""
+    kind: tyro.conf.Suppress[Literal["rendered"]] = "rendered"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.images <= 10**8:
-            raise ValueError(f"data.images is {self.images}, must be from 0 to {10**8}")
-        if not 0 < self.below <= 1:
-            raise ValueError(f"data.below is {self.below}, must be above 0 and at most 1")
-        if not 0 <= self.seed < 2**64:
-            raise ValueError(f"data.seed is {self.seed}, must be from 0 to 2**64 - 1")
         if self.counts:
-            CountSelection(self.spec, size=32, counts=self.counts)  # Says what is wrong with them, at any size.
+            CountSelection(self.spec, size=32, counts=self.counts)  # Checks them, at any size.
             if self.below < 1:
-                raise ValueError(f"data.below is {self.below}, must be 1 where data.counts says which images are data")
+                raise ValueError(f"below is {self.below}, must be 1 when counts are given")
 
     @property
     def channels(self) -> int:
@@ -115,8 +124,10 @@ class Blobs:
         return 3 if isinstance(self.spec, Polygons) and self.spec.color else 1
 
     def open(self, size: int, rule: Rule, *, log: bool = False) -> RenderedSet:
-        """The set at this image size. With `log` the renderer's indices of a set with an end are searched for at once,
-        which shows itself on standard error; otherwise as they are needed.
+        """The set at this image size; the rule chooses images by their scores.
+
+        With `log` the images of a finite set are searched for at once, with progress on standard error; otherwise as
+        they are needed.
         """
         selection: Selection
         if self.counts:
@@ -125,7 +136,7 @@ class Blobs:
             selection = BalancedSelection(self.spec, size, self.seed, rule, self.classes, self.below)
         else:
             selection = RangeSelection(self.spec, size, self.seed, rule, high=self.below)
-        found = RenderedSet(selection, rule, self.images)
+        found = RenderedSet(selection, self.images)
         if log:
             found.find(0, self.images)
         return found

@@ -1,6 +1,6 @@
-"""Metrics of images, one file each. A new one is a file here and a line in a table.
+"""Metrics: METRICS take images alone, REFERENCE_METRICS compare them with reference images.
 
-METRICS are of a set of images by itself; REFERENCE_METRICS compare one with reference images.
+`reggan.tables` has the labels and formats.
 """
 
 from collections.abc import Callable
@@ -9,31 +9,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..rules import Rule, darkest
-from . import fidelity, shapes
-from .diversity import diversity
+from ..rules import Rule, min_channel
+from . import fidelity, shapes, two_sample
+from .bootstrap import intervals
+from .comparison import MIN_IMAGES, Comparison
 from .features import Featured
-from .ink import ink
+from .images import components, diversity, ink, one_piece
 from .memory import copies, memorizes
-from .pieces import components, one_piece
+from .parameters import compare_parameters
 
 __all__ = [
     "METRICS",
     "MIN_IMAGES",
     "REFERENCE_METRICS",
+    "Comparison",
     "Featured",
     "compare",
+    "compare_parameters",
     "components",
     "copies",
     "diversity",
     "ink",
+    "intervals",
+    "measure",
     "memorizes",
     "one_piece",
     "summarize",
 ]
-
-MIN_IMAGES = 10
-"""The fewest images, and the fewest references, that are compared."""
 
 METRICS: dict[str, Callable[[npt.NDArray[Any]], float]] = {
     "components": components,
@@ -42,7 +44,7 @@ METRICS: dict[str, Callable[[npt.NDArray[Any]], float]] = {
     "one_piece": one_piece,
 }
 
-REFERENCE_METRICS: dict[str, Callable[[Featured, Featured], float]] = {
+REFERENCE_METRICS: dict[str, Callable[[Comparison], float]] = {
     "frechet": fidelity.frechet,
     "kernel": fidelity.kernel,
     "precision": fidelity.precision,
@@ -53,30 +55,27 @@ REFERENCE_METRICS: dict[str, Callable[[Featured, Featured], float]] = {
     "blob_size": shapes.size,
     "blob_perimeter": shapes.perimeter,
     "edge_softness": shapes.softness,
+    "two_sample_masks": two_sample.masks,
+    "two_sample_gray": two_sample.gray,
 }
 
 
 def summarize(images: npt.NDArray[np.uint8], rule: Rule) -> dict[str, float]:
     """Mean exact score of the rule, and every metric, of images (N, H, W), or (N, 3, H, W) of RGB."""
-    seen = darkest(images)
-    return {"score": float(rule(seen).mean())} | {name: metric(seen) for name, metric in METRICS.items()}
+    gray = min_channel(images)
+    return {"score": float(rule(gray).mean())} | {name: metric(gray) for name, metric in METRICS.items()}
 
 
 def compare(images: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -> dict[str, float]:
-    """Every metric of images (N, H, W) against reference images (M, H, W), both at least 16 pixels on a side.
+    """Every reference metric of images (N, H, W) and reference images (M, H, W), both at least 16 pixels on a side.
 
-    Of RGB images (N, 3, H, W) the features know all channels, and the shapes of blobs are those of the darkest one.
-    What is undefined is NaN: distances of blobs where only one side has any, and `vendi` where all references are
-    alike.
-
-    Raises:
-        ValueError: there are fewer than 10 images of one of them, or their sides differ.
+    Features of RGB images (N, 3, H, W) use all channels; shapes and masks of ink use the darkest one. Undefined values
+    are NaN: distances of blobs if only one side has any, and `vendi` if all references are alike. Fewer than 10 images
+    or references, or different sizes, are a ValueError.
     """
-    if images.shape[1:] != reference.shape[1:]:
-        raise ValueError(f"images are {images.shape[1:]} and reference images {reference.shape[1:]} pixels")
-    if min(len(images), len(reference)) < MIN_IMAGES:
-        raise ValueError(
-            f"there are {len(images)} images and {len(reference)} references; {MIN_IMAGES} of each are the least"
-        )
-    first, second = Featured(images), Featured(reference)
-    return {name: metric(first, second) for name, metric in REFERENCE_METRICS.items()}
+    return measure(Comparison.of(images, reference))
+
+
+def measure(comparison: Comparison) -> dict[str, float]:
+    """Every reference metric, as `compare` returns them."""
+    return {name: metric(comparison) for name, metric in REFERENCE_METRICS.items()}

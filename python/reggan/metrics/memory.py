@@ -1,4 +1,4 @@
-"""Whether images are copies of training images: are they nearer to those than to images that nobody trained on?"""
+"""Copies of training images: whether images are nearer to training images than to held-out ones."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ import torch
 __all__ = ["COPIES_ALLOWED", "copies", "memorizes"]
 
 COPIES_ALLOWED = 0.1
-"""Up to this figure nothing is said of memorizing, however sure it is."""
+"""A generator with at most this value does not count as memorizing."""
 _ERRORS = 4
-"""Standard errors that the figure must be above 0."""
+"""A larger value must also be this number of standard errors above 0."""
 _BATCH = 2048
-_DISTANCES = 2**25
-"""At most so many at once (128 MB), whatever the number of images."""
+_MAX_DISTANCES = 2**25
+"""Distances in memory at once (128 MB)."""
 
 
 def copies(
     images: npt.NDArray[np.uint8], training: npt.NDArray[np.uint8], held_out: npt.NDArray[np.uint8]
 ) -> tuple[float, float]:
-    """How much more often the nearest of an image (N, H, W) is a training than a held-out one: -1 to 1, and its error.
+    """Excess of training images over held-out ones among the nearest images, -1 to 1, and its standard error.
 
-    As many training as held-out images (M, H, W) are looked at, and distances are Euclidean, between pixels. What is
-    nearest to several images counts once, since one sparse image may be nearest to all that have little ink. New images
-    have about 0, within the standard error that is the second number; copies have 1 (the idea of the data-copying test
-    of Meehan, Chaudhuri and Dasgupta, arXiv 2004.05675). If only a part of the training images is given, copies of all
-    of them have about that part.
+    The nearest image of each image (N, H, W), by Euclidean distance, is among equal numbers of training and held-out
+    images (M, H, W). An image that is nearest to several counts once, since one sparse image may be nearest to all
+    images with little ink. New images have about 0, copies 1 (after the data-copying test of Meehan, Chaudhuri and
+    Dasgupta, arXiv 2004.05675). Given only some of the training images, copies have about their share.
     """
     count = min(len(training), len(held_out))
-    among = torch.from_numpy(np.concatenate([training[:count], held_out[:count]])).flatten(1)
-    wanted = torch.from_numpy(images).flatten(1).float()
-    least, nearest = torch.full((len(wanted),), torch.inf), torch.zeros(len(wanted), dtype=torch.int64)
-    size = max(1, min(_BATCH, _DISTANCES // len(wanted)))
-    for k, part in enumerate(torch.split(among, size)):
-        found, place = torch.cdist(wanted, part.float()).min(dim=1)
-        nearest = torch.where(found < least, place + k * size, nearest)
-        least = torch.minimum(found, least)
+    others = torch.from_numpy(np.concatenate([training[:count], held_out[:count]])).flatten(1)
+    pixels = torch.from_numpy(images).flatten(1).float()
+    least, nearest = torch.full((len(pixels),), torch.inf), torch.zeros(len(pixels), dtype=torch.int64)
+    size = max(1, min(_BATCH, _MAX_DISTANCES // len(pixels)))
+    for k, part in enumerate(torch.split(others, size)):
+        distance, index = torch.cdist(pixels, part.float()).min(dim=1)
+        nearest = torch.where(distance < least, index + k * size, nearest)
+        least = torch.minimum(distance, least)
     nearest = torch.unique(nearest)
     share = float((nearest < count).double().mean())
     return 2 * share - 1, len(nearest) ** -0.5
 
 
-def memorizes(figure: float, error: float) -> bool:
-    """Whether what `copies` gives says that a generator memorizes."""
-    return figure > max(COPIES_ALLOWED, _ERRORS * error)
+def memorizes(value: float, error: float) -> bool:
+    """Whether a value of `copies` with this standard error shows that a generator memorizes."""
+    return value > max(COPIES_ALLOWED, _ERRORS * error)

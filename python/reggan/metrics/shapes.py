@@ -1,4 +1,4 @@
-"""What blobs look like, against a reference: distances between distributions of size, perimeter and edge softness."""
+"""Distances between the blobs of images and of references: distributions of size, perimeter and edge softness."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ..scoring import label
-from .features import Featured
+from .comparison import Comparison
 
 __all__ = ["blob_areas", "blob_perimeters", "edge_softness", "perimeter", "size", "softness", "wasserstein"]
 
 Numbers = npt.NDArray[np.float64]
 
 _GRAY = (26, 229)
-"""Pixels strictly between are neither ink nor paper: gray 0.1 to 0.9."""
+"""Pixels strictly between these values count as gray: 0.1 to 0.9 of the range."""
 _BATCH = 1024
-"""Images whose components are numbered at once, which takes many bytes a pixel."""
+"""Images that are labeled at once; labels take many bytes per pixel."""
 
 
 def wasserstein(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
-    """Wasserstein-1 distance between two samples of numbers, in their unit; NaN if only one is empty."""
+    """Wasserstein-1 distance between two samples of numbers: 0 if both are empty, NaN if one is."""
     if not len(first) or not len(second):
         return 0.0 if len(first) == len(second) else float("nan")
     both = np.sort(np.concatenate([first, second]))
@@ -31,19 +31,19 @@ def wasserstein(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
 
 
 def _labels(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Components of all images, each with a number of its own, 0 for paper, with a frame of paper."""
+    """Labels of components, unique over all images, 0 for paper, with a frame of paper: (N, H + 2, W + 2)."""
     labels = np.pad(label(images).astype(np.int64), ((0, 0), (1, 1), (1, 1)))
     before = np.concatenate([[0], labels.max(axis=(1, 2)).cumsum()[:-1]])
     return np.where(labels > 0, labels + before[:, None, None], 0)
 
 
 def blob_areas(images: npt.NDArray[np.uint8]) -> Numbers:
-    """Pixels of every blob of images (N, H, W), (blobs,)."""
+    """Area of every blob of images (N, H, W), in pixels: (blobs,)."""
     return np.bincount(_labels(images).ravel())[1:].astype(np.float64)
 
 
 def blob_perimeters(images: npt.NDArray[np.uint8]) -> Numbers:
-    """Sides of pixels between every blob and paper or the image's end, (blobs,)."""
+    """Perimeter of every blob in pixel sides, including those at the edge of the image: (blobs,)."""
     labels = _labels(images)
     sides = np.zeros(labels.max() + 1)
     for axis in (1, 2):
@@ -54,7 +54,7 @@ def blob_perimeters(images: npt.NDArray[np.uint8]) -> Numbers:
 
 
 def edge_softness(images: npt.NDArray[np.uint8]) -> Numbers:
-    """Gray pixels of each image that has ink, for each side of its outline, (images,); haze raises it."""
+    """Gray pixels over pixel sides of the outline, of each image with ink: (images,). Haze raises it."""
     ink = np.pad(images <= 127, ((0, 0), (1, 1), (1, 1)))
     outline = sum(np.diff(ink, axis=axis).sum(axis=(1, 2)) for axis in (1, 2))
     gray = ((images > _GRAY[0]) & (images < _GRAY[1])).sum(axis=(1, 2))
@@ -62,25 +62,25 @@ def edge_softness(images: npt.NDArray[np.uint8]) -> Numbers:
     return np.asarray(gray[drawn] / np.asarray(outline)[drawn], np.float64)
 
 
-def _distance(numbers: Callable[[npt.NDArray[np.uint8]], Numbers], images: Featured, reference: Featured) -> float:
-    """Wasserstein-1 distance between what a function gives for images and for reference images."""
+def _distance(measure: Callable[[npt.NDArray[np.uint8]], Numbers], comparison: Comparison) -> float:
+    """Wasserstein-1 distance between a measure of the images and of the references."""
 
-    def joined(gray: npt.NDArray[np.uint8]) -> Numbers:
-        return np.concatenate([numbers(gray[first : first + _BATCH]) for first in range(0, len(gray), _BATCH)])
+    def measured(gray: npt.NDArray[np.uint8]) -> Numbers:
+        return np.concatenate([measure(gray[first : first + _BATCH]) for first in range(0, len(gray), _BATCH)])
 
-    return wasserstein(joined(images.gray), joined(reference.gray))
+    return wasserstein(measured(comparison.images.gray), measured(comparison.reference.gray))
 
 
-def size(images: Featured, reference: Featured) -> float:
+def size(comparison: Comparison) -> float:
     """Distance between the distributions of blob areas, in pixels."""
-    return _distance(blob_areas, images, reference)
+    return _distance(blob_areas, comparison)
 
 
-def perimeter(images: Featured, reference: Featured) -> float:
-    """Distance between the distributions of blob perimeters, in sides of pixels."""
-    return _distance(blob_perimeters, images, reference)
+def perimeter(comparison: Comparison) -> float:
+    """Distance between the distributions of blob perimeters, in pixel sides."""
+    return _distance(blob_perimeters, comparison)
 
 
-def softness(images: Featured, reference: Featured) -> float:
-    """Distance between the distributions of gray pixels for each side of the outline."""
-    return _distance(edge_softness, images, reference)
+def softness(comparison: Comparison) -> float:
+    """Distance between the distributions of edge softness."""
+    return _distance(edge_softness, comparison)

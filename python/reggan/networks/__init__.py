@@ -1,4 +1,4 @@
-"""Networks: generators, discriminators, classifiers. They know sizes and widths, and no loss."""
+"""Networks: generators, discriminators, encoders, translators and classifiers. They contain no losses."""
 
 from .classifier import ScoreClassifier, StridedClassifier
 from .dcgan import SIZES, DCGANDiscriminator, DCGANEncoder, DCGANGenerator

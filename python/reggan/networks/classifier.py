@@ -8,27 +8,29 @@ __all__ = ["ScoreClassifier", "StridedClassifier"]
 
 
 class ScoreClassifier(nn.Module):
-    """Images (N, channels, size, size) in [-1, 1] to logits over the score classes, (N, classes).
+    """Images (N, channels, height, width) in [-1, 1] to logits of the score classes, (N, classes).
 
-    4 convolutions, 2 max-pools, 3 linear layers: the paper (arXiv 2102.04593, section 3.2) gives kinds and numbers. The
-    pools come before the second and the third convolution, so that most of the work happens at a quarter of the pixels;
-    nothing depends on train or eval mode, so that a frozen classifier is one whose parameters are not updated.
+    4 convolutions, 2 max-pools and 3 linear layers, as in the paper (arXiv 2102.04593, section 3.2), which leaves their
+    order open; early pooling is cheap. Training and evaluation mode give the same results.
+    `size` is one side or (height, width), `width` the number of feature maps of the first layer.
     """
 
-    def __init__(self, size: int = 64, channels: int = 1, classes: int = 11, width: int = 32) -> None:
+    def __init__(self, size: int | tuple[int, int] = 64, channels: int = 1, classes: int = 11, width: int = 32) -> None:
         super().__init__()
-        if size % 4 or size < 8:
-            raise ValueError(f"size is {size}, must be a multiple of 4 of at least 8")
+        sides = (size, size) if isinstance(size, int) else size
+        if any(side % 4 or side < 8 for side in sides):
+            raise ValueError(
+                f"size is {size}, each side must be a multiple of 4 and at least 8: "
+                "give another size, or your own classifier"
+            )
         if width < 1:
             raise ValueError(f"width is {width}, must be at least 1")
         self.layers = nn.Sequential(
             *self.stem(channels, width),
-            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
-            nn.ReLU(inplace=True),
+            *_convolution(2 * width, 2 * width, 3),
+            *_convolution(2 * width, 2 * width, 3),
             nn.Flatten(),
-            nn.Linear(2 * width * (size // 4) ** 2, 8 * width),
+            nn.Linear(2 * width * (sides[0] // 4) * (sides[1] // 4), 8 * width),
             nn.ReLU(inplace=True),
             nn.Linear(8 * width, 4 * width),
             nn.ReLU(inplace=True),
@@ -36,34 +38,26 @@ class ScoreClassifier(nn.Module):
         )
 
     def stem(self, channels: int, width: int) -> tuple[nn.Module, ...]:
-        """The layers from the image to 2 * width maps at a quarter of its sides."""
-        return (
-            nn.Conv2d(channels, width, 5, padding=2),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-            nn.Conv2d(width, 2 * width, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-        )
+        """Images to 2 * width feature maps with a quarter of the height and width."""
+        first, second = _convolution(channels, width, 5), _convolution(width, 2 * width, 3)
+        return (*first, nn.MaxPool2d(2), *second, nn.MaxPool2d(2))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, classes) of images in [-1, 1]."""
         logits: Tensor = self.layers(images)
         return logits
 
 
 class StridedClassifier(ScoreClassifier):
-    """The same at half the cost: no layer works at all pixels, and none is lost to a pool.
+    """ScoreClassifier at half the cost, without pooling or convolutions at full resolution.
 
-    Squares of 2 x 2 pixels become channels (Shi et al., arXiv 1609.05158, backward), then comes a stride.
+    Blocks of 2 x 2 pixels become channels (the inverse of the pixel shuffle of Shi et al., arXiv 1609.05158), and a
+    strided convolution follows.
     """
 
     def stem(self, channels: int, width: int) -> tuple[nn.Module, ...]:
-        """The layers from the image to 2 * width maps at a quarter of its sides."""
-        return (
-            nn.PixelUnshuffle(2),
-            nn.Conv2d(4 * channels, 2 * width, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(2 * width, 2 * width, 3, stride=2, padding=1),
-            nn.ReLU(inplace=True),
-        )
+        first, second = _convolution(4 * channels, 2 * width, 3), _convolution(2 * width, 2 * width, 3, stride=2)
+        return (nn.PixelUnshuffle(2), *first, *second)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2), nn.ReLU(inplace=True)

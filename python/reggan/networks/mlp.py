@@ -1,4 +1,4 @@
-"""Fully connected networks, for samples of any shape: points (D,), or images (C, H, W) that are seen as a row."""
+"""Fully connected networks, for samples of any shape: points (D,) or flattened images (C, H, W)."""
 
 from __future__ import annotations
 
@@ -16,35 +16,31 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
 }
 
-
-OF_SAMPLES, OF_LATENTS = 2.0, 40.0
-"""Standard deviations of the frequencies of Fourier features, in radians a unit of samples or latents."""
+SAMPLE_FREQUENCY, LATENT_FREQUENCY = 2.0, 40.0
+"""Standard deviations of the frequencies of Fourier features, in radians per unit of samples and of latents."""
 
 
 class FourierFeatures(nn.Module):
-    """Rows (N, inputs), and beside them sines and cosines of `count` random projections: (N, inputs + 2 count).
+    """Rows (N, inputs) with the sines and cosines of `count` random projections appended: (N, inputs + 2 count).
 
-    Of coordinates as they are, networks learn what changes over short ways last (Tancik et al., arXiv 2006.10739).
+    Networks learn high frequencies of plain coordinates slowly (Tancik et al., arXiv 2006.10739).
     """
 
-    def __init__(self, inputs: int, count: int, frequency: float = OF_SAMPLES) -> None:
+    def __init__(self, inputs: int, count: int, frequency: float = SAMPLE_FREQUENCY) -> None:
         super().__init__()
-        self.seen = inputs + 2 * count
+        self.num_features = inputs + 2 * count
         self.register_buffer("directions", frequency * torch.randn(inputs, count))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Rows (N, inputs + 2 count)."""
         phases = rows @ self.get_buffer("directions")
         return torch.cat([rows, phases.sin(), phases.cos()], dim=1)
 
 
 class MLP(nn.Module):
-    """Rows (N, inputs) to rows (N, outputs), through `depth` hidden layers of `width` numbers each.
+    """Rows (N, inputs) to rows (N, outputs), through `depth` hidden layers of `width` units.
 
-    It sees the rows with so many Fourier features, whose frequencies have this standard deviation, in radians a unit.
-
-    Raises:
-        ValueError: a number is too small, or the activation is unknown.
+    `fourier_features` is the number of random projections (see FourierFeatures), `frequency` the standard deviation of
+    their frequencies in radians per unit.
     """
 
     def __init__(
@@ -55,7 +51,7 @@ class MLP(nn.Module):
         depth: int = 3,
         activation: str = "leaky_relu",
         fourier_features: int = 0,
-        frequency: float = OF_SAMPLES,
+        frequency: float = SAMPLE_FREQUENCY,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -70,13 +66,12 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Rows (N, outputs)."""
-        found: Tensor = self.layers(rows)
-        return found
+        outputs: Tensor = self.layers(rows)
+        return outputs
 
 
 class MLPGenerator(MLP):
-    """Latents (N, latent_dim) to samples (N, *shape); images are in [-1, 1], points anywhere."""
+    """Latents (N, latent_dim) to samples (N, *shape); images are in [-1, 1], points are unbounded."""
 
     def __init__(
         self,
@@ -87,18 +82,17 @@ class MLPGenerator(MLP):
         activation: str = "leaky_relu",
         fourier_features: int = 0,
     ) -> None:
-        super().__init__(latent_dim, math.prod(shape), width, depth, activation, fourier_features, OF_LATENTS)
+        super().__init__(latent_dim, math.prod(shape), width, depth, activation, fourier_features, LATENT_FREQUENCY)
         self.shape = shape
 
     def forward(self, z: Tensor) -> Tensor:
-        """Samples of latents (N, latent_dim)."""
-        # As in DCGANGenerator: in bfloat16 tanh rounds to 1, where its gradient is 0.
+        # In float32, as in DCGANGenerator: bfloat16 rounds tanh to 1, where its gradient is 0.
         samples = super().forward(z).float().view(-1, *self.shape)
         return torch.tanh(samples) if len(self.shape) == 3 else samples
 
 
 class MLPDiscriminator(MLP):
-    """Samples (N, *shape) to one logit each, (N,); positive means real."""
+    """Samples (N, *shape) to logits (N,); positive means real."""
 
     def __init__(
         self,
@@ -111,5 +105,4 @@ class MLPDiscriminator(MLP):
         super().__init__(math.prod(shape), 1, width, depth, activation, fourier_features)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Logits (N,)."""
         return super().forward(samples.flatten(1)).flatten()

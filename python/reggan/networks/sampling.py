@@ -1,4 +1,4 @@
-"""Samples of a generator, as they would be saved."""
+"""Sampling from a generator, and evaluation mode without side effects."""
 
 from __future__ import annotations
 
@@ -24,23 +24,20 @@ def sample(
     make: Callable[[nn.Module, Tensor], Tensor] = _make_images,
     batch_size: int = 256,
 ) -> Tensor:
-    """What a generator makes of inputs (N, ...), by default images (N, C, H, W) uint8 with white paper 255.
-
-    The generator is left in evaluation mode.
-    """
+    """Outputs of a generator for inputs (N, ...), by default uint8 images; leaves it in evaluation mode."""
     generator.eval()
-    return torch.cat([make(generator, part) for part in torch.split(inputs, batch_size)])
+    return torch.cat([make(generator, batch) for batch in torch.split(inputs, batch_size)])
 
 
 @contextmanager
 def evaluation_mode(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Look at networks without a trace: no dropout, and batch normalization that learns nothing."""
-    parts = [part for network in networks for part in network.modules()]
-    before = [part.training for part in parts]
-    for part in parts:
-        part.training = False
+    """Set evaluation mode, and restore the mode of each module afterward."""
+    modules = [module for network in networks for module in network.modules()]
+    modes = [module.training for module in modules]
+    for module in modules:
+        module.training = False
     try:
         yield
     finally:
-        for part, training in zip(parts, before, strict=True):
-            part.training = training
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode

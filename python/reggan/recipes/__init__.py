@@ -1,4 +1,4 @@
-"""Recipes: how networks are trained, one file each. A new one is a file here and a line in RECIPES."""
+"""Recipes: how to train networks, one file each. A new one is a file here and a line in RECIPES."""
 
 from .adversarial import Adversarial
 from .bigan import BiGAN
@@ -11,8 +11,21 @@ from .gan import GAN
 from .harvest import Harvest
 from .lsgan import LSGAN
 from .penalty import Penalty
-from .phases import Batch, Networks, Phase, Recipe, Stage, Stats
-from .reggan import RegGAN, RegWGANGP
+from .phases import (
+    AnyRecipe,
+    Batch,
+    Networks,
+    Phase,
+    Recipe,
+    Stage,
+    Stats,
+    check_restorable,
+    name_of,
+    restore,
+    to_json,
+)
+from .reggan import RegGAN
+from .repair import Repair
 from .toy_1d import Toy1D
 from .wdcgan import WDCGAN
 from .wgan import WGAN
@@ -28,6 +41,7 @@ __all__ = [
     "WGAN",
     "WGANGP",
     "Adversarial",
+    "AnyRecipe",
     "Batch",
     "BiGAN",
     "BiGANPGP",
@@ -39,27 +53,33 @@ __all__ = [
     "Phase",
     "Recipe",
     "RegGAN",
-    "RegWGANGP",
+    "Repair",
     "Stage",
     "Stats",
     "Toy1D",
+    "check_restorable",
+    "name_of",
+    "restore",
+    "to_json",
 ]
 
-RECIPES: dict[str, type[Recipe]] = {
-    "bigan": BiGAN,
-    "bigan-pgp": BiGANPGP,
-    "cdcgan": CDCGAN,
-    "cyclegan": CycleGAN,
-    "cyclegan-fused": FusedCycleGAN,
-    "dcgan": DCGAN,
-    "gan": GAN,
-    "harvest": Harvest,
-    "lsgan": LSGAN,
-    "penalty": Penalty,
-    "reggan": RegGAN,
-    "reggan-wgan-gp": RegWGANGP,
-    "toy-1d": Toy1D,
-    "wdcgan": WDCGAN,
-    "wgan": WGAN,
-    "wgan-gp": WGANGP,
+RECIPES: dict[str, Recipe] = {
+    "bigan": BiGAN(),
+    "bigan-pgp": BiGANPGP(),
+    "cdcgan": CDCGAN(),
+    "cyclegan": CycleGAN(),
+    "cyclegan-fused": FusedCycleGAN(),
+    "dcgan": DCGAN(),
+    "gan": GAN(),
+    "harvest": Harvest(),
+    "lsgan": LSGAN(),
+    "penalty": Penalty(),
+    "reggan": RegGAN(),
+    "reggan-wgan-gp": RegGAN(base=WGANGP()),
+    "repair": Repair(),
+    "toy-1d": Toy1D(),
+    "wdcgan": WDCGAN(),
+    "wgan": WGAN(),
+    "wgan-gp": WGANGP(),
 }
+"""Recipes by their name on the command line; in Python they are chosen as objects."""

@@ -1,68 +1,59 @@
-"""What every GAN has: a generator, a discriminator, and samples that both see."""
+"""What every GAN has: a generator, a discriminator, and the samples that both see."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from ..networks import DCGANDiscriminator, DCGANGenerator, MLPDiscriminator, MLPGenerator
-from ..options import check_ranges
+from ..options import options
 from ..rules import Rule
-from .phases import Batch, Networks, Options, Phase, Recipe, Stage, Stats
+from .phases import Batch, Networks, Phase, Recipe, Stage, Stats
 
-__all__ = ["Adversarial", "ChoosesPrior"]
+__all__ = ["Adversarial", "LatentOptions"]
+
+Builders = dict[str, Callable[[], nn.Module]]
 
 
-@dataclass(frozen=True)
+@options
 class Adversarial(Recipe):
-    """A generator against a discriminator; who wins by what is left to each GAN."""
+    """A generator against a discriminator; each GAN defines the losses."""
 
     norm: ClassVar[str] = "batch"
-    """What normalizes the discriminator's maps: see reggan.networks.DCGANDiscriminator."""
+    """Normalization of the discriminator's maps: see reggan.networks.DCGANDiscriminator."""
 
-    latent_dim: int = 100
+    latent_dim: Annotated[int, Field(ge=1, le=65_536)] = 100
     """Numbers in a latent."""
-    pool: int = 1
-    """Real samples that a step draws for each one of its batch size, and that the discriminator's are chosen from."""
-    width: int = 64
-    """Feature maps next to the image, twice as many one layer further on; without convolutions, those of each layer."""
-    lr: float = 2e-4
-    """Rate of both optimizers."""
-    instance_noise: float = 0.0
+    candidates: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Real samples that a step draws for each one in the discriminator's batch, which takes the best of them."""
+    width: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Feature maps next to the image, doubled in each further layer; without convolutions, the size of each layer."""
+    lr: Annotated[float, Field(ge=0, le=1)] = 2e-4
+    """Learning rate of both optimizers."""
+    instance_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Standard deviation of the noise on every sample that the discriminator sees."""
-    pool_beta: float = 0.0
-    """0 takes the real samples with the best scores of the pool; above, they are drawn ∝ exp(pool_beta * score)."""
-
-    def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            latent_dim=(1, 65_536),
-            pool=(1, 1000),
-            width=(1, 4096),
-            lr=(0.0, 1.0),
-            instance_noise=(0.0, 10.0),
-            pool_beta=(0.0, 1000.0),
-        )
+    candidate_beta: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """0 takes the candidates with the best scores; above, they are drawn ∝ exp(candidate_beta * score)."""
 
     @property
     def draws(self) -> int:
-        """Batches of real samples that a step draws: a pool for each that it trains with."""
-        return self.pool * self.batches
+        return self.candidates * self.batches
 
     def prior(self, count: int, generator: torch.Generator) -> Tensor:
-        """Latents (count, latent_dim) on the CPU, standard normal; those of a smaller count are the first of these."""
+        """Latents (count, latent_dim) on the CPU, standard normal; those of a smaller count are the first ones."""
         return torch.randn(count, self.latent_dim, generator=generator)
 
-    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
-        """Generator and discriminator."""
-        channels, size, _ = shape
+    def build(self, shape: tuple[int, ...], rule: Rule) -> Builders:
+        channels, height, width = shape
         return {
-            "generator": DCGANGenerator(size, channels, self.latent_dim, self.width),
-            "discriminator": DCGANDiscriminator(size, channels, self.width, self.norm),
+            "generator": partial(DCGANGenerator, (height, width), channels, self.latent_dim, self.width),
+            "discriminator": partial(DCGANDiscriminator, (height, width), channels, self.width, self.norm),
         }
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
@@ -71,7 +62,7 @@ class Adversarial(Recipe):
 
     @abstractmethod
     def adversarial_phases(self) -> tuple[Phase, ...]:
-        """The phases of a step, of which the last one trains the generator."""
+        """The phases of a step; the last one trains the generator."""
 
     @abstractmethod
     def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
@@ -79,78 +70,63 @@ class Adversarial(Recipe):
 
     @abstractmethod
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The generator's loss on as many samples as the discriminator sees."""
+        """The generator's loss on a batch of generated samples."""
 
     def discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The best real samples of the pool against generated ones."""
+        """The best candidates against generated samples."""
         return self.adversarial_loss(networks, self.best(batch))
 
     def best(self, batch: Batch) -> Batch:
-        """The part of the pool that the discriminator sees, one batch size on all ranks together."""
-        if self.pool == 1:
+        """The candidates that the discriminator sees, one batch size on all ranks together."""
+        if self.candidates == 1:
             return batch.take(slice(None))
         keys = batch.scores
-        if self.pool_beta:
+        if self.candidate_beta:
             # The Gumbel-top-k trick draws without replacement (Kool, van Hoof and Welling, arXiv 1903.06059).
             uniform = torch.rand(len(keys), generator=batch.generator).to(keys)
-            keys = self.pool_beta * keys - torch.log(-torch.log(uniform))
+            keys = self.candidate_beta * keys - torch.log(-torch.log(uniform))
         order = keys.argsort(descending=True, stable=True)
-        return batch.take(order[: len(order) // self.pool])
+        return batch.take(order[: len(order) // self.candidates])
 
     def any(self, batch: Batch) -> Batch:
-        """A part of what a step draws, with all scores, one batch size on all ranks together."""
+        """One batch size of the samples that a step draws, with any scores, on all ranks together."""
         return batch.take(slice(len(batch.real) // self.draws))
 
     def generate(self, networks: Networks, batch: Batch, again: bool = False) -> Tensor:
-        """As many samples as the batch has, made once for all phases of a step; `again` where the generator changed."""
+        """Generated samples, one for each real one, shared by the phases of a step unless `again` is set."""
         if again or "generated" not in batch.shared:
             batch.shared["generated"] = networks["generator"](batch.draw(len(batch.real), self.prior))
         return batch.shared["generated"]
 
-    def judge(self, networks: Networks, batch: Batch, samples: Tensor) -> Tensor:
-        """Logits (N,) of the discriminator, behind the instance noise."""
+    def discriminate_noisy(self, networks: Networks, batch: Batch, samples: Tensor) -> Tensor:
+        """Logits (N,) of the discriminator on samples with instance noise."""
         logits: Tensor = networks["discriminator"](self.noisy(batch, samples))
         return logits
 
     def noisy(self, batch: Batch, samples: Tensor) -> Tensor:
-        """Samples behind the instance noise."""
+        """Samples with instance noise."""
         return samples + self.instance_noise * batch.noise(*samples.shape) if self.instance_noise else samples
 
 
-@dataclass(frozen=True)
-class ChoosesPrior(Adversarial):
-    """A recipe of images or points, with a choice of what latents are."""
-
-    of_points: ClassVar[Options] = {
-        "latent_dim": 1,
-        "latent": "uniform",
-        "width": 128,
-        "lr": 1.5e-3,
-        "fourier_features": 32,
-    }
+@options
+class LatentOptions:
+    """Options of recipes for images or points: the kind of latents, and the networks of points."""
 
     latent: Literal["normal", "uniform"] = "normal"
-    """Numbers in a latent are standard normal, or uniform from -1 to 1."""
-    fourier_features: int = 0
-    """Random Fourier features (arXiv 2006.10739) that networks without convolutions see too; 0 is none."""
+    """Numbers in a latent: standard normal, or uniform from -1 to 1."""
+    fourier_features: Annotated[int, Field(ge=0, le=65_536)] = 0
+    """Random Fourier features (arXiv 2006.10739) that networks without convolutions see, too."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, fourier_features=(0, 65_536))
-        if self.latent not in ("normal", "uniform"):
-            raise ValueError(f"latent is {self.latent!r}, must be normal or uniform")
-
-    def prior(self, count: int, generator: torch.Generator) -> Tensor:
-        """Latents (count, latent_dim) on the CPU."""
+    def latents(self, count: int, dim: int, generator: torch.Generator) -> Tensor:
+        """Latents (count, dim) on the CPU."""
         if self.latent == "uniform":
-            return 2 * torch.rand(count, self.latent_dim, generator=generator) - 1
-        return super().prior(count, generator)
+            return 2 * torch.rand(count, dim, generator=generator) - 1
+        return torch.randn(count, dim, generator=generator)
 
-    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
-        """Generator and discriminator: convolutions where samples are images, else fully connected layers."""
-        if len(shape) == 3:
-            return super().build(shape, rule)
+    def fully_connected(self, shape: tuple[int, ...], latent_dim: int, width: int, depth: int = 3) -> Builders:
+        """Generator and discriminator of fully connected layers."""
+        count = self.fourier_features
         return {
-            "generator": MLPGenerator(shape, self.latent_dim, self.width, fourier_features=self.fourier_features),
-            "discriminator": MLPDiscriminator(shape, self.width, fourier_features=self.fourier_features),
+            "generator": partial(MLPGenerator, shape, latent_dim, width, depth, fourier_features=count),
+            "discriminator": partial(MLPDiscriminator, shape, width, depth, fourier_features=count),
         }

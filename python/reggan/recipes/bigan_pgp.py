@@ -4,42 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from .. import losses
-from ..options import check_ranges
+from ..options import options
 from .bigan import BiGAN
-from .phases import Batch, Networks, Options
+from .phases import Batch, Networks
 
 __all__ = ["BiGANPGP"]
 
 
-@dataclass(frozen=True)
+@options
 class BiGANPGP(BiGAN):
     """BiGAN whose discriminator rises from a sample's reconstruction straight to the sample."""
 
-    name: ClassVar[str] = "bigan-pgp"
     norm: ClassVar[str] = "layer"
     """The penalty is on each sample by itself."""
-    of_points: ClassVar[Options] = {**BiGAN.of_points, "pair_penalty": 0.1}
 
-    pair_penalty: float = 1.0
-    """Weight of the penalty: 1 in the article; 0.1 for points in its code, and 1 for images."""
+    pair_penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    """Weight of the penalty: 1 in the article; in its code 0.1 for points and 1 for images."""
     pair_norm: Literal["plain", "squared"] = "plain"
-    """The length of the gradient's error as in the article's code, or squared as in its text."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, pair_penalty=(0.0, 1e6))
-        if self.pair_norm not in ("plain", "squared"):
-            raise ValueError(f"pair_norm is {self.pair_norm!r}, must be plain or squared")
+    """Length of the gradient's error, as in the article's code, or its square, as in the text."""
 
     def penalty(self, networks: Networks, batch: Batch, codes: Tensor) -> Tensor:
-        """The penalty on the way between each real sample and its reconstruction."""
+        """The penalty between each real sample and its reconstruction."""
         real = batch.real
         with torch.no_grad(), _statistics_kept(networks["generator"]):
             twin = networks["generator"](codes)
@@ -55,7 +47,7 @@ class BiGANPGP(BiGAN):
 
 @contextmanager
 def _statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Batch normalization by the batch, which its running statistics are not to know: it is not of the prior."""
+    """Keep the running statistics of batch normalization: these latents are not drawn from the prior."""
     norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     before = [norm.momentum for norm in norms]
     for norm in norms:

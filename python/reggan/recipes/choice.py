@@ -1,4 +1,4 @@
-"""Which of many images with exact scores a harvest keeps: functions of scores (N,) to places, on the CPU."""
+"""Selection of the images of a harvest: functions of exact scores (N,) to indices, on the CPU."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ __all__ = ["best_of_each", "neighborhoods", "tilt"]
 
 
 def neighborhoods(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Divide points (N, D) into groups of near ones: their places, (count, N // count); `count` is a power of two.
+    """Divide points (N, D) into groups of similar points: indices (count, N // count); `count` is a power of two.
 
-    Each group is halved at the median along a direction of its own, drawn at random, until there are `count`: a random
-    projection tree (Dasgupta and Freund, STOC 2008). At most count - 1 points, drawn at random, are in no group.
+    A random projection tree (Dasgupta and Freund, STOC 2008) halves each group at its median along a random direction,
+    until there are `count` groups. At most count - 1 random points belong to no group.
     """
-    places = torch.randperm(len(points), generator=generator)[: len(points) // count * count][None]
-    while len(places) < count:
-        directions = torch.randn(len(places), points.shape[1], generator=generator)
-        along = torch.einsum("gnd,gd->gn", points[places], directions)
-        places = places.gather(1, along.argsort(dim=1)).reshape(2 * len(places), -1)
-    return places
+    groups = torch.randperm(len(points), generator=generator)[: len(points) // count * count][None]
+    while len(groups) < count:
+        directions = torch.randn(len(groups), points.shape[1], generator=generator)
+        projections = torch.einsum("gnd,gd->gn", points[groups], directions)
+        groups = groups.gather(1, projections.argsort(dim=1)).reshape(2 * len(groups), -1)
+    return groups
 
 
 def best_of_each(scores: Tensor, groups: Tensor, count: int) -> Tensor:
-    """Places (count,) of those with the highest scores in each group, equally many of all; groups are places (G, M).
+    """Indices (count,) of the highest scores of each group, equally many per group; `groups` holds indices (G, M).
 
-    To keep the best of each niche, and not of all, is what MAP-Elites does (Mouret and Clune, arXiv 1504.04909).
+    MAP-Elites (Mouret and Clune, arXiv 1504.04909) also keeps the best of each niche, not the best of all.
     """
     ranked = groups.gather(1, scores[groups].argsort(dim=1, descending=True, stable=True))
     best = ranked[:, : -(-count // len(groups))].T.flatten()
@@ -33,11 +33,11 @@ def best_of_each(scores: Tensor, groups: Tensor, count: int) -> Tensor:
 
 
 def tilt(scores: Tensor, count: int, target: float, generator: torch.Generator) -> Tensor:
-    """Places (count,) of scores whose mean is the target, or as near to it as can be.
+    """Indices (count,) of scores whose mean is as close to the target as possible.
 
-    They are drawn without replacement in proportion to exp(beta * score), by the Gumbel-top-k trick (Kool, van Hoof and
-    Welling, arXiv 1903.06059): the mean grows with beta, which is found by bisection, and of all distributions with
-    that mean this is the nearest one to the scores' own.
+    Draws without replacement in proportion to exp(beta * score), by the Gumbel-top-k trick (Kool, van Hoof and Welling,
+    arXiv 1903.06059). The mean grows with beta, which is found by bisection. Of all distributions with the target as
+    mean, this one is closest to the distribution of the scores.
     """
     gumbel = -torch.log(-torch.log(torch.rand(len(scores), generator=generator, dtype=torch.float64)))
 

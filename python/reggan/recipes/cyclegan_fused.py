@@ -1,25 +1,24 @@
-"""CycleGAN with a fused encoder: both kinds of images are read by one network, and written by two."""
+"""CycleGAN with a fused encoder: one network encodes both kinds of images, and two decode them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
+
+from pydantic import Field
 
 from ..networks import FusedTranslator, Translator
+from ..options import options
 from .cyclegan import CycleGAN
 
 __all__ = ["FusedCycleGAN"]
 
 
-@dataclass(frozen=True)
+@options
 class FusedCycleGAN(CycleGAN):
-    """CycleGAN with one encoder of both kinds and two decoders: smaller and faster."""
+    """CycleGAN with one encoder for both kinds and two decoders: smaller and faster."""
 
-    name: ClassVar[str] = "cyclegan-fused"
-
-    blocks: int = 6
+    blocks: Annotated[int, Field(ge=0, le=100)] = 6
     """Residual blocks from an image to its translation, half of them in the encoder."""
 
     def translator(self, channels: int) -> Translator:
-        """The translators both ways."""
         return FusedTranslator(channels, self.width, self.blocks)

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from .. import losses
-from ..options import check_ranges
+from ..options import options
 from .adversarial import Adversarial
-from .phases import Batch, Networks, Options, Phase, Stats
+from .phases import Batch, Networks, Phase, Stats
 
 __all__ = ["DCGAN"]
 
 
-@dataclass(frozen=True)
+@options
 class DCGAN(Adversarial):
     """DCGAN, the baseline that knows no rule."""
 
-    name: ClassVar[str] = "dcgan"
-    small: ClassVar[Options] = {"width": 24, "real_label": 0.9, "instance_noise": 0.1}
-
-    beta1: float = 0.5
+    beta1: Annotated[float, Field(ge=0, le=0.9999)] = 0.5
     """First Adam coefficient; the second is 0.999."""
-    real_label: float = 1.0
-    """What the discriminator is told of real images; below 1 is one-sided label smoothing."""
+    real_label: Annotated[float, Field(ge=0.5, le=1)] = 1.0
+    """Discriminator's label of real samples; below 1 is one-sided label smoothing."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, beta1=(0.0, 0.9999), real_label=(0.5, 1.0))
-
-    def adversarial_phases(self) -> tuple[Phase, Phase]:
-        """Discriminator and generator."""
+    def adversarial_phases(self) -> tuple[Phase, ...]:
         adam = partial(self.adam, lr=self.lr)
         return (
             Phase("discriminator", "discriminator", self.discriminator_loss, adam),
@@ -48,9 +40,9 @@ class DCGAN(Adversarial):
         return Adam(parameters, lr=lr, betas=(self.beta1, 0.999), fused=True)
 
     def adversarial_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """These real images against as many generated ones."""
-        real = self.judge(networks, batch, batch.real)
-        fake = self.judge(networks, batch, self.generate(networks, batch).detach())
+        """These real samples against as many generated ones."""
+        real = self.discriminate_noisy(networks, batch, batch.real)
+        fake = self.discriminate_noisy(networks, batch, self.generate(networks, batch).detach())
         right = torch.cat([real.detach() > 0, fake.detach() < 0]).float().mean()
         return losses.discriminator_bce(real, fake, self.real_label), {
             "accuracy": right,
@@ -59,6 +51,6 @@ class DCGAN(Adversarial):
         }
 
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The discriminator shall take generated images for real."""
+        """The discriminator should take generated samples for real."""
         batch = self.best(batch)
-        return losses.generator_bce(self.judge(networks, batch, self.generate(networks, batch))), {}
+        return losses.generator_bce(self.discriminate_noisy(networks, batch, self.generate(networks, batch))), {}

@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn
+import torch
+from pydantic import Field
+from torch import Tensor
 
 from .. import losses
-from ..networks import MLPDiscriminator, MLPGenerator
-from ..options import check_ranges
+from ..options import options
 from ..rules import Rule
-from .adversarial import ChoosesPrior
+from .adversarial import Builders, LatentOptions
 from .dcgan import DCGAN
-from .phases import Batch, Networks, Options, Stats
+from .phases import Batch, Networks, Stats
 
 __all__ = ["GAN"]
 
 
-@dataclass(frozen=True)
-class GAN(ChoosesPrior, DCGAN):
+@options
+class GAN(LatentOptions, DCGAN):
     """GAN with fully connected networks, of images or points."""
 
-    name: ClassVar[str] = "gan"
     makes: ClassVar[tuple[str, ...]] = ("images", "points")
-    small: ClassVar[Options] = {**DCGAN.small, "width": 256}
-    of_points: ClassVar[Options] = {**ChoosesPrior.of_points, "beta1": 0.0}
 
-    width: int = 512
-    """Numbers in each hidden layer."""
-    depth: int = 3
+    width: Annotated[int, Field(ge=1, le=4096)] = 512
+    """Size of each hidden layer."""
+    depth: Annotated[int, Field(ge=1, le=100)] = 3
     """Hidden layers."""
     loss: Literal["minimax", "non-saturating"] = "non-saturating"
-    """What the generator minimizes: E[log(1 - D(G(z)))], or -E[log D(G(z))], whose gradient does not vanish."""
+    """Generator's loss: E[log(1 - D(G(z)))], or -E[log D(G(z))], whose gradient does not vanish."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, depth=(1, 100))
-        if self.loss not in ("minimax", "non-saturating"):
-            raise ValueError(f"loss is {self.loss!r}, must be minimax or non-saturating")
+    def prior(self, count: int, generator: torch.Generator) -> Tensor:
+        return self.latents(count, self.latent_dim, generator)
 
-    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
-        """Generator and discriminator."""
-        return {
-            "generator": MLPGenerator(
-                shape, self.latent_dim, self.width, self.depth, fourier_features=self.fourier_features
-            ),
-            "discriminator": MLPDiscriminator(shape, self.width, self.depth, fourier_features=self.fourier_features),
-        }
+    def build(self, shape: tuple[int, ...], rule: Rule) -> Builders:
+        return self.fully_connected(shape, self.latent_dim, self.width, self.depth)
 
     def generator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The discriminator shall take generated samples for real."""
+        """The discriminator should take generated samples for real."""
         batch = self.best(batch)
-        fake = self.judge(networks, batch, self.generate(networks, batch))
+        fake = self.discriminate_noisy(networks, batch, self.generate(networks, batch))
         return (losses.generator_minimax(fake) if self.loss == "minimax" else losses.generator_bce(fake)), {}

@@ -1,31 +1,32 @@
-"""Harvest, the recommended recipe: generated images that obey become the real ones, and the rule pulls the others.
+"""Harvest, the recommended recipe: generated images that obey the rule become the discriminator's real images.
 
-docs/method.md tells how it goes beyond RegGAN (Di Cerbo, Hirsa and Shayaan, arXiv 2102.04593), and docs/results.md what
-that brings. Training on what a generator made and a test accepted is expert iteration (Anthony, Tian and Barber, arXiv
-1705.08439); the balance of two gradients by their norms is that of VQGAN (Esser, Rombach and Ommer, arXiv 2012.09841,
-equation 7).
+It extends RegGAN (Di Cerbo, Hirsa and Shayaan, arXiv 2102.04593). Training on generated samples that pass a test is
+expert iteration (Anthony, Tian and Barber, arXiv 1705.08439). Two gradients are balanced by their norms as in VQGAN
+(Esser, Rombach and Ommer, arXiv 2012.09841, equation 7).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import ClassVar, cast
+from typing import Annotated, cast
 
 import torch
-from torch import Tensor, nn
+from pydantic import Field
+from torch import Tensor
 from torch.nn import functional as F
 
 from .. import losses
 from ..data import normalize, quantize
 from ..networks import StridedClassifier, sample
-from ..options import check_ranges
+from ..options import options
 from ..rules import Rule
+from .adversarial import Builders
 from .choice import best_of_each, neighborhoods, tilt
 from .dcgan import DCGAN
 from .memory import Memory
-from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores, warmup_steps, warn_of_warmup
+from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores, warmup_steps, warn_of_warmup
 
 __all__ = ["Harvest"]
 
@@ -33,80 +34,60 @@ _START_WEIGHT = 0.1
 _GAIN = 0.1
 _MOMENTUM = 0.98
 _ALL = 1 - 1e-3
-"""A harvest with this mean score is the last one: each further one would repeat what the generator likes to make."""
+"""A harvest with this mean score is the last one: further ones would only narrow the generator's diversity."""
 _HELD = 0.01
-"""So near to a target below 1 the generator needs no other harvest."""
+"""If the mean score is this close to a target below 1, no other harvest is needed."""
 _ENOUGH = 1 / 6
-"""Where so many images obey the rule, of those that a harvest keeps, it keeps no others."""
+"""Share of a harvest from which on it keeps only images that obey, each as often as needed."""
 _LOOK = 4096
-"""Images that a harvest makes at once."""
+"""Images that a harvest generates at once."""
 _FLAT = 1e-6
-"""The slope of the last tanh is not divided by less: where it is flatter, float32 has next to nothing left of it."""
+"""Lower bound of the last tanh's slope as a divisor; float32 is inaccurate where tanh is flatter."""
 
 
-@dataclass(frozen=True)
+@options
 class Harvest(DCGAN):
-    """Generated images that obey the rule become the real ones; an honest classifier pulls those that fail."""
+    """Generated images that obey the rule become the real ones; a classifier that keeps learning pulls the others."""
 
-    name: ClassVar[str] = "harvest"
-    small: ClassVar[Options] = {**DCGAN.small, "pool": 5}
-
-    warmup: float = 8000 / 14_000
-    """Share of the generator's steps that it trains on the best data alone, before the first harvest."""
-    rounds: int = 6
-    """Harvests, at equal distances over the steps that remain; none is made anymore once all of one obey."""
-    kept: int = 24_000
-    """Images of a harvest."""
-    accept: float = 0.06
-    """Share of the images looked at that a harvest keeps: those that obey the rule, or the best where few do."""
-    from_each: int = 32
-    """Where few do, the fewest images that it keeps of each neighborhood of similar ones; `kept` is the best of all."""
-    feedback: float = 1.0
+    warmup: Annotated[float, Field(ge=0, le=1)] = 8000 / 14_000
+    """Share of the generator's steps before the first harvest, which train on only the best data."""
+    rounds: Annotated[int, Field(ge=1, le=10**6)] = 6
+    """Number of harvests, evenly spaced over the remaining steps. A harvest in which all images obey is the last."""
+    harvest_size: Annotated[int, Field(ge=1, le=10**6)] = 24_000
+    """Images in a harvest."""
+    acceptance: Annotated[float, Field(ge=0.001, le=1)] = 0.06
+    """Share of the generated images that a harvest keeps: those that obey the rule, or the best if few obey."""
+    min_per_niche: Annotated[int, Field(ge=1, le=10**6)] = 32
+    """If few images obey, the fewest to keep from each niche of similar images; with `harvest_size`, there is a single
+    niche."""
+    harvest_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of the discriminator's real images that come from the harvest; the others are the best data."""
-    target_score: float = 1.0
-    """Mean exact score to hold. 1 is as high as it gets: the rule's weight then stays at its most."""
-    rule_weight: float = 9.0
-    """The longest gradient of the rule on a sample, over the discriminator's mean (docs/method.md); 0 for no pull."""
+    target_score: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Mean exact score to reach; at 1, the rule's weight stays at its maximum."""
+    rule_weight: Annotated[float, Field(ge=0, le=1000)] = 9.0
+    """Largest norm of the rule's gradient on a sample, relative to the discriminator's mean norm; 0 turns it off."""
     gate: bool = True
-    """The rule's gradient acts only on samples that fail the exact rule."""
-    leak: float = 0.0
-    """The least slope of the last tanh for the rule's gradient, so that it reaches white; 0 for tanh as it is."""
-    honest: bool = True
-    """The classifier keeps learning, half from data, half from generated images with their exact scores."""
-    replay: int = 4096
-    """Generated images that are remembered for the classifier."""
-    classifier_steps: int = 400
-    """Steps of the classifier's training on data, before the generator's."""
-    classifier_width: int = 16
+    """Apply the rule's gradient only to samples that fail the exact rule."""
+    leak: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Smallest slope of the last tanh for the rule's gradient, which then can darken white pixels; 0 turns it off."""
+    teach_classifier: bool = True
+    """Keep training the classifier: half on data, half on generated images with their exact scores."""
+    replay: Annotated[int, Field(ge=1, le=10**6)] = 4096
+    """Generated images in the classifier's replay buffer."""
+    classifier_steps: Annotated[int, Field(ge=0, le=10**9)] = 400
+    """Training steps of the classifier on data, before the generator's."""
+    classifier_width: Annotated[int, Field(ge=1, le=4096)] = 16
     """Feature maps of the classifier's first layer."""
-    classifier_lr: float = 1e-3
-    """Adam rate of the classifier."""
+    classifier_lr: Annotated[float, Field(ge=0, le=1)] = 1e-3
+    """Learning rate of the classifier's Adam optimizer."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(
-            self,
-            warmup=(0.0, 1.0),
-            rounds=(1, 10**6),
-            kept=(1, 10**6),
-            accept=(0.001, 1.0),
-            from_each=(1, 10**6),
-            feedback=(0.0, 1.0),
-            target_score=(0.0, 1.0),
-            rule_weight=(0.0, 1000.0),
-            leak=(0.0, 1.0),
-            replay=(1, 10**6),
-            classifier_steps=(0, 10**9),
-            classifier_width=(1, 4096),
-            classifier_lr=(0.0, 1.0),
-        )
-
-    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
-        """Generator, discriminator, classifier, and the memory."""
-        channels, size, _ = shape
-        return super().build(shape, rule) | {
-            "classifier": StridedClassifier(size, channels, len(_edges(rule)) + 1, self.classifier_width),
-            "memory": Memory(size, channels, self.kept, self.replay),
+    def build(self, shape: tuple[int, ...], rule: Rule) -> Builders:
+        channels, height, width = shape
+        classes = len(_edges(rule)) + 1
+        return {
+            **super().build(shape, rule),
+            "classifier": partial(StridedClassifier, (height, width), channels, classes, self.classifier_width),
+            "memory": partial(Memory, shape, self.harvest_size, self.replay),
         }
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
@@ -117,7 +98,7 @@ class Harvest(DCGAN):
         discriminator, generator = self.adversarial_phases()
         fed = replace(discriminator, loss=self.fed_discriminator_loss)
         pulled = replace(generator, loss=partial(self.pulled_generator_loss, rule))
-        ruled = (teach, fed, pulled) if self.honest else (fed, pulled)
+        ruled = (teach, fed, pulled) if self.teach_classifier else (fed, pulled)
 
         warmup = warmup_steps(self.warmup, steps)
         ends = [warmup + (steps - warmup) * k // self.rounds for k in range(self.rounds + 1)]
@@ -133,34 +114,33 @@ class Harvest(DCGAN):
         )
 
     def warn(self, steps: int) -> str:
-        """Whether there is no harvest."""
         return warn_of_warmup(self.warmup, steps)
 
-    def monitor(self, networks: Networks, made: Tensor, rule: Rule) -> Stats:
-        """The score that the classifier expects of generated images: above the exact score where it is fooled."""
-        logits = networks["classifier"](made).float()
+    def extra_metrics(self, networks: Networks, fake: Tensor, rule: Rule) -> Stats:
+        """The score that the classifier expects of generated images; it exceeds the exact score if it is fooled."""
+        logits = networks["classifier"](fake).float()
         values = torch.from_numpy(rule.values).to(logits)
         if len(_edges(rule)) > len(rule.edges):
-            # The last class is obeying the rule; the one before is the rest of the rule's own last class.
+            # The last class is full obedience; the one before is the rest of the rule's last class.
             values = torch.cat([values[:-1], values.new_tensor([(rule.edges[-1] + 1) / 2, 1.0])])
         return {"expected_score": losses.expected_score(logits, values).mean()}
 
     def harvest(self, rule: Rule, networks: Networks, batch: Batch) -> Stats:
-        """Look at images of the averaged generator, and keep those that obey the rule, or the best.
+        """Generate images with the averaged generator, and keep those that obey the rule, or the best.
 
-        With a target below 1 they are drawn so that their mean score is the target: see `tilt`. If the generator falls
-        short of it all the same, or exceeds it, the next harvest aims as much higher or lower.
+        With a target below 1, they are drawn so that their mean score is the target: see `tilt`. If the generator still
+        misses the target, the next harvest aims higher or lower by the difference.
         """
         memory = cast(Memory, networks["memory"])
         if memory.harvest_score > _ALL:
             return {"score": memory.harvest_score.clone()}
         averaged, ranks = networks["averaged"], batch.ranks
-        looked_at = max(round(self.kept / self.accept), self.replay)
-        latents = batch.draw(math.ceil(looked_at / ranks.count), self.prior)
-        # So many images would fill the memory at 128 pixels: what is kept is made a second time.
+        tried = max(round(self.harvest_size / self.acceptance), self.replay)
+        latents = batch.draw(math.ceil(tried / ranks.count), self.prior)
+        # All these images would not fit into memory at 128 pixels, so the chosen ones are generated again.
         looks = [self.look(rule, sample(averaged, part)) for part in torch.split(latents, _LOOK)]
-        scores, layouts = (ranks.join(torch.cat(parts)) for parts in zip(*looks, strict=True))
-        latents = ranks.join(latents)
+        scores, layouts = (ranks.all_gather(torch.cat(parts)) for parts in zip(*looks, strict=True))
+        latents = ranks.all_gather(latents)
         aim = self.target_score
         if aim < 1 and memory.written:
             short = aim - float(scores.mean())
@@ -172,72 +152,74 @@ class Harvest(DCGAN):
         memory.harvest_score.copy_(scores[chosen].mean())
         memory.harvest_obeying.copy_((scores[chosen] >= 1).float().mean())
         if not memory.written:
-            memory.remember(sample(averaged, latents[: self.replay]), scores[: self.replay])
+            memory.add(sample(averaged, latents[: self.replay]), scores[: self.replay])
             memory.score.copy_(scores.mean())
             memory.obeying.copy_((scores >= 1).float().mean())
-        # The discriminator learns a new harvest first.
+        # Gives the discriminator time to learn the new harvest.
         memory.weight.fill_(min(_START_WEIGHT, self.rule_weight))
         return {"score": memory.harvest_score.clone(), "obeying": memory.harvest_obeying.clone()}
 
     def look(self, rule: Rule, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Exact scores (N,) of images uint8, and their layouts (N, 16 C): the mean of each sixteenth of the square."""
+        """Exact scores (N,) of uint8 images, and their layouts (N, 16 C): the means over a 4 x 4 grid."""
         return exact_scores(rule, images), F.adaptive_avg_pool2d(images.float(), 4).flatten(1).cpu()
 
     def choose(self, scores: Tensor, layouts: Tensor, aim: float, generator: torch.Generator) -> Tensor:
-        """Places (kept,) of the images that a harvest keeps, of all that were looked at, for a mean score of `aim`.
+        """Indices (harvest_size,) of the images to keep, for a mean score of `aim`.
 
-        Those that obey, as often as it takes, where they are not too few; else the best of each neighborhood, since
-        the best of all are what is easiest, over and over. For an aim below 1, images with that mean score.
+        If enough images obey, they fill the harvest, repeated as needed. Otherwise it takes the best of each
+        neighborhood, since the best of all are much alike. For an aim below 1, it takes images with that mean score.
         """
         if aim < 1:
-            return tilt(scores, self.kept, aim, generator)
+            return tilt(scores, self.harvest_size, aim, generator)
         obeying = torch.nonzero(scores >= 1).flatten()
-        if len(obeying) >= _ENOUGH * self.kept:
-            return obeying[torch.arange(self.kept) % len(obeying)]
-        groups = 2 ** int(math.log2(max(1, self.kept // self.from_each)))
-        return best_of_each(scores, neighborhoods(layouts, groups, generator), self.kept)
+        if len(obeying) >= _ENOUGH * self.harvest_size:
+            return obeying[torch.arange(self.harvest_size) % len(obeying)]
+        groups = 2 ** int(math.log2(max(1, self.harvest_size // self.min_per_niche)))
+        return best_of_each(scores, neighborhoods(layouts, groups, generator), self.harvest_size)
 
     def classifier_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """Cross-entropy to the exact classes of data, half of them with their ink thinned or thickened."""
-        images, scores = self.lesson(rule, batch)
+        """Cross-entropy with the exact classes of data, half of them with thinned or thickened ink."""
+        images, scores = self.classifier_batch(rule, batch)
         return self.cross_entropy(rule, networks, images, scores)
 
     def teaching_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The same with as many generated images, half of which were made in the last step."""
-        images, scores = self.lesson(rule, batch)
+        """The same with equally many generated images, half of them from the last step."""
+        images, scores = self.classifier_batch(rule, batch)
         memory, ranks = cast(Memory, networks["memory"]), batch.ranks
         count = len(images) * ranks.count
-        latest = min(_share(count), len(memory.made))
-        made, made_scores = map(ranks.share, memory.recall(latest, count - latest, batch.generator))
+        latest = min(_remembered(count), len(memory.generated))
+        fake, fake_scores = map(ranks.shard, memory.sample_replay(latest, count - latest, batch.generator))
         return self.cross_entropy(
-            rule, networks, torch.cat([images, normalize(made)]), torch.cat([scores, made_scores])
+            rule, networks, torch.cat([images, normalize(fake)]), torch.cat([scores, fake_scores])
         )
 
     def fed_discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """Harvested images, and the best data for what is left of the batch, against generated images."""
+        """Harvested images, and the best data for the rest of the batch, against generated images."""
         best = self.best(batch)
-        count = round(self.feedback * len(best.real)) * batch.ranks.count
-        fed = normalize(batch.ranks.share(cast(Memory, networks["memory"]).draw(count, batch.generator)))
+        count = round(self.harvest_share * len(best.real)) * batch.ranks.count
+        fed = normalize(batch.ranks.shard(cast(Memory, networks["memory"]).sample_harvest(count, batch.generator)))
         return self.adversarial_loss(networks, replace(best, real=torch.cat([fed, best.real[len(fed) :]])))
 
     def pulled_generator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The discriminator's gradient on every sample, and the rule's on those that fail, in one backward pass.
 
-        On the images x, n of them: g = grad log D(x) / n, and r = grad log C(x) on a sample that fails, where C is the
-        classifier's probability of obeying. Each r is given the length w * p * h * (1 - C(x)) * mean |g|, with the
-        rule's weight w, the running share p of samples that obey, and the share h of the harvest that does. So no scale
-        of either network matters, nothing is torn apart while hardly a sample obeys, or pulled to where no real image
-        is, and nothing is moved where the classifier has nothing to say. The generator is moved along g + r.
+        For n images x: g = grad log D(x) / n, and r = grad log C(x) on samples that fail, where C is the classifier's
+        probability that x obeys. Each r is scaled to the length w * p * h * (1 - C(x)) * mean |g|, with the rule's
+        weight w, the running share p of obeying samples, and the share h of obeying images in the harvest. Thus the
+        scales of the networks do not matter, and the pull is weak while hardly any sample or real image obeys, and on
+        samples that the classifier believes to obey. The generator moves along g + r.
 
-        White is where the generator's last tanh is flat, and of an r that would darken it hardly a part arrives. With a
-        `leak` that tanh has at least this slope for r, and lengths are measured behind it, on the way back.
+        White pixels saturate the generator's last tanh, so hardly any of an r that would darken them reaches the
+        weights. With a `leak`, that tanh has at least this slope for r, and lengths are measured at its input.
         """
         memory, ranks = cast(Memory, networks["memory"]), batch.ranks
         batch = self.best(batch)
         images = self.generate(networks, batch)
         saved = quantize(images.detach())
         scores = exact_scores(rule, saved)
-        memory.remember(ranks.join(saved[: _share(len(saved))]), ranks.join(scores[: _share(len(saved))]))
+        memory.add(
+            ranks.all_gather(saved[: _remembered(len(saved))]), ranks.all_gather(scores[: _remembered(len(saved))])
+        )
         failing = (scores < 1).to(images) if self.gate else torch.ones_like(scores).to(images)
         memory.score.lerp_(ranks.mean(scores.mean()).to(memory.score), 1 - _MOMENTUM)
         memory.obeying.lerp_(ranks.mean((scores >= 1).float().mean()).to(memory.obeying), 1 - _MOMENTUM)
@@ -245,7 +227,7 @@ class Harvest(DCGAN):
         memory.weight.clamp_(min(_START_WEIGHT / 10, self.rule_weight), self.rule_weight)
 
         leaf = images.detach().requires_grad_()
-        adversarial = losses.generator_bce(self.judge(networks, batch, leaf))
+        adversarial = losses.generator_bce(self.discriminate_noisy(networks, batch, leaf))
         (realism,) = torch.autograd.grad(adversarial, leaf)
         logits = networks["classifier"](leaf).float()
         (obedience,) = torch.autograd.grad(losses.rule_top(logits, logits).sum(), leaf)
@@ -256,7 +238,7 @@ class Harvest(DCGAN):
         obedience = (slope.clamp(min=self.leak) * obedience).flatten(1)
         obedience = (F.normalize(obedience, dim=1) * length[:, None]).view_as(slope) / slope.clamp(min=_FLAT)
         pull = (images * (realism + obedience)).sum()
-        # Its value is the adversarial loss, its gradient that of the pull.
+        # The value of the adversarial loss, and the gradient of the pull.
         loss = adversarial.detach() + pull - pull.detach()
         return loss, {
             "batch_score": scores.mean(),
@@ -267,8 +249,8 @@ class Harvest(DCGAN):
             "doubt": (doubt * failing).sum() / failing.sum().clamp(min=1),
         }
 
-    def lesson(self, rule: Rule, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images and scores: a batch of data, a quarter thinned and a quarter thickened, so that all scores occur."""
+    def classifier_batch(self, rule: Rule, batch: Batch) -> tuple[Tensor, Tensor]:
+        """A batch of data with scores; a quarter is thinned and a quarter thickened, so that all scores occur."""
         batch = self.any(batch)
         quarter = len(batch.real) // 4
         reach = 2 * max(1, batch.real.shape[-1] // 32) + 1
@@ -280,18 +262,18 @@ class Harvest(DCGAN):
         return torch.cat([changed, batch.real[rest:]]), torch.cat([scores, batch.scores[rest:]])
 
     def cross_entropy(self, rule: Rule, networks: Networks, images: Tensor, scores: Tensor) -> tuple[Tensor, Stats]:
-        """Cross-entropy of the classifier to the classes of these scores."""
+        """Cross-entropy of the classifier with the classes of these scores."""
         classes = torch.bucketize(scores.float(), torch.tensor(_edges(rule), device=scores.device), right=True)
         logits = networks["classifier"](images.contiguous(memory_format=torch.channels_last)).float()
         accuracy = (logits.detach().argmax(dim=1) == classes).float().mean()
         return F.cross_entropy(logits, classes), {"accuracy": accuracy}
 
 
-def _share(batch_size: int) -> int:
-    """Images of a step that are remembered."""
+def _remembered(batch_size: int) -> int:
+    """Images of a step that go into the replay buffer."""
     return max(1, batch_size // 2)
 
 
 def _edges(rule: Rule) -> tuple[float, ...]:
-    """The rule's classes, and one more for obeying it entirely: samples are pulled there."""
+    """Edges of the rule's classes, and of one more for full obedience, the class to which samples are pulled."""
     return rule.edges if rule.edges[-1] >= 1 else (*rule.edges, 1.0)

@@ -1,4 +1,4 @@
-"""What a recipe remembers between steps: buffers of a module, so that they are saved and restored as networks are."""
+"""State that recipes keep between steps, in modules, so that checkpoints include it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Memory", "Pool"]
+__all__ = ["Memory", "ReplayBuffer"]
 
 
 class Memory(nn.Module):
-    """Harvested images, images that the generator made lately with their exact scores, and the state of a controller.
+    """Harvested images, a replay buffer of generated images with exact scores, and the state of a controller.
 
-    All images are uint8, as they would be saved, white paper 255.
+    Images are uint8 of shape (C, H, W), as saved: white is 255.
     """
 
     harvested: Tensor
-    """(kept, channels, size, size): the discriminator's real images from the first harvest on."""
+    """(kept, C, H, W): the discriminator's real images from the first harvest on."""
     harvest_score: Tensor
     """(): their mean exact score; -1 before the first harvest."""
     harvest_obeying: Tensor
-    """(): share of them that obey the rule."""
-    made: Tensor
-    """(replay, channels, size, size): a ring of generated images."""
-    made_scores: Tensor
+    """(): the share of them that obeys the rule."""
+    generated: Tensor
+    """(replay, C, H, W): the latest generated images, in a ring."""
+    generated_scores: Tensor
     """(replay,): their exact scores."""
     written: Tensor
-    """(): how many images were ever written to the ring."""
+    """(): the number of generated images added so far."""
     score: Tensor
     """(): running mean of the exact score of generated images."""
     obeying: Tensor
@@ -35,49 +35,48 @@ class Memory(nn.Module):
     weight: Tensor
     """(): weight of the rule."""
 
-    def __init__(self, size: int, channels: int, kept: int, replay: int) -> None:
+    def __init__(self, shape: tuple[int, ...], kept: int, replay: int) -> None:
         super().__init__()
-        self.register_buffer("harvested", torch.full((kept, channels, size, size), 255, dtype=torch.uint8))
+        self.register_buffer("harvested", torch.full((kept, *shape), 255, dtype=torch.uint8))
         self.register_buffer("harvest_score", torch.tensor(-1.0))
         self.register_buffer("harvest_obeying", torch.zeros(()))
-        self.register_buffer("made", torch.full((replay, channels, size, size), 255, dtype=torch.uint8))
-        self.register_buffer("made_scores", torch.zeros(replay))
+        self.register_buffer("generated", torch.full((replay, *shape), 255, dtype=torch.uint8))
+        self.register_buffer("generated_scores", torch.zeros(replay))
         self.register_buffer("written", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("score", torch.zeros(()))
-        self.register_buffer("obeying", torch.zeros(()))
-        self.register_buffer("weight", torch.zeros(()))
+        for name in ("score", "obeying", "weight"):
+            self.register_buffer(name, torch.zeros(()))
 
-    def remember(self, images: Tensor, scores: Tensor) -> None:
-        """Write images (N, ...) uint8 with their scores (N,) over the oldest of the ring; the last if too many."""
-        images, scores = images[-len(self.made) :], scores[-len(self.made) :]
-        places = self._places(int(self.written), len(images))
-        self.made[places] = images
-        self.made_scores[places] = scores.to(self.made_scores)
+    def add(self, images: Tensor, scores: Tensor) -> None:
+        """Replace the oldest generated images by (the last of) these uint8 images (N, C, H, W) with scores (N,)."""
+        images, scores = images[-len(self.generated) :], scores[-len(self.generated) :]
+        indices = self._indices(int(self.written), len(images))
+        self.generated[indices] = images
+        self.generated_scores[indices] = scores.to(self.generated_scores)
         self.written += len(images)
 
-    def recall(self, latest: int, others: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The latest images of a full ring and some drawn from all of it: images uint8, scores."""
-        last = self._places(int(self.written) - latest, latest)
-        drawn = torch.randint(len(self.made), (others,), generator=generator).to(last.device)
-        places = torch.cat([last, drawn])
-        return self.made[places], self.made_scores[places]
+    def sample_replay(self, latest: int, others: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The latest uint8 images and others drawn with replacement, with their scores; the buffer must be full."""
+        newest = self._indices(int(self.written) - latest, latest)
+        drawn = torch.randint(len(self.generated), (others,), generator=generator).to(newest.device)
+        indices = torch.cat([newest, drawn])
+        return self.generated[indices], self.generated_scores[indices]
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """So many of the harvested images, drawn with replacement, uint8."""
+    def sample_harvest(self, count: int, generator: torch.Generator) -> Tensor:
+        """Harvested images (count, C, H, W) uint8, drawn with replacement."""
         drawn = torch.randint(len(self.harvested), (count,), generator=generator)
         return self.harvested[drawn.to(self.harvested.device)]
 
-    def _places(self, start: int, count: int) -> Tensor:
-        return (torch.arange(count, device=self.made.device) + start) % len(self.made)
+    def _indices(self, start: int, count: int) -> Tensor:
+        return (torch.arange(count, device=self.generated.device) + start) % len(self.generated)
 
 
-class Pool(nn.Module):
-    """Generated samples of earlier steps (Shrivastava et al., arXiv 1612.07828), from which some are handed out."""
+class ReplayBuffer(nn.Module):
+    """Generated samples of earlier steps, mixed into later ones (Shrivastava et al., arXiv 1612.07828)."""
 
     kept: Tensor
-    """(size, numbers of a sample) float."""
+    """(size, D) float: flattened samples."""
     written: Tensor
-    """(): how many places are filled."""
+    """(): the number of samples in the buffer."""
 
     def __init__(self, size: int, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -85,16 +84,16 @@ class Pool(nn.Module):
         self.register_buffer("written", torch.zeros((), dtype=torch.int64))
 
     def exchange(self, samples: Tensor, generator: torch.Generator) -> Tensor:
-        """As many samples (N, *shape): each is kept while there is room, then half of them swap with an earlier one."""
+        """Samples (N, *shape): copies fill the buffer; once it is full, half are swapped with random entries."""
         shape = samples.shape
-        samples, given = samples.flatten(1), samples.flatten(1).clone()
+        samples, mixed = samples.flatten(1), samples.flatten(1).clone()
         swaps = torch.rand(len(samples), generator=generator) < 0.5
-        places = torch.randint(len(self.kept), (len(samples),), generator=generator)
-        for k, (swap, place) in enumerate(zip(swaps.tolist(), places.tolist(), strict=True)):
+        indices = torch.randint(len(self.kept), (len(samples),), generator=generator)
+        for k, (swap, index) in enumerate(zip(swaps.tolist(), indices.tolist(), strict=True)):
             if self.written < len(self.kept):
                 self.kept[self.written] = samples[k].to(self.kept)
                 self.written += 1
             elif swap:
-                given[k] = self.kept[place]
-                self.kept[place] = samples[k].to(self.kept)
-        return given.view(shape)
+                mixed[k] = self.kept[index]
+                self.kept[index] = samples[k].to(self.kept)
+        return mixed.view(shape)

@@ -1,16 +1,16 @@
-"""The explicit penalty that RegGAN (arXiv 2102.04593, section 3.3) shows not to work: a score has no gradient."""
+"""The explicit penalty that fails according to RegGAN (arXiv 2102.04593, section 3.3): a score has no gradient."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor
 
 from .. import losses
 from ..data import quantize
-from ..options import check_ranges
+from ..options import options
 from ..rules import Rule
 from .dcgan import DCGAN
 from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
@@ -18,21 +18,14 @@ from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores
 __all__ = ["Penalty"]
 
 
-@dataclass(frozen=True)
+@options
 class Penalty(DCGAN):
-    """DCGAN with minus the mean exact score in the generator's loss, which no gradient comes from."""
+    """DCGAN with minus the mean exact score in the generator's loss, which has no gradient."""
 
-    name: ClassVar[str] = "penalty"
-
-    penalty: float = 1.0
-    """The lambda of L - lambda * score."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, penalty=(0.0, 1e6))
+    penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    """Weight lambda of the score in the loss L - lambda * score."""
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
-        """One stage, as in DCGAN."""
         adam = partial(self.adam, lr=self.lr)
         discriminator, _ = self.adversarial_phases()
         generator = Phase("generator", "generator", partial(self.penalized_generator_loss, rule), adam)
@@ -43,5 +36,5 @@ class Penalty(DCGAN):
         batch = self.best(batch)
         generated = self.generate(networks, batch)
         scores = exact_scores(rule, quantize(generated.detach()))
-        adversarial = losses.generator_bce(self.judge(networks, batch, generated))
+        adversarial = losses.generator_bce(self.discriminate_noisy(networks, batch, generated))
         return adversarial - self.penalty * scores.mean().to(adversarial), {"batch_score": scores.mean()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import field
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Annotated, Literal, cast
 
 import torch
+import tyro
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
@@ -15,68 +17,76 @@ from torch.optim import Optimizer
 from .. import losses
 from ..data import quantize
 from ..networks import ScoreClassifier
-from ..options import check_ranges
+from ..options import options
 from ..rules import Rule
 from .adversarial import Adversarial
 from .dcgan import DCGAN
-from .phases import Batch, Networks, Options, Phase, Stage, Stats, exact_scores, warmup_steps, warn_of_warmup
-from .wgan_gp import WGANGP
+from .phases import AnyRecipe, Batch, Networks, Phase, Recipe, Stage, Stats, exact_scores, warmup_steps, warn_of_warmup
 
-__all__ = ["RegGAN", "RegWGANGP", "Ruled"]
+__all__ = ["RegGAN"]
 
 
-@dataclass(frozen=True)
-class Ruled(Adversarial):
-    """Any GAN, whose generator takes a second step, against a classifier of the rule's score."""
+@options
+class RegGAN(Recipe):
+    """A GAN of images whose generator takes a second step, against a classifier of the rule's score."""
 
-    makes: ClassVar[tuple[str, ...]] = ("images",)
-    learned: ClassVar[Options] = {"method": "second", "classifier_steps": 3000, "classifier_width": 16}
-
+    base: Annotated[AnyRecipe, tyro.conf.arg(name="")] = field(default_factory=DCGAN)
+    """The GAN: DCGAN as in the paper, or another one, such as WGAN-GP."""
     method: Literal["first", "second"] = "first"
-    """first: the classifier is frozen; second: it keeps learning, from generated images with their exact scores too."""
-    classifier_steps: int = 15_000
-    """Steps of the classifier's training, before the generator's."""
-    classifier_width: int = 32
+    """first: the classifier is frozen; second: it keeps learning, also from generated images with exact scores."""
+    classifier_steps: Annotated[int, Field(ge=0, le=10**9)] = 15_000
+    """Training steps of the classifier, before the generator's."""
+    classifier_width: Annotated[int, Field(ge=1, le=4096)] = 32
     """Feature maps of the classifier's first layer."""
-    classifier_lr: float = 1e-3
-    """Adam rate of the classifier."""
-    warmup: float = 0.0
-    """Share of the generator's steps before its rule step sets in, so that there is something to rule over."""
-    rule_ratio: float = 1.0
-    """Rate of the generator's rule step over its other one's. Adam cancels a loss weight, so that this ratio is it."""
+    classifier_lr: Annotated[float, Field(ge=0, le=1)] = 1e-3
+    """Learning rate of the classifier's Adam optimizer."""
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the generator's steps that it trains without the rule at first."""
+    rule_ratio: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    """Learning rate of the rule step over that of the generator's other step; Adam would cancel a loss weight."""
     rule_loss: Literal["expected", "soft", "top"] = "top"
-    """What the rule step minimizes: see reggan.losses.RULE_LOSSES."""
-    rule_beta: float = 10.0
+    """Loss of the rule step: see reggan.losses.RULE_LOSSES."""
+    rule_beta: Annotated[float, Field(ge=0, le=1000)] = 10.0
     """Sharpness of the "soft" rule loss."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(
-            self,
-            classifier_steps=(0, 10**9),
-            classifier_width=(1, 4096),
-            classifier_lr=(0.0, 1.0),
-            warmup=(0.0, 1.0),
-            rule_ratio=(0.0, 1000.0),
-            rule_beta=(0.0, 1000.0),
-        )
-        if self.method not in ("first", "second"):
-            raise ValueError(f"method is {self.method!r}, must be first or second")
-        if self.rule_loss not in losses.RULE_LOSSES:
-            raise ValueError(f"rule_loss is {self.rule_loss!r}, must be one of {', '.join(losses.RULE_LOSSES)}")
+        if not isinstance(self.base, Adversarial):
+            raise ValueError(f"base is {self.base}, must be a GAN with a discriminator, such as DCGAN or WGANGP")
 
-    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
-        """The GAN's networks, and the classifier."""
-        channels, size, _ = shape
-        classifier = ScoreClassifier(size, channels, rule.classes, self.classifier_width)
-        return super().build(shape, rule) | {"classifier": classifier}
+    @property
+    def gan(self) -> Adversarial:
+        """The base."""
+        return cast(Adversarial, self.base)
+
+    @property
+    def batches(self) -> int:
+        return self.base.batches
+
+    @property
+    def draws(self) -> int:
+        return self.base.draws
+
+    def prior(self, count: int, generator: torch.Generator) -> Tensor:
+        return self.base.prior(count, generator)
+
+    def discriminate(self, networks: Networks, samples: Tensor) -> Tensor:
+        return self.base.discriminate(networks, samples)
+
+    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, Callable[[], nn.Module]]:
+        """The classifier, and the GAN's networks."""
+        channels, height, width = shape
+        classifier = partial(ScoreClassifier, (height, width), channels, rule.classes, self.classifier_width)
+        base = self.base.build(shape, rule)
+        if "classifier" in base:
+            raise ValueError(f"base is {type(self.base).__name__}, which has a classifier already; use it by itself")
+        return {"classifier": classifier, **base}
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; then the GAN's phases, and the generator against the classifier."""
-        lessons = partial(torch.optim.Adam, lr=self.classifier_lr, fused=True)
-        classifier = Phase("classifier", "classifier", self.classifier_loss, lessons)
-        teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), lessons)
-        phases = self.adversarial_phases()
+        adam = partial(torch.optim.Adam, lr=self.classifier_lr, fused=True)
+        classifier = Phase("classifier", "classifier", partial(self.classifier_loss, rule), adam)
+        teach = Phase("teach", "classifier", partial(self.teaching_loss, rule), adam)
+        phases = self.gan.adversarial_phases()
         optimizer = partial(self.rule_optimizer, phases[-1])
         ruled = (*phases, Phase("rule", "generator", partial(self.rule_step_loss, rule), optimizer))
 
@@ -88,61 +98,46 @@ class Ruled(Adversarial):
         )
 
     def warn(self, steps: int) -> str:
-        """Whether there is no rule step."""
         return warn_of_warmup(self.warmup, steps)
 
     def rule_optimizer(self, generator: Phase, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        """The kind of optimizer that the generator's own phase has, at another rate."""
+        """An optimizer of the same kind as in the generator's own phase, with another learning rate."""
         optimizer = generator.optimizer(parameters)
-        for options in (optimizer.defaults, *optimizer.param_groups):
-            options["lr"] *= self.rule_ratio
+        for group in (optimizer.defaults, *optimizer.param_groups):
+            group["lr"] *= self.rule_ratio
         return optimizer
 
-    def monitor(self, networks: Networks, made: Tensor, rule: Rule) -> Stats:
+    def extra_metrics(self, networks: Networks, fake: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""
-        logits = networks["classifier"](made).float()
+        logits = networks["classifier"](fake).float()
         return {"expected_score": losses.expected_score(logits, _values(rule, logits)).mean()}
 
-    def classifier_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+    def classifier_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy to the exact classes."""
-        batch = self.any(batch)
-        logits = networks["classifier"](batch.real)
-        accuracy = (logits.detach().argmax(dim=1) == batch.classes).float().mean()
-        return F.cross_entropy(logits, batch.classes), {"accuracy": accuracy}
+        batch = self.gan.any(batch)
+        logits, classes = networks["classifier"](batch.real), _classes(rule, batch.scores, batch.real.device)
+        accuracy = (logits.detach().argmax(dim=1) == classes).float().mean()
+        return F.cross_entropy(logits, classes), {"accuracy": accuracy}
 
     def teaching_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """Cross-entropy to the exact classes, on as many generated images as there are real ones."""
-        batch = self.any(batch)
-        generated = self.generate(networks, batch).detach()
+        """Cross-entropy to the exact classes, on real images and as many generated ones."""
+        batch = self.gan.any(batch)
+        generated = self.gan.generate(networks, batch).detach()
         scores = exact_scores(rule, quantize(generated))
-        classes = torch.from_numpy(rule.classify(scores)).to(batch.classes.device)
+        classes = [_classes(rule, each, batch.real.device) for each in (batch.scores, scores)]
         logits = networks["classifier"](torch.cat([batch.real, generated]))
-        return F.cross_entropy(logits, torch.cat([batch.classes, classes])), {"exact": scores.mean()}
+        return F.cross_entropy(logits, torch.cat(classes)), {"exact": scores.mean()}
 
     def rule_step_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
-        """The classifier shall find the best score in generated images."""
-        logits = networks["classifier"](self.generate(networks, self.any(batch), again=True)).float()
+        """The classifier should find the best score in generated images."""
+        generated = self.gan.generate(networks, self.gan.any(batch), again=True)
+        logits = networks["classifier"](generated).float()
         return losses.RULE_LOSSES[self.rule_loss](logits, _values(rule, logits), self.rule_beta).mean(), {}
-
-
-@dataclass(frozen=True)
-class RegGAN(Ruled, DCGAN):
-    """RegGAN: a DCGAN whose generator takes a second step, against a classifier of the rule's score."""
-
-    name: ClassVar[str] = "reggan"
-    small: ClassVar[Options] = {**DCGAN.small, **Ruled.learned}
-
-
-@dataclass(frozen=True)
-class RegWGANGP(Ruled, WGANGP):
-    """RegGAN on a WGAN-GP."""
-
-    name: ClassVar[str] = "reggan-wgan-gp"
-    small: ClassVar[Options] = {**WGANGP.small, **Ruled.learned}
-
-    lr: float = WGANGP.lr
-    """Rate of Adam in the critic's and the generator's steps against it."""
 
 
 def _values(rule: Rule, like: Tensor) -> Tensor:
     return torch.from_numpy(rule.values).to(like)
+
+
+def _classes(rule: Rule, scores: Tensor, device: torch.device) -> Tensor:
+    return torch.from_numpy(rule.classify(scores.cpu().numpy())).to(device)

@@ -1,59 +1,50 @@
-"""The one-dimensional GAN that the game is explained with: few numbers, tanh, points on a line."""
+"""The one-dimensional GAN of textbooks: few numbers, tanh, points on a line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from functools import partial
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
 from torch import nn
 from torch.optim import SGD, Optimizer
 
-from ..networks import MLPDiscriminator, MLPGenerator
-from ..options import check_ranges
+from ..networks import MLPDiscriminator
+from ..options import options
 from ..rules import Rule
+from .adversarial import Builders
 from .gan import GAN
 
 __all__ = ["Toy1D"]
 
 
-@dataclass(frozen=True)
+@options
 class Toy1D(GAN):
-    """GAN of points on a line: a generator of few numbers, against a discriminator of tanh layers that sees well."""
+    """GAN of points on a line: a small generator against a discriminator of tanh layers that sees well."""
 
-    name: ClassVar[str] = "toy-1d"
     makes: ClassVar[tuple[str, ...]] = ("points",)
 
-    latent_dim: int = 1
+    latent_dim: Annotated[int, Field(ge=1, le=65_536)] = 1
     """Numbers in a latent."""
-    width: int = 12
-    """Numbers in each hidden layer of the generator: four for each of three modes."""
-    discriminator_width: int = 64
-    """Numbers in each hidden layer of the discriminator."""
-    lr: float = 1e-3
-    """Rate of both optimizers."""
-    beta1: float = 0.0
+    width: Annotated[int, Field(ge=1, le=4096)] = 12
+    """Size of each hidden layer of the generator: four units for each of three modes."""
+    discriminator_width: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Size of each hidden layer of the discriminator."""
+    lr: Annotated[float, Field(ge=0, le=1)] = 1e-3
+    """Learning rate of both optimizers."""
+    beta1: Annotated[float, Field(ge=0, le=0.9999)] = 0.0
     """First Adam coefficient; the second is 0.999."""
-    instance_noise: float = 0.2
+    instance_noise: Annotated[float, Field(ge=0, le=10)] = 0.2
     """Standard deviation of the noise on every sample that the discriminator sees."""
     optimizer: Literal["adam", "sgd"] = "adam"
-    """What trains both networks."""
+    """Optimizer of both networks."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, discriminator_width=(1, 4096))
-        if self.optimizer not in ("adam", "sgd"):
-            raise ValueError(f"optimizer is {self.optimizer!r}, must be adam or sgd")
-
-    def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, nn.Module]:
-        """Generator and discriminator."""
+    def build(self, shape: tuple[int, ...], rule: Rule) -> Builders:
+        width, count = self.discriminator_width, self.fourier_features
         return {
-            "generator": MLPGenerator(
-                shape, self.latent_dim, self.width, self.depth, fourier_features=self.fourier_features
-            ),
-            "discriminator": MLPDiscriminator(
-                shape, self.discriminator_width, self.depth, "tanh", self.fourier_features
-            ),
+            **self.fully_connected(shape, self.latent_dim, self.width, self.depth),
+            "discriminator": partial(MLPDiscriminator, shape, width, self.depth, "tanh", count),
         }
 
     def adam(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:

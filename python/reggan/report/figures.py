@@ -1,7 +1,7 @@
-"""The figures of the report, for a light or a dark page: curves over the steps and the histogram of scores.
+"""The figures of the report, for light and dark pages: curves over the steps and the histogram of scores.
 
-Text and colors in the SVG are the page's: one unit is one CSS pixel, labels are text, and every color is a
-CSS variable. Titles and keys stand beside the SVG in HTML: matplotlib never typesets a name from a run.
+One unit of the SVG is one CSS pixel, labels are text in the page's font, and colors are CSS variables of the page.
+Titles and legends are HTML, since matplotlib could read names from a run as formulas.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,21 +22,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from ..data import pictures
+from ..tables import describe, order
 from .run import Row
 
-__all__ = [
-    "BIN_WIDTH",
-    "Curve",
-    "Key",
-    "Plot",
-    "histogram",
-    "loss_plots",
-    "sample_plots",
-    "score_plot",
-    "shares",
-    "smooth",
-    "thin",
-]
+__all__ = ["Curve", "Key", "Plot", "histogram", "loss_plots", "sample_plots", "score_plot", "shares", "smooth", "thin"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,19 +43,18 @@ COLORS = {
     "third": "#070707",
     "fourth": "#080808",
 }
-"""Placeholders by the name of the CSS variable that takes their place; the page has the real colors."""
+"""CSS variables of the page, and the placeholders in the SVG that they replace."""
 
 CYCLE = ("generator", "expected", "third", "fourth")
 DASHES = {"solid": "-", "dashed": "--", "dotted": ":"}
 
 WIDE = 548, 300
-"""Width and height in pixels of the two main figures: as wide as a sheet of samples."""
-LOSS = 354, 210
-SAMPLE = 259, 190
-"""Of panels in rows of three, and of four."""
+"""Width and height in pixels of the two main figures; as wide as a sheet of samples."""
+LOSS, SAMPLE = (354, 210), (259, 190)
+"""Width and height of panels in rows of three, and in rows of four."""
 
 POINTS = 1000
-"""Points of a curve beyond which it is thinned."""
+"""The most points of a curve."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +85,14 @@ class Curve:
 
     @classmethod
     def read(cls, metrics: Sequence[Row], name: str, label: str = "") -> Curve:
-        """Take `name` from every line that has it."""
+        """The curve of a name over the lines that have it; the default label is the part after the slash."""
         points = [(row["step"], row[name]) for row in metrics if name in row and math.isfinite(row[name])]
         steps, values = np.array(points, np.float64).reshape(-1, 2).T
         return cls(label or name.rpartition("/")[2].replace("_", " "), steps, values)
 
 
 def score_plot(metrics: Sequence[Row], reference: float | None) -> Plot | None:
-    """Mean exact score of samples over the steps, what a classifier expects it to be, and the data's.
-
-    Returns:
-        None if no line of the metrics has a score.
-    """
+    """Exact score of samples, the score that a classifier expects, and the data's score; None if there is no score."""
     exact = Curve.read(metrics, "samples/score")
     expected = Curve.read(metrics, "samples/expected_score")
     if not exact.steps.size:
@@ -151,39 +136,27 @@ def histogram(scores: dict[str, list[float]]) -> Plot:
     )
 
 
-def sample_plots(
-    metrics: Sequence[Row], data: dict[str, float], titles: dict[str, str], percent: Container[str] = ()
-) -> list[Plot]:
-    """One panel for every other figure of the samples, with the data's value as a horizontal line.
-
-    Args:
-        metrics: lines of metrics.jsonl.
-        data: the data's value by name; a name that it lacks has no line.
-        titles: title by name, in the order of the panels; a name that it lacks comes after them as it is.
-        percent: names whose values in [0, 1] are written in percent.
-    """
+def sample_plots(metrics: Sequence[Row], data: dict[str, float]) -> list[Plot]:
+    """One panel for each metric of the samples except the score, with the data's value as a horizontal line."""
     plots: list[Plot] = []
-    found = _groups(metrics).get("samples", [])
-    ordered = [name for name in titles if name in found] + [name for name in found if name not in titles]
-    for name in [name for name in ordered if name not in ("score", "expected_score")]:
-        curve = Curve.read(metrics, f"samples/{name}")
+    for name in order(set(_groups(metrics).get("samples", [])) - {"score", "expected_score"}):
+        curve, metric = Curve.read(metrics, f"samples/{name}"), describe(name)
         with _figure(*SAMPLE) as (figure, axes):
             _draw(axes, curve, "generator")
             if name in data:
                 _level(axes, data[name])
             if curve.values.size and curve.values.min() >= 0:
                 axes.set_ylim(0, 1.08 * max(curve.values.max(), data.get(name, 0)) or 1)
-            if name in percent:
+            if metric.form.endswith("%"):
                 axes.yaxis.set_major_formatter(_percent)
-            title = titles.get(name, curve.label)
-            svg = _svg(figure, f"samples-{len(plots)}", f"{title} of samples over the steps")
+            svg = _svg(figure, f"samples-{len(plots)}", f"{metric.label} of samples over the steps")
         keys = (Key("generator", "generator"), *[Key("data", "data", "dashed")][: name in data])
-        plots.append(Plot(title, svg, keys))
+        plots.append(Plot(metric.label, svg, keys))
     return plots
 
 
 def loss_plots(metrics: Sequence[Row]) -> list[Plot]:
-    """Two panels for every phase: its loss, smoothed over faint raw values, and what else it reports."""
+    """Two panels for each phase: its loss, and its other values; smoothed curves over faint raw ones."""
     plots: list[Plot] = []
     for phase, names in _groups(metrics).items():
         for panel in ([name for name in names if name == "loss"], [name for name in names if name != "loss"]):
@@ -211,26 +184,24 @@ def _loss_plot(name: str, title: str, curves: list[Curve]) -> Plot:
 
 
 def _groups(metrics: Sequence[Row]) -> dict[str, list[str]]:
-    """Names behind the slash by the name before it, both in the order in which they come."""
-    groups: dict[str, dict[str, None]] = {}
-    for row in metrics:
-        for key in row:
-            group, slash, name = key.partition("/")
-            if slash:
-                groups.setdefault(group, {})[name] = None
-    return {group: list(names) for group, names in groups.items()}
+    """Names after the slash by the name before it, both in order of appearance."""
+    groups: dict[str, list[str]] = {}
+    for key in dict.fromkeys(key for row in metrics for key in row if "/" in key):
+        group, _, name = key.partition("/")
+        groups.setdefault(group, []).append(name)
+    return groups
 
 
 def shares(scores: Sequence[float]) -> Floats:
-    """Shares of scores in [0, 1] by bins of BIN_WIDTH with their lower edge; the last one also holds 1."""
+    """Shares of scores in [0, 1] in bins of BIN_WIDTH that include their lower edge; the last bin also includes 1."""
     count = round(1 / BIN_WIDTH)
-    # Rounding first: 0.15 / 0.05 is below 3 in floating point, and 0.15 belongs to the bin that starts there.
+    # 0.15 / 0.05 is below 3 in floating point, and 0.15 belongs to the bin that starts there.
     bins = np.floor(np.round(np.asarray(scores, np.float64) / BIN_WIDTH, 6)).astype(np.int64)
     return np.bincount(np.clip(bins, 0, count - 1), minlength=count) / len(scores)
 
 
 def smooth(values: Floats, window: int) -> Floats:
-    """Centerd moving average over an odd number of values, of what there is at the ends."""
+    """Centered moving average over an odd number of values, or fewer at the ends."""
     if not values.size:
         return values
     kernel = np.ones(window)
@@ -238,7 +209,7 @@ def smooth(values: Floats, window: int) -> Floats:
 
 
 def thin(steps: Floats, values: Floats, limit: int = POINTS) -> tuple[Floats, Floats]:
-    """Keep the least and the greatest value of each of limit / 2 stretches: all that so many pixels show."""
+    """Keep the least and the greatest value of each of limit / 2 stretches, so that the curve looks the same."""
     if steps.size <= limit:
         return steps, values
     stretches = np.array_split(np.arange(steps.size), limit // 2)
@@ -252,13 +223,8 @@ def _percent(share: float, _: float) -> str:
 
 def _draw(axes: Axes, curve: Curve, color: str, linewidth: float = 1.6) -> None:
     marker = "o" if curve.steps.size <= 40 else ""
-    axes.plot(
-        *thin(curve.steps, curve.values),
-        color=COLORS[color],
-        linewidth=linewidth,
-        marker=marker,
-        markersize=3.5,
-    )
+    points = thin(curve.steps, curve.values)
+    axes.plot(*points, color=COLORS[color], linewidth=linewidth, marker=marker, markersize=3.5)
 
 
 def _level(axes: Axes, value: float) -> None:
@@ -266,23 +232,16 @@ def _level(axes: Axes, value: float) -> None:
 
 
 STYLE: dict[Any, Any] = {
-    "axes.axisbelow": True,
+    **pictures.STYLE,
     "axes.edgecolor": COLORS["line"],
     "axes.facecolor": "none",
     "axes.formatter.useoffset": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
     "axes.labelcolor": COLORS["muted"],
     "axes.labelpad": 3,
     "axes.labelsize": 12,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
     "axes.xmargin": 0.02,
-    "figure.dpi": 72,
     "figure.facecolor": "none",
     "grid.color": COLORS["line"],
-    "grid.linewidth": 0.8,
     "lines.solid_capstyle": "round",
     "savefig.facecolor": "none",
     "svg.fonttype": "none",
@@ -292,21 +251,19 @@ STYLE: dict[Any, Any] = {
     "xtick.labelsize": 12,
     "ytick.labelcolor": COLORS["muted"],
     "ytick.labelsize": 12,
-    "ytick.left": False,
 }
 
 
 @contextmanager
 def _figure(width: int, height: int) -> Iterator[tuple[Figure, Axes]]:
-    """A figure of so many pixels with axes over steps, in the report's style whatever the user's is."""
+    """A figure of this size in pixels with axes over steps; the user's matplotlib style has no effect."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         figure = Figure(figsize=(width / 72, height / 72))
         left, right, bottom, top = 42, 14, 40, 10
-        axes = figure.add_axes(
-            (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
-        )
+        figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+        axes = figure.subplots()
         axes.xaxis.set_major_locator(MaxNLocator(5 if width > 400 else 4, integer=True))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
@@ -319,8 +276,7 @@ def _svg(figure: Figure, name: str, description: str) -> Markup:
     """Render as an SVG element whose ids begin with `name`, so that they are unique in the page."""
     matplotlib.rcParams["svg.hashsalt"] = name
     buffer = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=nothing)
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     _, _, inside = buffer.getvalue().partition("<svg")
     _, _, inside = inside.partition(">")
     inside = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", inside, count=1, flags=re.DOTALL)

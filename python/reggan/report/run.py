@@ -1,4 +1,4 @@
-"""What a run directory holds, read and checked; what is not there yet is noted, not refused."""
+"""Read and check the contents of a run directory; missing or unfinished files become notes, not errors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from ..checkpoint import check_format, config_path
+from ..files import read_json
 from ..options import flatten
 
 __all__ = ["Row", "Run", "Sheet", "read_run"]
@@ -23,7 +24,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sheet:
-    """A grid of images, as the PNG file that it was saved as."""
+    """A grid of images, as the bytes of a PNG file."""
 
     png: bytes
     width: int
@@ -40,17 +41,17 @@ class Run:
     metrics: list[Row]
     timings: list[Row]
     summary: dict[str, dict[str, float]]
-    """Figures of "data" and "generator" by name, those that are defined; empty while there is no summary.json."""
+    """Defined metrics of "data" and "generator" by name; empty while there is no summary.json."""
     scores: dict[str, list[float]]
     """Exact scores of "data" and "generator" images; empty while there is no summary.json."""
     sheets: dict[str, Sheet]
-    """Sheets by the name of their file without its suffix."""
+    """Sheets by file name without suffix."""
     notes: list[str]
-    """What is missing or unfinished, in sentences."""
+    """Sentences about missing or unfinished files."""
 
     @property
     def kind(self) -> str:
-        """What was made: images, pairs of them, or points."""
+        """images, pairs or points."""
         data = self.config.get("data")
         fields = data if isinstance(data, dict) else {}
         return "points" if "mixture" in fields else "pairs" if "first" in fields else "images"
@@ -62,28 +63,24 @@ class Run:
 
     @property
     def stages(self) -> list[str]:
-        """Names of the stages that metrics.jsonl has lines of, in order."""
+        """Names of the stages in metrics.jsonl, in order."""
         return list(dict.fromkeys(row["stage"] for row in self.metrics))
 
     @property
     def steps_before_generator(self) -> int | None:
-        """Steps of the stages before the generator's training; None while that has no line."""
-        lines = (row for row in self.metrics if row["generator_step"])
-        return next((row["step"] - row["generator_step"] for row in lines), None)
+        """Steps of the stages before the generator's training; None while it has no line."""
+        return next((row["step"] - row["generator_step"] for row in self.metrics if row["generator_step"]), None)
 
     @property
     def seconds(self) -> float:
-        """Time spent training, in all the sittings that it took."""
+        """Time spent training, over all sessions."""
         return float(self.timings[-1]["seconds"]) if self.timings else 0.0
 
 
 def read_run(path: Path) -> Run:
-    """Read a run directory.
+    """Read a run directory; a ValueError if it is no run directory, or a file in it is damaged or of another version.
 
-    Raises:
-        ValueError: the directory is missing or is no run directory, or a file in it is damaged or of another
-            version; says which, and what is wrong. A last line or a sheet that was cut short is not damage,
-            but a note.
+    A truncated last line or sheet is only a note.
     """
     config, made_by, notes = _read_config(path)
     metrics = _read_lines(path / "metrics.jsonl", ("step", "stage", "generator_step"), notes)
@@ -99,59 +96,53 @@ def read_run(path: Path) -> Run:
 
 
 def _read_config(run: Path) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """The configuration, what made the run, and notes of what changed in the configuration meanwhile."""
+    """The configuration, the versions that made the run, and notes of changes of the configuration."""
     path = config_path(run)
-    described = _read_json(path)
-    check_format(str(run), described.get("format"))
-    config, made_by = described.get("config"), described.get("made_by")
+    content = _read_json(path)
+    check_format(str(run), content.get("format"))
+    config, made_by = content.get("config"), content.get("made_by")
     if not isinstance(config, dict) or not isinstance(made_by, dict):
         raise ValueError(f"{path} is damaged: it needs the objects config and made_by")
     options = flatten(config)
-    if absent := [name for name in ("recipe.name", "rule", "size", "steps", "seed") if name not in options]:
-        raise ValueError(f"{path} is damaged: its config lacks {', '.join(absent)}")
-    return config, made_by, _read_changes(path, described.get("resumed", []))
-
-
-def _read_changes(path: Path, resumed: Any) -> list[str]:
+    if missing := [name for name in ("recipe.name", "rule", "size", "steps", "seed") if name not in options]:
+        raise ValueError(f"{path} is damaged: its config lacks {', '.join(missing)}")
     try:
-        return [
-            f"After step {entry['step']:,} it went on with {name} {values['to']}, which was {values['from']} before."
-            for entry in resumed
+        changes = [
+            f"After step {entry['step']:,}, {name} changed from {values['from']} to {values['to']}."
+            for entry in content.get("resumed", [])
             for name, values in entry["changed"].items()
         ]
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: resumed is no list of changes: {error!r}") from error
+    return config, made_by, changes
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    content = read_json(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it holds {type(content).__name__}, must be an object")
+        raise ValueError(f"{path} is damaged: it holds {type(content).__name__}, must hold an object")
     return content
 
 
-def _read_lines(path: Path, needed: tuple[str, ...], notes: list[str]) -> list[Row]:
+def _read_lines(path: Path, required: tuple[str, ...], notes: list[str]) -> list[Row]:
     if not path.exists():
         notes.append(f"There is no {path.name}.")
         return []
-    *whole, rest = path.read_bytes().split(b"\n")
-    if rest:
+    *lines, unfinished = path.read_bytes().split(b"\n")
+    if unfinished:
         notes.append(f"{path.name} ends in an unfinished line, which is left out.")
     rows = []
-    for number, line in enumerate(whole, 1):
+    for number, line in enumerate(lines, 1):
         where = f"{path} is damaged in line {number}"
         try:
             row = json.loads(line)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         if not isinstance(row, dict):
-            raise ValueError(f"{where}: it holds {type(row).__name__}, must be an object")
+            raise ValueError(f"{where}: it holds {type(row).__name__}, must hold an object")
         row = _defined(row)
-        if absent := [name for name in needed if name not in row]:
-            raise ValueError(f"{where}: it lacks {', '.join(absent)}")
+        if missing := [name for name in required if name not in row]:
+            raise ValueError(f"{where}: it lacks {', '.join(missing)}")
         _check_numbers({key: value for key, value in row.items() if key != "stage"}, where)
         rows.append(row)
     if not rows:
@@ -159,13 +150,12 @@ def _read_lines(path: Path, needed: tuple[str, ...], notes: list[str]) -> list[R
     return rows
 
 
-def _defined(figures: dict[str, Any]) -> dict[str, Any]:
-    """The figures that are defined: the others are null."""
-    return {key: value for key, value in figures.items() if value is not None}
+def _defined(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
-def _check_numbers(figures: dict[str, Any], where: str) -> None:
-    for key, value in figures.items():
+def _check_numbers(values: dict[str, Any], where: str) -> None:
+    for key, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"{where}: {key} is {value!r}, must be a number")
 
@@ -178,10 +168,10 @@ def _read_summary(path: Path) -> tuple[dict[str, dict[str, float]], dict[str, li
     for part in ("summary", "scores"):
         if not isinstance(content.get(part), dict) or not {"data", "generator"} <= content[part].keys():
             raise ValueError(f"{where}: {part} must be an object with data and generator")
-    for name, figures in content["summary"].items():
-        if not isinstance(figures, dict):
+    for name, values in content["summary"].items():
+        if not isinstance(values, dict):
             raise ValueError(f"{where}: summary.{name} must be an object")
-        content["summary"][name] = _defined(figures)
+        content["summary"][name] = _defined(values)
         _check_numbers(content["summary"][name], f"{where}: summary.{name}")
     for name, scores in content["scores"].items():
         if not isinstance(scores, list) or not scores:
@@ -200,7 +190,7 @@ def _read_sheets(directory: Path, notes: list[str]) -> dict[str, Sheet]:
             with Image.open(io.BytesIO(png)) as image:
                 image.load()
                 sheets[path.stem] = Sheet(png, image.width, image.height)
-        except (OSError, SyntaxError, struct.error):  # what Pillow raises for a file that ends too early
+        except (OSError, SyntaxError, struct.error):  # Pillow's errors for truncated files
             notes.append(f"{directory.name}/{path.name} is unfinished or damaged, and is left out.")
     if not sheets:
         notes.append(f"There are no sheets in {directory.name}/ yet.")

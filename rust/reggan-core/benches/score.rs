@@ -1,7 +1,7 @@
-//! Scores a second on one thread, of discs and of noise at 50 % ink, as bytes and as floats.
+//! Benchmarks of scoring on one thread: images of discs, and noise with 50 % ink, as bytes and as floats.
 //!
-//! A process keeps to one instruction set: that of the environment variable `REGGAN_SIMD`. Without it, the
-//! program runs itself once for each that the machine has.
+//! A process uses one instruction set, which the environment variable `REGGAN_SIMD` selects. If the variable
+//! is not set, the program runs itself once for each instruction set that the machine supports.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -19,7 +19,7 @@ use reggan_core::{
     render, score,
 };
 
-/// 4 MiB of bytes, 16 MiB of floats.
+/// Pixels in a batch: 4 MiB as bytes, 16 MiB as floats.
 const PIXELS: usize = 1 << 22;
 const SIDES: [usize; 2] = [64, 512];
 
@@ -29,7 +29,7 @@ fn runner() -> Runner<'static> {
 
 fn discs(side: usize) -> Vec<u8> {
     let circles =
-        Circles::new((11, 18), (2.0, 7.0), (0.5, 2.5), (0.0, 0.0), false, Border::Paper).expect("served");
+        Circles::new((11, 18), (2.0, 7.0), (0.5, 2.5), (0.0, 0.0), false, Border::Paper).expect("valid");
     let indices: Vec<u64> = (0..(PIXELS / (side * side)) as u64).collect();
     let mut pixels = vec![0; PIXELS];
     let size = Size { depth: 1, height: side, width: side };

@@ -1,4 +1,4 @@
-//! Checked batches of images and volumes: shape (n, depth, height, width), each row a slice.
+//! Checked batches of images and volumes, of shape (n, depth, height, width).
 
 use std::ops::Range;
 
@@ -7,28 +7,28 @@ use ndarray::{ArrayView3, ArrayView4, Axis, Slice};
 
 use crate::Error;
 
-/// The largest depth, height and width that is served.
+/// The largest supported depth, height and width.
 pub const MAX_SIDE: usize = 32_768;
 
-/// The most pixels a volume may have: labels are `i32`. Images always have fewer.
+/// The most pixels in a volume, since labels are `i32`. Images are always smaller.
 const MAX_PIXELS: u64 = i32::MAX as u64;
 
-/// A checked view of shape (n, depth, height, width) whose rows are contiguous; the other strides are free.
-/// Images have the depth 1.
+/// A checked view of shape (n, depth, height, width). Rows are contiguous; the other strides are arbitrary.
+/// Images have depth 1.
 #[derive(Clone, Copy)]
 pub struct Batch<'a, T> {
     view: ArrayView4<'a, T>,
 }
 
 impl<'a, T> Batch<'a, T> {
-    /// Images of shape (n, height, width). Checks the sizes (1 to [`MAX_SIDE`]; n is free) and that each row
-    /// is contiguous.
+    /// Images of shape (n, height, width). Fails if a side is not from 1 to [`MAX_SIDE`], or if rows are not
+    /// contiguous. The batch may be empty.
     pub fn new(view: ArrayView3<'a, T>) -> Result<Self, Error> {
         Self::volumes(view.insert_axis(Axis(1)))
     }
 
-    /// Volumes of shape (n, depth, height, width), checked as images are, and for no more than 2^31 - 1
-    /// pixels each.
+    /// Volumes of shape (n, depth, height, width). Fails like [`Batch::new`], and if a volume has more than
+    /// 2^31 - 1 pixels.
     pub fn volumes(view: ArrayView4<'a, T>) -> Result<Self, Error> {
         let (_, depth, height, width) = view.dim();
         check_sides(depth, height, width)?;
@@ -43,13 +43,12 @@ impl<'a, T> Batch<'a, T> {
         self.view.dim()
     }
 
-    /// Some of the images.
     pub(crate) fn slice(&self, images: Range<usize>) -> Self {
         Self { view: self.view.slice_axis_move(Axis(0), Slice::from(images)) }
     }
 
-    /// The rows of an image from top to bottom, those of a volume slice after slice. Each is given as a slice that
-    /// starts with the row, and may go on with what follows it in the image.
+    /// The rows of an image from top to bottom, and of a volume slice by slice. Each item starts with the row
+    /// and may continue with the pixels that follow it in the image.
     pub(crate) fn rows(&self, index: usize) -> Rows<'a, T> {
         let (_, depth, height, width) = self.dim();
         let view = self.view.index_axis_move(Axis(0), index);
@@ -75,7 +74,7 @@ impl<'a, T> Rows<'a, T> {
         Self { next: 0, end: pixels.len() / width, pixels: Pixels::Contiguous { pixels, width } }
     }
 
-    /// The next `count` rows if nothing lies between them.
+    /// The next `count` rows, if they are contiguous.
     #[inline(always)]
     pub(crate) fn next_block(&mut self, count: usize) -> Option<&'a [T]> {
         match self.pixels {
@@ -88,14 +87,14 @@ impl<'a, T> Rows<'a, T> {
         }
     }
 
-    /// All but the next `count` rows.
+    /// The rows after the next `count` rows.
     pub(crate) fn skip_rows(mut self, count: usize) -> Self {
         self.next = (self.next + count).min(self.end);
         self
     }
 }
 
-/// An image in one piece is told apart because cutting rows from a slice is much the faster way.
+/// Contiguous images are a case of their own because slicing their rows is much faster.
 #[derive(Clone)]
 enum Pixels<'a, T> {
     Contiguous { pixels: &'a [T], width: usize },
@@ -123,7 +122,7 @@ impl<'a, T> Iterator for Rows<'a, T> {
     }
 }
 
-/// Rows of one bit a pixel, in bytes.
+/// Images of one bit a pixel, packed into bytes.
 #[derive(Clone, Copy)]
 pub struct PackedBatch<'a> {
     pub(crate) bytes: Batch<'a, u8>,
@@ -131,25 +130,24 @@ pub struct PackedBatch<'a> {
     pub(crate) order: BitOrder,
 }
 
-/// Which bit of a byte is its first pixel.
+/// Which bit of a byte holds its first pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BitOrder {
-    /// The highest.
+    /// The most significant.
     Big,
-    /// The lowest.
+    /// The least significant.
     Little,
 }
 
 impl<'a> PackedBatch<'a> {
-    /// Images `width` pixels wide, whose rows are the rows of `bytes`. Bits beyond the width are not looked
-    /// at.
+    /// Images `width` pixels wide, whose rows are the rows of `bytes`. Bits beyond the width are ignored.
     pub fn new(bytes: Batch<'a, u8>, width: usize, order: BitOrder) -> Result<Self, Error> {
         let (_, depth, height, given) = bytes.dim();
         check_sides(depth, height, width)?;
         let wanted = width.div_ceil(8);
         if given != wanted {
             return Err(Error::invalid(format!(
-                "rows of {width} pixels have {wanted} bytes, but {given} were given"
+                "rows of {width} pixels need {wanted} bytes, but have {given}"
             )));
         }
         Ok(Self { bytes, width, order })
@@ -161,7 +159,7 @@ impl<'a> PackedBatch<'a> {
     }
 }
 
-/// A batch of any pixel type that is served. Paper white is 1.0, 255 or true.
+/// A batch of any supported pixel type. White (paper) is 1.0, 255 or true.
 #[derive(Clone, Copy)]
 pub enum Images<'a> {
     /// Gray values, 1.0 is white.
@@ -172,7 +170,7 @@ pub enum Images<'a> {
     Float16(Batch<'a, f16>),
     /// Gray values, 255 is white.
     Uint8(Batch<'a, u8>),
-    /// One byte a pixel: 0 is ink, anything else is white.
+    /// One byte a pixel: 0 is ink, any other value is white.
     Bool(Batch<'a, u8>),
     /// One bit a pixel: 0 is ink, 1 is white.
     Packed(PackedBatch<'a>),
@@ -190,7 +188,6 @@ impl Images<'_> {
         }
     }
 
-    /// Some of the images.
     pub(crate) fn slice(&self, images: Range<usize>) -> Self {
         match self {
             Self::Float64(batch) => Self::Float64(batch.slice(images)),
@@ -204,17 +201,17 @@ impl Images<'_> {
 }
 
 pub(crate) fn check_sides(depth: usize, height: usize, width: usize) -> Result<(), Error> {
-    let served = 1..=MAX_SIDE;
-    if ![depth, height, width].iter().all(|side| served.contains(side)) {
+    let supported = 1..=MAX_SIDE;
+    if ![depth, height, width].iter().all(|side| supported.contains(side)) {
         return Err(Error::invalid(format!(
-            "images of {depth} x {height} x {width} pixels are not served: depth (1 for images), height and width \
-             must be from 1 to {MAX_SIDE}"
+            "images of {depth} x {height} x {width} pixels are not supported: depth (1 for images), \
+             height and width must be from 1 to {MAX_SIDE}"
         )));
     }
     let pixels = [depth, height, width].iter().map(|&side| side as u64).product::<u64>();
     if pixels > MAX_PIXELS {
         return Err(Error::invalid(format!(
-            "volumes of {depth} x {height} x {width} pixels are not served: the most is {MAX_PIXELS} pixels"
+            "volumes of {depth} x {height} x {width} pixels are not supported: at most {MAX_PIXELS} pixels"
         )));
     }
     Ok(())
@@ -224,5 +221,5 @@ pub(crate) fn check_length(name: &str, given: usize, wanted: usize) -> Result<()
     if given == wanted {
         return Ok(());
     }
-    Err(Error::invalid(format!("{name} holds {given} elements, but these images need {wanted}")))
+    Err(Error::invalid(format!("{name} has {given} elements, but these images need {wanted}")))
 }

@@ -1,35 +1,35 @@
-//! The one error of this crate.
+//! The error type of this crate.
 
 /// Why a call did not finish.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// An argument is outside of what is served; the text says what was given and what is allowed.
+    /// An argument is not supported. The text says what was given and what is allowed.
     #[error("{0}")]
     Invalid(String),
-    /// An image holds a value that is not a number. `image` is the lowest such position in the batch.
+    /// An image holds NaN. `image` is the position of the first such image in the batch.
     #[error("image {image} holds NaN, which is neither ink nor paper; clean the images first")]
     NotANumber {
         /// Position in the batch.
         image: usize,
     },
-    /// The caller's `interrupt` said to stop.
+    /// The `interrupt` callback of the caller returned true.
     #[error("interrupted")]
     Interrupted,
-    /// Working memory could not be had.
+    /// Working memory could not be allocated.
     #[error(
-        "{bytes} bytes of working memory cannot be allocated; try fewer threads (threads=1), or smaller images"
+        "{bytes} bytes of working memory cannot be allocated; try fewer threads (threads=1) or smaller images"
     )]
     OutOfMemory {
-        /// That were asked for at once.
+        /// Size of the failed allocation.
         bytes: usize,
     },
-    /// The threads of the pool could not be started.
-    #[error("the worker threads could not be started: {0}; try threads=1")]
+    /// The worker threads could not be started.
+    #[error("cannot start the worker threads: {0}; try threads=1")]
     Threads(String),
 }
 
 impl Error {
-    /// The same error where the images of a call come after `images` others.
+    /// The same error for an image position that is `images` higher.
     pub(crate) fn after(self, images: usize) -> Self {
         match self {
             Self::NotANumber { image } => Self::NotANumber { image: images + image },

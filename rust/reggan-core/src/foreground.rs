@@ -1,4 +1,4 @@
-//! Which pixels count: the threshold, turned into an exact limit of the pixel's own type.
+//! Foreground pixels: the threshold as an exact limit in the type of the pixels.
 
 use std::ops::RangeInclusive;
 
@@ -6,7 +6,7 @@ use half::f16;
 
 use crate::Error;
 
-/// Which side of the threshold is scored.
+/// Which side of the threshold is foreground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// Ink: a pixel counts when gray <= 1 - threshold.
@@ -26,7 +26,7 @@ pub enum PixelType {
     Bool,
 }
 
-/// The pixels that count, by their gray value in [0, 1], compared as if in `f64`.
+/// The foreground of an image, by the gray values of its pixels in [0, 1], compared as if in `f64`.
 #[derive(Clone, Copy, Debug)]
 pub struct Foreground {
     side: Side,
@@ -41,7 +41,7 @@ impl Default for Foreground {
 }
 
 impl Foreground {
-    /// Any finite threshold is served, also one that no pixel or every pixel meets.
+    /// The threshold may be any finite number, even if no pixel or every pixel meets it.
     pub fn new(side: Side, threshold: f64) -> Result<Self, Error> {
         if !threshold.is_finite() {
             return Err(Error::invalid(format!("threshold is {threshold}, but must be a finite number")));
@@ -53,8 +53,12 @@ impl Foreground {
         Ok(Self { side, limit })
     }
 
-    /// The same question asked of pixels of one type: `(pixel <= limit) != negate`, as (limit, negate). The
-    /// limit is a value of that type.
+    pub(crate) fn side(self) -> Side {
+        self.side
+    }
+
+    /// The comparison for one pixel type, `(pixel <= limit) != negate`, as (limit, negate). The limit is a
+    /// value of that type.
     pub fn limit(self, pixels: PixelType) -> (f64, bool) {
         fn widen<T>(predicate: Predicate<T>, number: impl Fn(T) -> f64) -> (f64, bool) {
             (number(predicate.at_most), predicate.negate)
@@ -85,7 +89,7 @@ impl Foreground {
         self.predicate(|pixel| f64::from(pixel) / 255.0)
     }
 
-    /// Any byte but 0 is white.
+    /// 0 is ink, any other byte is white.
     pub(crate) fn bool(self) -> Predicate<u8> {
         self.predicate(|pixel| f64::from(pixel != 0))
     }
@@ -95,10 +99,10 @@ impl Foreground {
         self.predicate(f64::from)
     }
 
-    /// `gray` must not fall where the pixels rise.
+    /// `gray` must be monotonic: it never decreases when the pixel increases.
     fn predicate<T: Pixel>(self, gray: impl Fn(T) -> f64) -> Predicate<T> {
         let gray = |key| gray(T::from_key(key));
-        // Light is the complement of gray < limit, so both sides are a largest pixel.
+        // Light is the complement of gray < limit, so on both sides the limit is a largest pixel value.
         let (last, negate) = match self.side {
             Side::Dark => (last_key(T::KEYS, |key| gray(key) <= self.limit), false),
             Side::Light => (last_key(T::KEYS, |key| gray(key) < self.limit), true),
@@ -117,8 +121,8 @@ pub(crate) struct Predicate<T> {
     pub(crate) negate: bool,
 }
 
-/// A pixel type, with its values numbered in rising order from minus infinity (or 0) to infinity (or the
-/// largest).
+/// A pixel type. Its values are numbered in increasing order, from minus infinity (or 0) to infinity (or the
+/// maximum).
 pub(crate) trait Pixel: Copy + Send + Sync + 'static {
     const KEYS: RangeInclusive<i64>;
     fn from_key(key: i64) -> Self;
@@ -141,7 +145,7 @@ impl Pixel for u8 {
 impl Pixel for f16 {
     const KEYS: RangeInclusive<i64> = -0x7c01..=0x7c00;
     fn from_key(key: i64) -> Self {
-        // Negative numbers are the magnitude counted downward, and -0.0 has the key -1.
+        // Negative numbers count down by magnitude; -0.0 has key -1.
         Self::from_bits(if key < 0 { 0x8000 | !key as u16 } else { key as u16 })
     }
 }
@@ -160,11 +164,11 @@ impl Pixel for f64 {
     }
 }
 
-/// The last key that holds, where all keys that hold come before all that do not.
+/// The last key for which `holds` is true. All such keys must come before all others.
 fn last_key(keys: RangeInclusive<i64>, holds: impl Fn(i64) -> bool) -> Option<i64> {
     let (mut low, mut high) = (*keys.start() - 1, *keys.end());
     while low < high {
-        // Halfway, rounded up; the sum of the two may not fit.
+        // The midpoint, rounded up, without overflow of the sum.
         let middle = (low | high) - ((low ^ high) >> 1);
         if holds(middle) {
             low = middle;

@@ -1,11 +1,11 @@
-//! The kernels of reggan: draw images from seeded streams, and measure their connected components exactly.
+//! The kernels of reggan: they render images from seeded random streams and measure connected components
+//! exactly.
 //!
-//! A batch of images is thresholded into rows of bits ([`Foreground`]). [`score`] is swept from the bits of many rows at
-//! once; where components must be told apart ([`analyze`], [`label`], [`largest_component`]), the runs of ones in the
-//! rows are joined by a union-find. [`render`] goes the other way: shapes are drawn into rows of bits, whose runs are
-//! blurred.
+//! A batch of images is thresholded into rows of bits ([`Foreground`]). [`score`] sweeps the bits of many
+//! rows at once. Where components need labels ([`analyze`], [`label`], [`largest_component`]), a union-find
+//! joins the runs of ones in the rows. [`render`] draws shapes into rows of bits and blurs them.
 //!
-//! Results are a pure function of the inputs, for any number of threads.
+//! Results are a pure function of the inputs. They do not depend on the number of threads.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
@@ -14,11 +14,14 @@ mod components;
 mod error;
 mod foreground;
 mod memory;
+mod morphology;
 mod packing;
 mod parallel;
 mod render;
+mod repair;
 mod rng;
 mod score;
+mod search;
 mod simd;
 
 pub use batch::{Batch, BitOrder, Images, MAX_SIDE, PackedBatch};
@@ -28,11 +31,14 @@ pub use components::{
 };
 pub use error::Error;
 pub use foreground::{Foreground, PixelType, Side};
+pub use morphology::{Layer, MAX_DIAMETER, narrow_pixels};
 pub use parallel::{Runner, forked};
 pub use render::{
     BinaryBlobs, Blur, Border, Circles, Pixels, Polygons, Renderer, Scene, Shape, Size, Spheres,
     gaussian_blur, render, scenes,
 };
+pub use repair::{Method, Repair, repair_connected};
 pub use rng::{STREAM_VERSION, Stream};
 pub use score::score;
+pub use search::{Effort, Grays, Searches, Term, Wide, repair_by_search};
 pub use simd::{Level, SIMD_VARIABLE};

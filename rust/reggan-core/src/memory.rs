@@ -1,13 +1,14 @@
-//! Memory that grows with the input. What cannot be allocated is an [`Error::OutOfMemory`]; the growth of the standard
-//! library ends the process instead, and with it the caller's interpreter, so clippy.toml forbids it elsewhere.
+//! Fallible allocation for memory that grows with the input: a failure is an [`Error::OutOfMemory`]. The
+//! growth methods of the standard library abort the process, and the caller's interpreter with it, so
+//! clippy.toml forbids them elsewhere.
 
-#![allow(clippy::disallowed_methods, reason = "the one place that asks for memory before it grows")]
+#![allow(clippy::disallowed_methods, reason = "this module reserves the memory first")]
 
 use crate::Error;
 
-/// Vectors that grow if there is memory for it, and are as they were if there is not.
+/// Growth that leaves the vector unchanged if memory cannot be allocated.
 pub(crate) trait TryGrow<T> {
-    /// Room for `additional` more elements, which are then added without asking for memory.
+    /// Reserves room for `additional` more elements. Adding them allocates no memory.
     fn try_reserve_room(&mut self, additional: usize) -> Result<(), Error>;
 
     fn try_push(&mut self, value: T) -> Result<(), Error>;
@@ -59,7 +60,7 @@ impl<T> TryGrow<T> for Vec<T> {
     }
 }
 
-/// `len` times the same value.
+/// `len` copies of a value.
 pub(crate) fn try_filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Error> {
     let mut values = Vec::new();
     values.try_resize(len, value)?;

@@ -1,4 +1,4 @@
-//! Thresholding: 64 pixels to a word of bits, pixel 0 in the lowest bit.
+//! Thresholding: 64 pixels become a word of bits, pixel 0 in the lowest bit.
 
 use half::f16;
 
@@ -6,13 +6,13 @@ use crate::batch::{Batch, BitOrder, Images};
 use crate::foreground::{Foreground, Pixel, Predicate};
 use crate::simd::Simd;
 
-/// What is to be done with a batch, whatever its rows are made of.
+/// Work on a batch of any element type.
 pub(crate) trait OnRows {
     type Output;
     fn on<P: Packing>(self, rows: Batch<'_, P::Element>, packing: P) -> Self::Output;
 }
 
-/// Does it with the rows of these images, and with what makes bits of them.
+/// Does the work with the rows of the images and the packing for their type.
 pub(crate) fn on_rows<W: OnRows>(images: Images<'_>, foreground: Foreground, work: W) -> W::Output {
     match images {
         Images::Float64(batch) => work.on(batch, Threshold(foreground.float64())),
@@ -26,15 +26,15 @@ pub(crate) fn on_rows<W: OnRows>(images: Images<'_>, foreground: Foreground, wor
 
 /// How rows of one pixel type become bits.
 pub(crate) trait Packing: Copy + Sync {
-    /// What rows are made of.
+    /// The elements of a row.
     type Element: Copy + Sync;
 
-    /// Writes words that are full. Returns whether a pixel is NaN.
+    /// Writes full words. Returns whether any pixel is NaN.
     fn pack_words<S: Simd>(self, simd: S, elements: &[Self::Element], words: &mut [u64]) -> bool;
 
-    /// Gives the words of a row of `width` pixels, which starts with `row[0]`, to `write`, with bits beyond the
-    /// row 0. `row` may hold more: what follows the row in the same image. Returns whether a pixel is NaN, which
-    /// may be one of those that follow.
+    /// Calls `write(position, word)` for the words of a row of `width` pixels that starts at `row[0]`. Bits
+    /// beyond the row are 0. `row` may continue with the pixels that follow the row in the image. Returns
+    /// whether any pixel is NaN, including those that follow in the last word.
     fn pack<S: Simd>(
         self,
         simd: S,
@@ -44,7 +44,7 @@ pub(crate) trait Packing: Copy + Sync {
     ) -> bool;
 }
 
-/// Pixels of a gray value each, compared with a limit.
+/// Gray values, compared with a limit.
 #[derive(Clone, Copy)]
 pub(crate) struct Threshold<T>(pub(crate) Predicate<T>);
 
@@ -93,7 +93,7 @@ impl<T: Gray> Packing for Threshold<T> {
 
 /// A pixel type and its comparison.
 pub(crate) trait Gray: Pixel + Default {
-    /// Which of 64 pixels are `<= limit`, and not 0 if one is NaN.
+    /// Which of 64 pixels are `<= limit`, and a nonzero number if any of them is NaN.
     fn at_most<S: Simd>(simd: S, pixels: &[Self; 64], limit: Self) -> (u64, u64);
 }
 
@@ -125,10 +125,10 @@ impl Gray for u8 {
     }
 }
 
-/// Pixels of one bit each, eight a byte, 1 is white.
+/// Pixels of one bit each, eight to a byte; 1 is white.
 #[derive(Clone, Copy)]
 pub(crate) struct Unpacking {
-    /// What counts of the zeros and of the ones: all bits or none.
+    /// Whether zeros and ones are foreground: all bits set or none.
     zeros: u64,
     ones: u64,
     order: BitOrder,

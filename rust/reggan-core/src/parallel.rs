@@ -1,4 +1,4 @@
-//! Tasks on threads: one pool that survives a fork, and calls that can be interrupted.
+//! Tasks on threads: a thread pool that survives forks, and calls that can be interrupted.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -9,15 +9,15 @@ use arc_swap::ArcSwapOption;
 
 use crate::Error;
 
-/// How often the caller is asked whether to stop.
+/// How often the interrupt callback is called.
 const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
-/// Units of work (about a pixel each) between two looks at whether to stop: well under a millisecond to a few
-/// of them.
-const UNITS_PER_LOOK: usize = 1 << 18;
-/// Units of work worth handing to another thread.
+/// Units of work, of about a pixel each, between two interrupt checks. They take from well under a
+/// millisecond to a few milliseconds.
+const UNITS_PER_CHECK: usize = 1 << 18;
+/// Units of work that are worth a task of their own.
 pub(crate) const UNITS_PER_TASK: usize = 1 << 18;
 
-/// How a call runs: on how many threads, and who may stop it.
+/// How a call runs: on how many threads, and with which interrupt callback.
 #[derive(Clone, Copy)]
 pub struct Runner<'a> {
     threads: Option<NonZeroUsize>,
@@ -25,29 +25,29 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// At most `threads` threads, all cores if `None`. `interrupt` is called on the calling thread, about
-    /// every 50 ms; when it returns true the call ends with [`Error::Interrupted`].
+    /// Uses at most `threads` threads; `None` uses all cores. `interrupt` is called on the calling thread
+    /// about every 50 ms. If it returns true, the call ends with [`Error::Interrupted`].
     pub fn new(threads: Option<NonZeroUsize>, interrupt: &'a dyn Fn() -> bool) -> Self {
         Self { threads, interrupt }
     }
 
-    /// How many threads there can be.
+    /// The most threads that can run.
     pub(crate) fn threads(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or(cores, |threads| threads.get().min(cores))
     }
 
-    /// Asks the caller at once whether to stop.
+    /// Calls the interrupt callback now.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if (self.interrupt)() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    /// Gives every task to `work` once, in order of their starts. Each thread has a scratch of its own, which is not
-    /// used again after a failure. When tasks fail, the error is that of the first in order, as it would be on one
-    /// thread.
+    /// Calls `work` once for every task and starts the tasks in order. Each thread has its own scratch, which
+    /// is not used again after a failure. If tasks fail, the error is that of the first one in order, as on
+    /// one thread.
     ///
-    /// The calling thread works, and asks whether to stop. It is helped by the workers of the pool that no other call
-    /// has, also by those that become free meanwhile, so that it never waits for another call.
+    /// The calling thread works too and checks for interrupts. Free workers of the pool help, including
+    /// workers that become free during the call, so a call never waits for another call.
     pub(crate) fn run<T: Send, S>(
         &self,
         tasks: impl ExactSizeIterator<Item = T> + Send,
@@ -71,7 +71,7 @@ impl<'a> Runner<'a> {
         scratch: impl Fn() -> S,
         work: impl Fn(&mut S, T, &mut Watch<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut stop = self.ask_by_clock();
+        let mut stop = self.periodic_interrupt();
         let mut watch = Watch::new(&mut stop);
         let mut scratch = scratch();
         for task in tasks {
@@ -80,13 +80,13 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Asks the caller whether to stop, but not more often than every [`INTERRUPT_PERIOD`].
-    fn ask_by_clock(&self) -> impl FnMut() -> bool {
-        let mut asked = Instant::now();
+    /// Calls the interrupt callback at most once every [`INTERRUPT_PERIOD`].
+    fn periodic_interrupt(&self) -> impl FnMut() -> bool {
+        let mut last = Instant::now();
         move || {
-            let due = asked.elapsed() >= INTERRUPT_PERIOD;
+            let due = last.elapsed() >= INTERRUPT_PERIOD;
             if due {
-                asked = Instant::now();
+                last = Instant::now();
             }
             due && (self.interrupt)()
         }
@@ -114,30 +114,30 @@ impl<'a> Runner<'a> {
             }
         };
         let running = Running::default();
-        // The worker is dropped first: it is free when the call ends.
-        let help = |_started: Started<'_>, _worker: Worker<'_>| {
+        // `_worker` is dropped before `_started`, so the worker is free when the call ends.
+        let job = |_started: Started<'_>, _worker: Worker<'_>| {
             work_through(&mut || stop.load(Ordering::Relaxed), &mut |_| ());
         };
         pool.rayon().in_place_scope(|scope| {
             let mut workers = 0;
-            let mut hire = |tasks_left: usize| {
+            let mut add_workers = |tasks_left: usize| {
                 let wanted = most_workers.min(workers + tasks_left);
                 while workers < wanted
                     && let Some(worker) = pool.claim()
                 {
                     let started = running.start();
-                    scope.spawn(|_| help(started, worker));
+                    scope.spawn(|_| job(started, worker));
                     workers += 1;
                 }
             };
-            let mut ask = self.ask_by_clock();
+            let mut interrupted = self.periodic_interrupt();
             let mut should_stop = || {
-                if ask() {
+                if interrupted() {
                     stop.store(true, Ordering::Relaxed);
                 }
                 stop.load(Ordering::Relaxed)
             };
-            work_through(&mut should_stop, &mut hire);
+            work_through(&mut should_stop, &mut add_workers);
             while !running.wait(INTERRUPT_PERIOD) {
                 if !stop.load(Ordering::Relaxed) && (self.interrupt)() {
                     stop.store(true, Ordering::Relaxed);
@@ -153,7 +153,7 @@ pub(crate) fn images_per_task(units: usize) -> usize {
     UNITS_PER_TASK.div_ceil(units.max(1))
 }
 
-/// Told how much work is done, looks every so often whether to stop.
+/// Checks for interrupts after every `UNITS_PER_CHECK` units of work.
 pub struct Watch<'a> {
     units_left: usize,
     stop: &'a mut dyn FnMut() -> bool,
@@ -161,22 +161,22 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(crate) fn new(stop: &'a mut dyn FnMut() -> bool) -> Self {
-        Self { units_left: UNITS_PER_LOOK, stop }
+        Self { units_left: UNITS_PER_CHECK, stop }
     }
 
-    /// Called after every `units` of work, about a pixel each.
+    /// Reports `units` of work, about a pixel each. Fails if the call is interrupted.
     #[inline]
     pub(crate) fn worked(&mut self, units: usize) -> Result<(), Error> {
         if units < self.units_left {
             self.units_left -= units;
             return Ok(());
         }
-        self.units_left = UNITS_PER_LOOK;
+        self.units_left = UNITS_PER_CHECK;
         if (self.stop)() { Err(Error::Interrupted) } else { Ok(()) }
     }
 }
 
-/// The tasks still to do, in order, and the failure of the first task in order that failed.
+/// The remaining tasks, and the error of the first task in order that failed.
 struct Queue<I>(Mutex<QueueState<I>>);
 
 struct QueueState<I> {
@@ -189,8 +189,8 @@ impl<I: Iterator> Queue<I> {
         Self(Mutex::new(QueueState { tasks: tasks.enumerate(), failure: None }))
     }
 
-    /// Nothing after a failure: tasks start in order, so all that come before the failed one have been
-    /// started, and each of those runs to its end or to its own failure.
+    /// The next task, or none after a failure. Tasks start in order, so all tasks before the failed one have
+    /// started, and each of them runs until it ends or fails.
     fn next(&self) -> Option<(usize, I::Item)> {
         let mut state = lock(&self.0);
         if state.failure.is_some() { None } else { state.tasks.next() }
@@ -209,7 +209,7 @@ impl<I: Iterator> Queue<I> {
     }
 }
 
-/// Counts the workers that have not finished.
+/// Counts the running workers.
 #[derive(Default)]
 struct Running {
     count: Mutex<usize>,
@@ -222,7 +222,7 @@ impl Running {
         Started(self)
     }
 
-    /// Waits until all have finished, or until the time is over; whether all have finished.
+    /// Waits until all workers have finished, at most for `time`. Returns whether they have.
     fn wait(&self, time: Duration) -> bool {
         let (count, _) = self
             .changed
@@ -232,7 +232,7 @@ impl Running {
     }
 }
 
-/// A worker that has not finished: a guard, so that one that panics counts as finished.
+/// Guard of a running worker, so that a worker that panics counts as finished.
 struct Started<'a>(&'a Running);
 
 impl Drop for Started<'_> {
@@ -246,16 +246,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Forks, of this process and of those that it descends from, which [`forked`] was called after.
+/// Calls of [`forked`] in this process and its ancestors.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
-/// To be called in a child process, right after the fork: none of the parent's threads are in it. Where nobody calls
-/// this, the child is known by its process id, unless that of another namespace is the same.
+/// Call this in a child process right after a fork: none of the parent's threads exist in it. Without this
+/// call, a child is recognized by its process id, which fails if the id equals the parent's in another
+/// namespace.
 pub fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What tells a process from those that it was forked from.
+/// Identifies a process among those it was forked from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Process {
     id: u32,
@@ -269,12 +270,12 @@ impl Process {
 }
 
 /// The threads of this process. A forked child inherits the memory of its parent's pool but none of its
-/// threads, so the pool knows its process, and nothing here waits for a lock that a thread left behind might
+/// threads. Therefore a pool records its process, and nothing here waits for a lock that a lost thread might
 /// hold.
 struct Pool {
     process: Process,
     threads: usize,
-    /// Threads that no call has claimed.
+    /// Number of threads that no call has claimed.
     free: AtomicUsize,
     rayon: Option<rayon::ThreadPool>,
 }
@@ -291,7 +292,7 @@ impl Pool {
             {
                 return Ok(Arc::clone(pool));
             }
-            // If another thread was faster its pool is found in the next round, and this one is dropped.
+            // If another thread was faster, the next iteration finds its pool, and this pool is dropped.
             POOL.compare_and_swap(&found, Some(Arc::new(Self::start(process)?)));
         }
     }
@@ -306,19 +307,19 @@ impl Pool {
         Ok(Self { process, threads, free: threads.into(), rayon: Some(rayon) })
     }
 
-    /// A thread that no other call has, if there is one.
+    /// Claims a thread that no other call uses, if there is one.
     fn claim(&self) -> Option<Worker<'_>> {
         let one_less = |free: usize| free.checked_sub(1);
         self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok().map(|_| Worker(self))
     }
 
     fn rayon(&self) -> &rayon::ThreadPool {
-        self.rayon.as_ref().expect("the pool is taken only when it is dropped")
+        self.rayon.as_ref().expect("the pool is only taken on drop")
     }
 }
 
-/// The right to give the pool one job, which starts at once: there are no more jobs than threads. Dropped at the end of
-/// the job, so that a new job may have to wait until the thread has returned from it, but for no work.
+/// The right to run one job on the pool. There are no more jobs than threads, so each job starts without
+/// waiting for other work. It is dropped at the end of the job, just before the thread returns to the pool.
 struct Worker<'a>(&'a Pool);
 
 impl Drop for Worker<'_> {
@@ -329,7 +330,7 @@ impl Drop for Worker<'_> {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        // Shutting down a pool wakes its threads, which in a forked child would wait for ever on the parent's
+        // Shutting down a pool wakes its threads. In a forked child this would wait forever for the parent's
         // locks.
         if self.process != Process::current() {
             std::mem::forget(self.rayon.take());
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn every_task_is_done_once() {
+    fn every_task_runs_once() {
         for threads in [1, 2, 9] {
             let mut done = vec![0; 1000];
             let work = |_: &mut (), (value, slot): (usize, &mut usize), _: &mut Watch<'_>| {
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_started_after_a_failure() {
+    fn no_task_starts_after_a_failure() {
         for threads in [1, 2] {
             let started = AtomicUsize::new(0);
             let work = |_: &mut (), task: usize, _: &mut Watch<'_>| {
@@ -408,7 +409,7 @@ mod tests {
         }
     }
 
-    /// Runs `call` while another call holds all workers of a pool; `release` lets that one end.
+    /// Runs `call` while another call holds all workers of a pool. `release` ends that other call.
     fn while_workers_are_held(call: impl FnOnce(&Pool, &(dyn Fn() + Sync))) {
         let pool = Pool::start(Process::current()).unwrap();
         let tasks = pool.threads + 1;
@@ -460,7 +461,7 @@ mod tests {
                     }
                 }
                 while task > 0 && !helped.load(Ordering::Relaxed) {
-                    watch.worked(UNITS_PER_LOOK)?;
+                    watch.worked(UNITS_PER_CHECK)?;
                     thread::yield_now();
                 }
                 Ok(())
@@ -476,7 +477,7 @@ mod tests {
         let met = Barrier::new(2);
         let work = |_: &mut (), _: usize, _: &mut Watch<'_>| {
             met.wait();
-            panic!("as this test wants");
+            panic!("expected by this test");
         };
         let call = || runner(2).run_on(&pool, 1, 0..2, || (), work);
         assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
@@ -484,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forked_process_takes_no_pool_for_its_own() {
+    fn a_forked_process_starts_its_own_pool() {
         let before = Pool::current().unwrap();
         assert!(Arc::ptr_eq(&before, &Pool::current().unwrap()) || before.process != Process::current());
         forked();
@@ -493,17 +494,17 @@ mod tests {
     }
 
     #[test]
-    fn work_is_looked_at_in_units() {
-        let mut looks = 0;
+    fn interrupts_are_checked_by_units_of_work() {
+        let mut checks = 0;
         let mut stop = || {
-            looks += 1;
-            looks == 3
+            checks += 1;
+            checks == 3
         };
         let mut watch = Watch::new(&mut stop);
         let mut units = 0;
         while watch.worked(1000).is_ok() {
             units += 1000;
         }
-        assert!(units > 2 * UNITS_PER_LOOK && units < 3 * UNITS_PER_LOOK + 3000);
+        assert!(units > 2 * UNITS_PER_CHECK && units < 3 * UNITS_PER_CHECK + 3000);
     }
 }

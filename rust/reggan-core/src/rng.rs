@@ -1,17 +1,17 @@
 //! Counter-based random streams: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
 //! 2011).
 //!
-//! A stream is named by (seed, index, object). The key is the seed's (low, high) 32-bit halves; the counter
-//! is (block, object, low half of index, high half of index), and `block` counts from 0. Each block gives
-//! four words, which are used in order. Object 0 is what is drawn for an image as a whole; object 1 + i is
-//! its i-th shape.
+//! A stream is identified by (seed, index, object). The key is the (low, high) 32-bit halves of the seed. The
+//! counter is (block, object, low half of index, high half of index), where `block` counts from 0. Each block
+//! yields four words, which are used in order. Object 0 holds the draws for an image as a whole; object 1 + i
+//! is its i-th shape.
 //!
 //! - [`Stream::uniform01`] takes one word: `word * 2^-32`.
-//! - [`Stream::uniform`] is `low + (high - low) * uniform01`, drawn also when both ends are equal.
+//! - [`Stream::uniform`] is `low + (high - low) * uniform01`, and takes a word even if both ends are equal.
 //! - [`Stream::integer`] takes one word: `low + (word * (high - low + 1) >> 32)`, both ends included.
 //! - [`normal`] takes one word: the standard normal quantile of `(word + 0.5) * 2^-32`.
 
-/// Changes whenever the same seed and index no longer give the same image.
+/// Changes whenever a seed and index no longer give the same image.
 pub const STREAM_VERSION: u32 = 2;
 
 const ROUNDS: usize = 10;
@@ -28,7 +28,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The stream of an object of the image `index`.
+    /// The stream of an object of image `index`.
     pub fn new(seed: u64, index: u64, object: u32) -> Self {
         Self {
             key: halves(seed),
@@ -50,7 +50,7 @@ impl Stream {
         self.words[self.used - 1]
     }
 
-    /// The first four words of the streams of `N` objects from `first` on: word by word, those of all objects.
+    /// The first four words of the streams of `N` objects from `first` on, as one array of `N` for each word.
     #[inline(always)]
     pub(crate) fn first_words<const N: usize>(seed: u64, index: u64, first: u32) -> [[u32; N]; 4] {
         let [low, high] = halves(index);
@@ -105,17 +105,17 @@ impl Stream {
     }
 }
 
-/// The number in [0, 1) that a word stands for.
+/// The number in [0, 1) for a word.
 #[inline(always)]
 pub(crate) fn fraction(word: u32) -> f64 {
     const SCALE: f64 = 1.0 / (1_u64 << 32) as f64;
     f64::from(word) * SCALE
 }
 
-/// The normal deviate that a word stands for: the quantile of `(word + 0.5) * 2^-32`, to about 1e-6, and to 3e-3 beyond
-/// 5.1, which one word in three million is. Made of what is exact everywhere, without branches, so that compilers
-/// vectorize it (Giles, "Approximating the erfinv function",
-/// 2010; the logarithm is Cephes' `logf`).
+/// The normal deviate for a word: the quantile of `(word + 0.5) * 2^-32`. The error is about 1e-6, and 3e-3
+/// beyond 5.1, which is one word in three million. All operations are correctly rounded, so every machine
+/// gives the same result. There are no branches, so compilers vectorize it (Giles, "Approximating the erfinv
+/// function", 2010; the logarithm is `logf` of Cephes).
 #[inline(always)]
 pub(crate) fn normal(word: u32) -> f32 {
     const HALF: u32 = 1 << 31;
@@ -156,10 +156,10 @@ pub(crate) fn normal(word: u32) -> f32 {
     if word < HALF { -deviate } else { deviate }
 }
 
-/// The natural logarithm of 2^-62 to 1.
+/// The natural logarithm for values from 2^-62 to 1.
 #[inline(always)]
 fn log(value: f32) -> f32 {
-    // The exponent for which the rest is from sqrt(1/2) to sqrt(2).
+    // The exponent for which the mantissa is from sqrt(1/2) to sqrt(2).
     const ROOT: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
     let exponent = value.to_bits().wrapping_sub(ROOT) as i32 >> 23;
     let x = f32::from_bits(value.to_bits().wrapping_sub((exponent << 23) as u32)) - 1.0;

@@ -1,11 +1,11 @@
-//! The score of an image: which part of its foreground is in one piece.
+//! The score of an image: the share of its foreground that is in the largest component.
 
 use crate::Error;
 use crate::batch::Images;
 use crate::components::{Options, for_each_tally};
 use crate::parallel::Runner;
 
-/// Writes, for every image, the pixels of its largest component over all its foreground pixels; 0 without
+/// Writes for every image the area of its largest component divided by its foreground pixels; 0 without
 /// foreground.
 pub fn score(
     images: Images<'_>,
@@ -16,7 +16,8 @@ pub fn score(
     for_each_tally(images, options, scores, runner, |tally| ratio(tally.largest_area, tally.area))
 }
 
-/// The score, rounded once; 1 only of foreground in one piece, however little of it is elsewhere.
+/// The ratio, rounded once. It is 1 only if all the foreground is one component, even if very little is
+/// elsewhere.
 pub(crate) fn ratio(largest_area: u64, area: u64) -> f32 {
     if area == 0 {
         return 0.0;

@@ -1,4 +1,4 @@
-//! Scores, labels and measures against a flood fill, on pictures that are hard and on random ones.
+//! Compares scores, labels and measures with a flood fill, on hard and on random pictures.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -9,7 +9,7 @@ use reggan_core::{
     Side, analyze, label, largest_component, largest_components, remove_small, score,
 };
 
-/// A picture, or a volume of more than one slice: rows of pixels that are foreground or not.
+/// A picture, or a volume of more than one slice. True pixels are foreground.
 #[derive(Clone, Debug)]
 struct Picture {
     height: usize,
@@ -34,7 +34,7 @@ impl Picture {
         Self { height: self.width, width: self.height, pixels }
     }
 
-    /// The oracle: the label of each pixel that is `value`, from 1 in raster order of first pixels, 0
+    /// The oracle: labels the pixels that are `value`, from 1 in raster order of first pixels, with 0
     /// elsewhere.
     fn flood_fill(&self, value: bool, connectivity: Connectivity) -> Vec<i32> {
         let [depth, height, width] = [self.depth(), self.height, self.width].map(|side| side as isize);
@@ -94,10 +94,10 @@ impl Picture {
         (all + 1 - outside.len()) as u32
     }
 
-    /// Vertices less edges plus faces less cubes of the pixels as closed cubes; under all but the connectivity
-    /// of corners each pixel is cut loose from those that it should not hang on to.
+    /// Vertices minus edges plus faces minus cubes of the pixels as closed cubes. Unless corners connect,
+    /// pixels are separated where they share only what does not connect them.
     fn euler(&self, connectivity: Connectivity) -> i64 {
-        // Shared sides only: the pixels are the vertices of a complex, full squares its faces.
+        // With shared sides only, the pixels are the vertices of a complex, and full squares are its faces.
         let dual = matches!(connectivity, Connectivity::Four | Connectivity::Six);
         let at = |z: isize, y: isize, x: isize| {
             let sides = [self.depth(), self.height, self.width];
@@ -109,7 +109,7 @@ impl Picture {
         for z in 0..=self.depth() as isize {
             for y in 0..=self.height as isize {
                 for x in 0..=self.width as isize {
-                    // Every box of 1 or 2 pixels a side whose last corner is here.
+                    // Every box with sides of 1 or 2 pixels whose last corner is here.
                     for size in 0..8 {
                         let (a, b, c) = (size & 1, size >> 1 & 1, size >> 2 & 1);
                         if !connectivity.is_spatial() && (a == 1 || z > 0) {
@@ -134,13 +134,13 @@ impl Picture {
                             (0..8).map(|k| at(z - (k >> 2), y - (k >> 1 & 1), x - (k & 1))).collect();
                         let alone = corner.iter().filter(|&&cell| cell).count() == 2;
                         let opposite = (0..4).any(|k| corner[k] && corner[7 - k]);
-                        // Counted as the one corner that the two voxels share, but to be one of each.
+                        // The two voxels share one corner, which must count once for each of them.
                         euler -= i64::from(alone && opposite);
                     }
                 }
             }
         }
-        // Boxes of three sides are the vertices, and count as minus one above.
+        // Boxes with three sides of 2 are the vertices, and count as minus one above.
         if connectivity.is_spatial() && !dual { -euler } else { euler }
     }
 }
@@ -160,7 +160,7 @@ fn runner() -> Runner<'static> {
     Runner::new(None, &|| false)
 }
 
-/// Asserts that everything said about a picture is what the flood fill says, whatever its pixels are stored as.
+/// Asserts that every result matches the flood fill, for every pixel type.
 fn check(picture: &Picture) {
     check_with(picture, &[Connectivity::Four, Connectivity::Eight]);
 }
@@ -172,7 +172,7 @@ fn check_volume(volume: &Picture) {
 fn check_with(picture: &Picture, connectivities: &[Connectivity]) {
     fn batch<'a, T>(picture: &Picture, width: usize, pixels: &'a [T]) -> Batch<'a, T> {
         let view = ArrayView4::from_shape((1, picture.depth(), picture.height, width), pixels);
-        Batch::volumes(view.expect("one image")).expect("served")
+        Batch::volumes(view.expect("one image")).expect("valid")
     }
     let Picture { width, ref pixels, .. } = *picture;
     let bytes: Vec<u8> = pixels.iter().map(|&ink| if ink { 0 } else { 255 }).collect();
@@ -181,7 +181,7 @@ fn check_with(picture: &Picture, connectivities: &[Connectivity]) {
     let [big, little] = [BitOrder::Big, BitOrder::Little].map(|order| packed(picture, order));
     let packed = |bytes, order| {
         let rows = batch(picture, width.div_ceil(8), bytes);
-        Images::Packed(PackedBatch::new(rows, width, order).expect("served"))
+        Images::Packed(PackedBatch::new(rows, width, order).expect("valid"))
     };
     let stored = [
         Images::Uint8(batch(picture, width, &bytes)),
@@ -199,7 +199,7 @@ fn check_with(picture: &Picture, connectivities: &[Connectivity]) {
     }
 }
 
-/// Rows of bits, ink 0; what pads the last byte of a row is anything.
+/// Rows of bits, ink is 0. The padding of the last byte in a row is arbitrary.
 fn packed(picture: &Picture, order: BitOrder) -> Vec<u8> {
     let bytes = picture.pixels.chunks(picture.width).flat_map(|row| row.chunks(8));
     bytes
@@ -213,7 +213,7 @@ fn packed(picture: &Picture, order: BitOrder) -> Vec<u8> {
         .collect()
 }
 
-/// What the flood fill says of a picture.
+/// The expected results by the flood fill.
 struct Oracle {
     labels: Vec<i32>,
     areas: Vec<usize>,
@@ -256,7 +256,7 @@ impl Oracle {
         Self { labels, areas, ranks, measures }
     }
 
-    /// A value for each component, from its area and rank, and 0 for the background.
+    /// The value of each pixel's component, from its area and rank, and 0 for the background.
     fn painted(&self, value: impl Fn(usize, usize) -> usize) -> Vec<i32> {
         let value = |i: usize| value(self.areas[i], self.ranks[i]) as i32;
         self.labels.iter().map(|&label| if label == 0 { 0 } else { value(label as usize - 1) }).collect()
@@ -299,7 +299,7 @@ impl Oracle {
             measures[0]
         };
         let all = measured(Fields::ALL);
-        // NaN is not equal to itself, so the centroid of nothing is looked at in its own way.
+        // NaN is not equal to itself, so the centroid of an empty picture is checked separately.
         let no_centroid = expected.area == 0 && all.centroid.iter().all(|c| c.is_nan());
         assert!(all.centroid == expected.centroid || no_centroid);
         assert_eq!(Measures { centroid: [0.0; 3], ..all }, Measures { centroid: [0.0; 3], ..expected });
@@ -322,24 +322,24 @@ fn hard_pictures() {
         "#.#.#",
         "#.\n.#",
         ".#\n#.",
-        // A spiral: one long piece that turns back on itself.
+        // A spiral: one long component that winds inward.
         "#########\n........#\n#######.#\n#.....#.#\n#.###.#.#\n#.#...#.#\n#.#####.#\n#.......#\n#########",
-        // Combs: many runs that join only in the last row, or in the first.
+        // Combs: many runs that join only in the last or first row.
         "#.#.#.#.#\n#.#.#.#.#\n#.#.#.#.#\n#########",
         "#########\n#.#.#.#.#\n#.#.#.#.#",
-        // Two combs into each other, joined from the right end to the left.
+        // Two interlocked combs, joined from the right end to the left.
         "#.#.#.#.#\n#.#.#.###\n#.#.###..\n#.###....\n###......",
-        // A chessboard: all apart with 4 neighbors, one with 8.
+        // A checkerboard: no pixels touch with 4 neighbors, all do with 8.
         "#.#.#.#\n.#.#.#.\n#.#.#.#\n.#.#.#.",
-        // Rings in rings, and holes that touch by a corner only.
+        // Nested rings, and holes that touch only at a corner.
         "#########\n#.......#\n#.#####.#\n#.#...#.#\n#.#.#.#.#\n#.#...#.#\n#.#####.#\n#.......#\n#########",
         "####\n#.##\n##.#\n####",
         "###..\n#.#..\n###..\n..###\n..#.#\n..###",
-        // A hole that opens to the border through a corner only.
+        // A hole that opens to the border only at a corner.
         ".###\n#..#\n#..#\n####",
-        // Equal pieces: the first pixel in raster order decides, not the leftmost.
+        // Components of equal area: the first pixel in raster order decides, not the leftmost.
         "...##\n##...\n...##\n##...",
-        // A W, whose pieces meet late.
+        // A W, whose strokes join late.
         "#...#...#\n#..#.#..#\n.##...##.",
     ];
     for art in pictures {
@@ -351,24 +351,24 @@ fn hard_pictures() {
 
 #[test]
 fn hard_volumes() {
-    // Slices one below the other.
+    // Slices are listed one below the other.
     let volumes = [
-        // Voxels that share a face, an edge, a corner with the one before.
+        // Two voxels that share a face, an edge or a corner.
         (2, "#.\n..\n#.\n.."),
         (2, "#.\n..\n.#\n.."),
         (2, "#.\n..\n..\n.#"),
         (2, "..\n.#\n#.\n.."),
         (2, ".#\n..\n..\n#."),
         (2, "..\n#.\n.#\n.."),
-        // A hollow cube, and one whose cavity opens through an edge or a corner.
+        // A hollow cube, and cubes whose cavity opens through an edge or a corner.
         (3, "###\n###\n###\n###\n#.#\n###\n###\n###\n###"),
         (3, "###\n#.#\n###\n###\n#.#\n###\n###\n###\n###"),
         (3, "###\n###\n#.#\n###\n#.#\n###\n###\n###\n###"),
         (3, "###\n###\n##.\n###\n#.#\n###\n###\n###\n###"),
-        // A ring, and one that is closed by corners only.
+        // A ring, and one that is closed only by corners.
         (3, "...\n...\n...\n###\n#.#\n###\n...\n...\n..."),
         (3, "...\n...\n...\n.#.\n#.#\n.#.\n...\n...\n..."),
-        // A chessboard.
+        // A checkerboard.
         (3, "#.#\n.#.\n#.#\n.#.\n#.#\n.#.\n#.#\n.#.\n#.#"),
     ];
     for (height, art) in volumes {
@@ -451,7 +451,7 @@ fn grays() -> impl Strategy<Value = f32> {
 proptest! {
     #![proptest_config(cases(2_000))]
 
-    /// A pixel counts exactly when the comparison in f64 says so, for every pixel type and both sides.
+    /// A pixel is foreground exactly when the comparison in f64 holds, for every pixel type and both sides.
     #[test]
     fn threshold_is_exact(
         threshold in thresholds(),
@@ -476,38 +476,38 @@ proptest! {
 
         let view = ArrayView3::from_shape((1, 1, floats.len()), &floats).expect("a row");
         let expected: Vec<bool> = floats.iter().map(|&v| counts(v.into())).collect();
-        prop_assert_eq!(labels(Images::Float32(Batch::new(view).expect("served")), floats.len()), expected);
+        prop_assert_eq!(labels(Images::Float32(Batch::new(view).expect("valid")), floats.len()), expected);
 
         let view = ArrayView3::from_shape((1, 1, halves.len()), &halves).expect("a row");
         let expected: Vec<bool> = halves.iter().map(|&v| counts(v.into())).collect();
-        prop_assert_eq!(labels(Images::Float16(Batch::new(view).expect("served")), halves.len()), expected);
+        prop_assert_eq!(labels(Images::Float16(Batch::new(view).expect("valid")), halves.len()), expected);
 
         let view = ArrayView3::from_shape((1, 1, doubles.len()), &doubles).expect("a row");
         let expected: Vec<bool> = doubles.iter().map(|&v| counts(v)).collect();
-        prop_assert_eq!(labels(Images::Float64(Batch::new(view).expect("served")), doubles.len()), expected);
+        prop_assert_eq!(labels(Images::Float64(Batch::new(view).expect("valid")), doubles.len()), expected);
 
         let view = ArrayView3::from_shape((1, 1, 1), &[0b10]).expect("a row");
-        let view = Batch::new(view).expect("served");
-        let images = Images::Packed(PackedBatch::new(view, 2, BitOrder::Little).expect("served"));
+        let view = Batch::new(view).expect("valid");
+        let images = Images::Packed(PackedBatch::new(view, 2, BitOrder::Little).expect("valid"));
         prop_assert_eq!(labels(images, 2), vec![counts(0.0), counts(1.0)]);
 
         let view = ArrayView3::from_shape((1, 1, 256), &bytes).expect("a row");
         let expected: Vec<bool> = bytes.iter().map(|&v| counts(f64::from(v) / 255.0)).collect();
-        prop_assert_eq!(labels(Images::Uint8(Batch::new(view).expect("served")), 256), expected);
+        prop_assert_eq!(labels(Images::Uint8(Batch::new(view).expect("valid")), 256), expected);
         let expected: Vec<bool> = bytes.iter().map(|&v| counts(f64::from(v.min(1)))).collect();
-        prop_assert_eq!(labels(Images::Bool(Batch::new(view).expect("served")), 256), expected);
+        prop_assert_eq!(labels(Images::Bool(Batch::new(view).expect("valid")), 256), expected);
     }
 }
 
 #[test]
-fn the_first_image_with_nan_is_named() {
+fn the_first_image_with_nan_is_reported() {
     for (threads, first) in [(1, 17), (2, 17), (2, 901), (5, 3)] {
         let mut pixels = vec![0.25_f32; 3000 * 33];
         for image in [first, first + 1, first + 700, 2999] {
             pixels[image * 33 + 32] = f32::NAN;
         }
         let view = ArrayView3::from_shape((3000, 3, 11), &pixels).expect("3000 images");
-        let images = Images::Float32(Batch::new(view).expect("served"));
+        let images = Images::Float32(Batch::new(view).expect("valid"));
         let runner = Runner::new(std::num::NonZeroUsize::new(threads), &|| false);
         let result = score(images, Options::default(), &mut [0.0; 3000], &runner);
         assert_eq!(result, Err(Error::NotANumber { image: first }));
@@ -526,9 +526,9 @@ fn nan_is_found_anywhere() {
             let doubles = ArrayView3::from_shape((2, 1, width), &doubles).expect("two rows");
             let halves = ArrayView3::from_shape((2, 1, width), &halves).expect("two rows");
             for images in [
-                Images::Float64(Batch::new(doubles).expect("served")),
-                Images::Float32(Batch::new(pixels).expect("served")),
-                Images::Float16(Batch::new(halves).expect("served")),
+                Images::Float64(Batch::new(doubles).expect("valid")),
+                Images::Float32(Batch::new(pixels).expect("valid")),
+                Images::Float16(Batch::new(halves).expect("valid")),
             ] {
                 let result = score(images, Options::default(), &mut [0.0; 2], &runner());
                 assert_eq!(result, Err(Error::NotANumber { image: 1 }));
@@ -552,7 +552,7 @@ fn strides_are_followed() {
         let copy = view.as_standard_layout();
         let [strided, standard] = [view, copy.view()].map(|view| {
             let mut labels = vec![0; view.len()];
-            let images = Images::Uint8(Batch::new(view).expect("served"));
+            let images = Images::Uint8(Batch::new(view).expect("valid"));
             label(images, Options::default(), &mut labels, &runner()).expect("labels");
             labels
         });
@@ -561,7 +561,7 @@ fn strides_are_followed() {
 }
 
 #[test]
-fn what_is_not_served_is_an_error() {
+fn unsupported_inputs_are_errors() {
     let pixels = [0_u8; 64];
     let empty = ArrayView3::from_shape((1, 0, 4), &pixels[..0]).expect("no rows");
     assert!(matches!(Batch::new(empty), Err(Error::Invalid(_))));
@@ -571,7 +571,7 @@ fn what_is_not_served_is_an_error() {
     let mut columns = ArrayView3::from_shape((1, 8, 8), &pixels).expect("an image");
     columns.swap_axes(1, 2);
     assert!(matches!(Batch::new(columns), Err(Error::Invalid(_))));
-    let bytes = Batch::new(ArrayView3::from_shape((1, 8, 8), &pixels).expect("an image")).expect("served");
+    let bytes = Batch::new(ArrayView3::from_shape((1, 8, 8), &pixels).expect("an image")).expect("valid");
     assert!(matches!(PackedBatch::new(bytes, 56, BitOrder::Big), Err(Error::Invalid(_))));
     assert!(matches!(PackedBatch::new(bytes, 65, BitOrder::Big), Err(Error::Invalid(_))));
     let vast = ArrayView4::from_shape((1, 1, 1, 1), &pixels).expect("one pixel");
@@ -580,12 +580,12 @@ fn what_is_not_served_is_an_error() {
     assert!(matches!(Foreground::new(Side::Dark, f64::NAN), Err(Error::Invalid(_))));
 
     let volume = ArrayView4::from_shape((1, 2, 4, 8), &pixels).expect("a volume");
-    let volumes = Images::Uint8(Batch::volumes(volume).expect("served"));
+    let volumes = Images::Uint8(Batch::volumes(volume).expect("valid"));
     let result = score(volumes, Options::default(), &mut [0.0], &runner());
     assert!(matches!(result, Err(Error::Invalid(_))));
 
     let image = ArrayView3::from_shape((1, 8, 8), &pixels).expect("an image");
-    let images = Images::Uint8(Batch::new(image).expect("served"));
+    let images = Images::Uint8(Batch::new(image).expect("valid"));
     let result = score(images, Options::default(), &mut [0.0; 2], &runner());
     assert!(matches!(result, Err(Error::Invalid(_))));
 }

@@ -1,4 +1,4 @@
-//! Rendered images against a naive drawing in `f64`, and that they depend on nothing but their seed, index
+//! Compares rendered images with a naive drawing in `f64`, and checks that they depend only on seed, index
 //! and size.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
@@ -12,7 +12,7 @@ use reggan_core::{
 };
 
 fn circles(radius: (f64, f64), blur: (f64, f64), clustering: (f64, f64)) -> Circles {
-    Circles::new((1, 18), radius, blur, clustering, false, Border::Paper).expect("served")
+    Circles::new((1, 18), radius, blur, clustering, false, Border::Paper).expect("valid")
 }
 
 fn floats(circles: &Circles, seed: u64, indices: &[u64], size: Size, threads: usize) -> Vec<f32> {
@@ -23,7 +23,7 @@ fn floats(circles: &Circles, seed: u64, indices: &[u64], size: Size, threads: us
     pixels
 }
 
-/// The drawing as the documentation of `Circles` tells it, one pixel and one weight at a time.
+/// Draws circles as the documentation of `Circles` specifies, one pixel and one weight at a time.
 fn naive(
     radius: (f64, f64),
     blur: (f64, f64),
@@ -85,7 +85,7 @@ fn naive(
 }
 
 #[test]
-fn images_are_those_of_a_naive_drawing() {
+fn images_match_a_naive_drawing() {
     let sizes = [(64, 64), (1, 1), (1, 40), (33, 2), (65, 130), (48, 80), (4, 2100)]
         .map(|(height, width)| Size { depth: 1, height, width });
     let specs = [
@@ -99,7 +99,7 @@ fn images_are_those_of_a_naive_drawing() {
             for index in [0, 1, u64::MAX] {
                 let pixels = floats(&circles(radius, blur, clustering), seed, &[index], size, 1);
                 let expected = naive(radius, blur, clustering, seed, index, size);
-                // Wide blurs may be those of a cosine series.
+                // Wide blurs may use a cosine series.
                 let allowed = if blur.1 > 2.5 { 4e-5 } else { 2e-6 };
                 for (pixel, expected) in pixels.iter().zip(&expected) {
                     assert!(
@@ -114,7 +114,7 @@ fn images_are_those_of_a_naive_drawing() {
 
 #[test]
 fn long_sums_stay_exact() {
-    // A disc over everything, and a blur much wider than the image is high.
+    // A disc that covers everything, and a blur much wider than the height of the image.
     let size = Size { depth: 1, height: 700, width: 40 };
     let (radius, blur, clustering) = ((900.0, 1000.0), (64.0, 64.0), (0.0, 0.0));
     let pixels = floats(&circles(radius, blur, clustering), 5, &[9], size, 1);
@@ -163,7 +163,7 @@ fn bytes_are_rounded_floats_and_scores_are_those_of_the_images() {
     }
     let view = ArrayView3::from_shape((200, 64, 64), &bytes).expect("200 images");
     let mut expected = vec![-1.0; 200];
-    score(Images::Uint8(Batch::new(view).expect("served")), Options::default(), &mut expected, &runner)
+    score(Images::Uint8(Batch::new(view).expect("valid")), Options::default(), &mut expected, &runner)
         .expect("scores");
     assert_eq!(scores, expected);
     assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)));
@@ -194,7 +194,7 @@ fn ranges_are_checked() {
 }
 
 #[test]
-fn buffers_of_another_size_are_refused() {
+fn buffers_of_a_wrong_size_are_rejected() {
     let runner = Runner::new(None, &|| false);
     let size = Size { depth: 1, height: 8, width: 8 };
     let spec = Circles::default();
@@ -217,10 +217,10 @@ fn buffers_of_another_size_are_refused() {
 }
 
 #[test]
-fn a_call_ends_when_it_is_told_to() {
+fn a_call_ends_when_interrupted() {
     let size = Size { depth: 1, height: 3000, width: 3000 };
     let spec =
-        Circles::new((18, 18), (2.0, 7.0), (64.0, 64.0), (0.0, 0.0), false, Border::Paper).expect("served");
+        Circles::new((18, 18), (2.0, 7.0), (64.0, 64.0), (0.0, 0.0), false, Border::Paper).expect("valid");
     for threads in [1, 2] {
         let mut pixels = vec![0; 2 * 3000 * 3000];
         let asked = std::cell::Cell::new(0);
@@ -243,25 +243,24 @@ fn digest(bytes: impl IntoIterator<Item = u8>) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The same bytes on every machine. For every instruction set of one machine the Python tests see to it.
+/// The bytes are the same on every machine. The Python tests check every instruction set of one machine.
 #[test]
 fn golden_bytes_of_every_renderer() {
     let (image, volume) =
         (Size { depth: 1, height: 48, width: 70 }, Size { depth: 20, height: 24, width: 70 });
     let (blur, still) = ((0.5, 2.5), (0.0, 0.0));
     let circles = |antialias, border| {
-        Circles::new((11, 18), (2.0, 7.0), blur, (-0.5, 1.0), antialias, border).expect("served")
+        Circles::new((11, 18), (2.0, 7.0), blur, (-0.5, 1.0), antialias, border).expect("valid")
     };
-    let polygons =
-        |color| Polygons::new((1, 9), 0.5, 200, 3.0, 7.0, 1.0, 1.0, color).expect("options that are served");
-    let blobs = BinaryBlobs::new((11, 18), 0.6, false, 3, Border::Reflect).expect("served");
-    let spheres = Spheres::new((11, 18), (6.0, 14.0), blur, Border::Paper).expect("served");
+    let polygons = |color| Polygons::new((1, 9), 0.5, 200, 3.0, 7.0, 1.0, 1.0, color).expect("valid");
+    let blobs = BinaryBlobs::new((11, 18), 0.6, false, 3, Border::Reflect).expect("valid");
+    let spheres = Spheres::new((11, 18), (6.0, 14.0), blur, Border::Paper).expect("valid");
     let wide = Circles::new((11, 18), (2.0, 7.0), (30.0, 64.0), still, false, Border::Periodic);
     let cases = [
         (Renderer::Circles(circles(false, Border::Paper)), image),
         (Renderer::Circles(circles(true, Border::Reflect)), image),
         (Renderer::Circles(circles(false, Border::Periodic)), image),
-        (Renderer::Circles(wide.expect("served")), image),
+        (Renderer::Circles(wide.expect("valid")), image),
         (Renderer::BinaryBlobs(blobs), image),
         (Renderer::Polygons(polygons(false)), image),
         (Renderer::Polygons(polygons(true)), image),

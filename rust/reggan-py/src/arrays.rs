@@ -1,4 +1,4 @@
-//! NumPy arrays as the kernels read and write them.
+//! NumPy arrays as the inputs and outputs of the kernels.
 
 use std::ops::{Deref, DerefMut};
 
@@ -11,19 +11,19 @@ use numpy::{
 };
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use reggan_core::{Batch, BitOrder, Blur, Images, PackedBatch, Pixels};
+use reggan_core::{Batch, BitOrder, Blur, Images, PackedBatch, Pixels, Repair};
 
 use crate::to_python;
 
-/// Images to read, of any pixel type that is served: (height, width), (n, height, width) or (n, 1, height,
-/// width); volumes (depth, height, width) or (n, depth, height, width).
+/// Images to read, of any supported pixel type. Images have shape (height, width), (n, height, width) or (n,
+/// 1, height, width); volumes have shape (depth, height, width) or (n, depth, height, width).
 pub(crate) enum ImageArray<'py> {
     Float64(PyReadonlyArrayDyn<'py, f64>),
     Float32(PyReadonlyArrayDyn<'py, f32>),
     Float16(PyReadonlyArrayDyn<'py, f16>),
     Uint8(PyReadonlyArrayDyn<'py, u8>),
     Bool(PyReadonlyArrayDyn<'py, u8>),
-    /// Rows of bits, their width in pixels, and their order: given as a tuple.
+    /// Rows of bits, their width in pixels and their bit order, passed as a tuple.
     Packed(PyReadonlyArrayDyn<'py, u8>, usize, BitOrder),
 }
 
@@ -51,7 +51,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ImageArray<'py> {
             (b'f', 2) => read(&array).map(Self::Float16),
             (b'u', 1) => read(&array).map(Self::Uint8),
             (b'b', 1) => read(&as_bytes(&array)?).map(Self::Bool),
-            _ => Err(PyTypeError::new_err(format!("images of dtype {given} are not served"))),
+            _ => Err(PyTypeError::new_err(format!("images of dtype {given} are not supported"))),
         }
     }
 }
@@ -78,7 +78,7 @@ impl ImageArray<'_> {
     }
 }
 
-/// (n, depth, height, width), whichever of these axes the array lacks.
+/// Adds the missing axes of (n, depth, height, width).
 fn volumes<'a, T: Element>(
     array: &'a PyReadonlyArrayDyn<'_, T>,
     spatial: bool,
@@ -91,7 +91,7 @@ fn volumes<'a, T: Element>(
         _ => view,
     };
     view.into_dimensionality::<Ix4>().map_err(|_| {
-        PyValueError::new_err(format!("images of shape {:?} do not fit the connectivity", array.shape()))
+        PyValueError::new_err(format!("images of shape {:?} do not match the connectivity", array.shape()))
     })
 }
 
@@ -143,7 +143,7 @@ impl<'py> BlurArrays<'py> {
             Self::Uint8(images, blurred) => (images.as_array().dim(), blurred.as_array().dim()),
         };
         if images != blurred {
-            return Err(PyValueError::new_err("what is read and what is written must have one shape"));
+            return Err(PyValueError::new_err("input and output must have the same shape"));
         }
         Ok((images.1, images.2))
     }
@@ -160,21 +160,71 @@ impl<'py> BlurArrays<'py> {
     }
 }
 
+/// Images to repair and their repaired copies, of the same dtype.
+pub(crate) struct RepairArrays<'a, 'py> {
+    images: Images<'a>,
+    repaired: PixelsOut<'py>,
+}
+
+enum PixelsOut<'py> {
+    Float64(PyReadwriteArrayDyn<'py, f64>),
+    Float32(PyReadwriteArrayDyn<'py, f32>),
+    Float16(PyReadwriteArrayDyn<'py, f16>),
+    Bytes(PyReadwriteArrayDyn<'py, u8>),
+}
+
+impl<'a, 'py> RepairArrays<'a, 'py> {
+    pub(crate) fn of(images: &'a ImageArray<'py>, repaired: &Bound<'py, PyUntypedArray>) -> PyResult<Self> {
+        let images = images.view(false)?;
+        let repaired = match images {
+            Images::Float64(_) => PixelsOut::Float64(write(repaired)?),
+            Images::Float32(_) => PixelsOut::Float32(write(repaired)?),
+            Images::Float16(_) => PixelsOut::Float16(write(repaired)?),
+            Images::Uint8(_) => PixelsOut::Bytes(write(repaired)?),
+            Images::Bool(_) => PixelsOut::Bytes(write(&as_bytes(repaired)?)?),
+            Images::Packed(_) => return Err(PyTypeError::new_err("packed images cannot be repaired")),
+        };
+        Ok(Self { images, repaired })
+    }
+
+    pub(crate) fn repair(&mut self) -> PyResult<Repair<'a, '_>> {
+        Ok(match (self.images, &mut self.repaired) {
+            (Images::Float64(images), PixelsOut::Float64(array)) => {
+                Repair::Float64 { images, repaired: array.as_slice_mut()? }
+            }
+            (Images::Float32(images), PixelsOut::Float32(array)) => {
+                Repair::Float32 { images, repaired: array.as_slice_mut()? }
+            }
+            (Images::Float16(images), PixelsOut::Float16(array)) => {
+                Repair::Float16 { images, repaired: array.as_slice_mut()? }
+            }
+            (Images::Uint8(images), PixelsOut::Bytes(array)) => {
+                Repair::Uint8 { images, repaired: array.as_slice_mut()? }
+            }
+            (Images::Bool(images), PixelsOut::Bytes(array)) => {
+                Repair::Bool { images, repaired: array.as_slice_mut()? }
+            }
+            _ => return Err(PyTypeError::new_err("images and their copies must have the same dtype")),
+        })
+    }
+}
+
 fn is_float32(array: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(array.cast::<PyUntypedArray>()?.dtype().is_equiv_to(&dtype::<f32>(array.py())))
 }
 
-/// An array of these elements to read.
+/// Borrows an array of these elements for reading.
 fn read<'py, T: Element, D: Dimension>(array: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArray<'py, T, D>> {
     array.cast::<PyArray<T, D>>()?.try_readonly().map_err(in_use)
 }
 
-/// An array of these elements to write.
+/// Borrows an array of these elements for writing.
 fn write<'py, T: Element, D: Dimension>(array: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArray<'py, T, D>> {
     array.cast::<PyArray<T, D>>()?.try_readwrite().map_err(in_use)
 }
 
-/// An array to write, as an argument. Its own type, as that of an array says of one in use that it has the wrong type.
+/// An array to write, as an argument. Extracting a `PyReadwriteArray` would report an array in use as a wrong
+/// type.
 pub(crate) struct WriteArray<'py, T: Element, D: Dimension>(PyReadwriteArray<'py, T, D>);
 
 pub(crate) type WriteArray1<'py, T> = WriteArray<'py, T, Ix1>;
@@ -206,12 +256,12 @@ impl<T: Element, D: Dimension> DerefMut for WriteArray<'_, T, D> {
 
 fn in_use(error: BorrowError) -> PyErr {
     PyRuntimeError::new_err(format!(
-        "{error} by a call in another thread; use it when that is done, or, in a process that was forked during that \
-         call, use a copy of it"
+        "{error} by a call in another thread; wait until that call is done, or use a copy in a process that was \
+         forked during the call"
     ))
 }
 
-/// An array of bool, which may hold any bytes, as what it is in memory.
+/// Views an array of bool as bytes, whose values may be any.
 pub(crate) fn as_bytes<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyAny>> {
     array.call_method1("view", (dtype::<u8>(array.py()),))
 }

@@ -1,4 +1,4 @@
-//! Measures of images, one array a measure.
+//! Measures of images, one output array each.
 
 use numpy::Element;
 use pyo3::exceptions::PyValueError;
@@ -7,7 +7,7 @@ use reggan_core::{Fields, Measures};
 
 use crate::arrays::WriteArrayDyn;
 
-/// An array that a measure goes to.
+/// The output array of a measure.
 pub(crate) enum Column<'py> {
     Float32(WriteArrayDyn<'py, f32>, fn(&Measures) -> f32),
     Int64(WriteArrayDyn<'py, i64>, fn(&Measures) -> i64),
@@ -15,7 +15,7 @@ pub(crate) enum Column<'py> {
     Centroid(WriteArrayDyn<'py, f64>),
 }
 
-/// Writes the measures of the images from this position on.
+/// Writes the measures of consecutive images, starting at a position.
 pub(crate) type Writer<'a> = Box<dyn FnMut(usize, &[Measures]) + Send + 'a>;
 
 impl<'py> Column<'py> {
@@ -31,11 +31,11 @@ impl<'py> Column<'py> {
             "centroid" => (Fields::CENTROID, Self::Centroid(array.extract()?)),
             "holes" => (Fields::HOLES, Self::Int64(array.extract()?, |m| m.holes.into())),
             "euler" => (Fields::EULER, Self::Int64(array.extract()?, |m| m.euler)),
-            _ => return Err(PyValueError::new_err(format!("there is no measure {name:?}"))),
+            _ => return Err(PyValueError::new_err(format!("unknown measure {name:?}"))),
         })
     }
 
-    /// For `count` images of `axes` axes: 2, those that a volume has last, or 3.
+    /// A writer for `count` images. `axes` is 2 (y and x) or 3 (z, y and x).
     pub(crate) fn writer(&mut self, count: usize, axes: usize) -> PyResult<Writer<'_>> {
         match self {
             Self::Float32(array, measure) => writer(array, count, 1, |out, m| out[0] = measure(m)),
@@ -60,7 +60,7 @@ fn writer<'a, T: Element>(
 ) -> PyResult<Writer<'a>> {
     let values = array.as_slice_mut()?;
     if values.len() != count * per_image {
-        let text = format!("{count} x {per_image} values for an array of {}", values.len());
+        let text = format!("{count} x {per_image} values do not fit an array of {}", values.len());
         return Err(PyValueError::new_err(text));
     }
     Ok(Box::new(move |start, measures| {

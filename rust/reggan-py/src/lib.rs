@@ -1,4 +1,4 @@
-//! `reggan._core`: converts arrays and errors, and lets go of the interpreter while a kernel runs.
+//! `reggan._core`: converts arrays and errors, and releases the interpreter while a kernel runs.
 
 mod arrays;
 mod columns;
@@ -7,17 +7,18 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use arrays::{
-    BlurArrays, ImageArray, PixelArray, WriteArray1, WriteArray2, WriteArray3, WriteArrayDyn, as_bytes,
+    BlurArrays, ImageArray, PixelArray, RepairArrays, WriteArray1, WriteArray2, WriteArray3, WriteArrayDyn,
+    as_bytes,
 };
 use columns::Column;
 use ndarray::{ArrayView1, s};
-use numpy::{PyReadonlyArray1, PyUntypedArray};
+use numpy::{PyReadonlyArray1, PyReadonlyArray3, PyUntypedArray};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use reggan_core::{
-    BinaryBlobs, Border, Circles, Connectivity, Error, Fields, Foreground, Level, PixelType, Pixels,
-    Polygons, Runner, Scene, Side, Size, Spheres,
+    BinaryBlobs, Border, Circles, Connectivity, Effort, Error, Fields, Foreground, Grays, Layer, Level,
+    Method, PixelType, Pixels, Polygons, Runner, Scene, Side, Size, Spheres, Term,
 };
 
 /// The kernels of reggan. Their callers, `reggan.scoring` and `reggan.rendering`, check and convert the
@@ -28,23 +29,24 @@ mod _core {
 
     #[pymodule_export]
     use super::{
-        Options, Renderer, analyze, gaussian_blur, label, largest_component, largest_components,
-        remove_small, score, simd_info,
+        Options, Renderer, Searches, analyze, gaussian_blur, label, largest_component, largest_components,
+        narrow_pixels, remove_small, repair_by_search, repair_connected, score, simd_info,
     };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::watch_forks(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("MAX_DIAMETER", reggan_core::MAX_DIAMETER)?;
         module.add("MAX_SIDE", reggan_core::MAX_SIDE)?;
         module.add("STREAM_VERSION", reggan_core::STREAM_VERSION)
     }
 }
 
-/// Has the threads of a forked child started anew: they are not in it, but the pool is, and the child's process id may
-/// be that of its parent if it is in another namespace.
+/// Makes forked children start their own threads. A child inherits the thread pool, but not its threads, and
+/// may have the process id of its parent if it is in another namespace.
 fn watch_forks(py: Python<'_>) -> PyResult<()> {
-    // Systems without fork have no hook for it.
+    // Systems without fork have no such hook.
     if let Some(register) = py.import("os")?.getattr_opt("register_at_fork")? {
         let hooks = PyDict::new(py);
         hooks.set_item("after_in_child", wrap_pyfunction!(forked, py)?)?;
@@ -58,17 +60,18 @@ fn forked() {
     reggan_core::forked();
 }
 
-/// The name of the instruction set that is used, and of all that this machine has, the plainest first.
+/// The name of the instruction set in use, and the names of all that this machine supports, from the slowest
+/// to the fastest.
 #[pyfunction]
 fn simd_info() -> PyResult<(&'static str, Vec<&'static str>)> {
     let available = Level::available().into_iter().map(Level::name).collect();
     Ok((Level::chosen().map_err(to_python)?.name(), available))
 }
 
-/// What is looked for in images, and on how many threads; None is all cores.
+/// What to find in images, and the number of threads; None uses all cores.
 #[pyclass(frozen, module = "reggan._core")]
 struct Options {
-    sought: reggan_core::Options,
+    inner: reggan_core::Options,
     threads: Option<NonZeroUsize>,
 }
 
@@ -85,31 +88,20 @@ impl Options {
                 )));
             }
         };
-        let connectivity = match connectivity {
-            4 => Connectivity::Four,
-            8 => Connectivity::Eight,
-            6 => Connectivity::Six,
-            18 => Connectivity::Eighteen,
-            26 => Connectivity::TwentySix,
-            _ => {
-                return Err(PyValueError::new_err(format!(
-                    "connectivity {connectivity} is not 4, 8, 6, 18 or 26"
-                )));
-            }
-        };
+        let connectivity = connectivity_of(connectivity)?;
         let foreground = Foreground::new(side, threshold).map_err(to_python)?;
-        let sought = reggan_core::Options { foreground, connectivity };
-        Ok(Self { sought, threads: checked(threads)? })
+        let inner = reggan_core::Options { foreground, connectivity };
+        Ok(Self { inner, threads: check_threads(threads)? })
     }
 
     /// Whether the connectivity is one of volumes.
     #[getter]
     fn spatial(&self) -> bool {
-        self.sought.connectivity.is_spatial()
+        self.inner.connectivity.is_spatial()
     }
 
-    /// (limit, negate): a pixel of this type counts when `(pixel <= limit) != negate`. The limit is a value of
-    /// the type. A bool is the byte that it is in memory.
+    /// (limit, negate): a pixel of this type is foreground if `(pixel <= limit) != negate`. The limit is a
+    /// value of the type. A bool is compared as its byte in memory.
     fn limit(&self, dtype: &str) -> PyResult<(f64, bool)> {
         let pixels = match dtype {
             "float64" => PixelType::Float64,
@@ -117,20 +109,20 @@ impl Options {
             "float16" => PixelType::Float16,
             "uint8" => PixelType::Uint8,
             "bool" => PixelType::Bool,
-            _ => return Err(PyTypeError::new_err(format!("images of dtype {dtype} are not served"))),
+            _ => return Err(PyTypeError::new_err(format!("images of dtype {dtype} are not supported"))),
         };
-        Ok(self.sought.foreground.limit(pixels))
+        Ok(self.inner.foreground.limit(pixels))
     }
 
-    /// The same for bits of which the ones count.
+    /// The same options for bits whose ones are foreground.
     fn of_bits(&self) -> PyResult<Self> {
         let foreground = Foreground::new(Side::Light, 0.5).map_err(to_python)?;
-        let sought = reggan_core::Options { foreground, ..self.sought };
-        Ok(Self { sought, threads: self.threads })
+        let inner = reggan_core::Options { foreground, ..self.inner };
+        Ok(Self { inner, threads: self.threads })
     }
 }
 
-/// Writes the score of every image into `scores`.
+/// Writes the score of every image to `scores`.
 #[pyfunction]
 fn score(
     py: Python<'_>,
@@ -139,10 +131,10 @@ fn score(
     options: &Options,
 ) -> PyResult<()> {
     let (images, scores) = (images.view(options.spatial())?, scores.as_slice_mut()?);
-    run(py, options.threads, |runner| reggan_core::score(images, options.sought, scores, runner))
+    run(py, options.threads, |runner| reggan_core::score(images, options.inner, scores, runner))
 }
 
-/// Writes measures of every image, one array a measure, by their names.
+/// Writes measures of every image to the arrays in `measures`, by their names.
 #[pyfunction]
 fn analyze(
     py: Python<'_>,
@@ -163,13 +155,13 @@ fn analyze(
     let writers = columns.iter_mut().map(|column| column.writer(count, axes));
     let mut writers = writers.collect::<PyResult<Vec<_>>>()?;
     run(py, options.threads, |runner| {
-        reggan_core::analyze(images, options.sought, fields, runner, |start, measures| {
+        reggan_core::analyze(images, options.inner, fields, runner, |start, measures| {
             writers.iter_mut().for_each(|write| write(start, measures));
         })
     })
 }
 
-/// Writes the component number of every pixel into `labels`.
+/// Writes the component number of every pixel to `labels`.
 #[pyfunction]
 fn label(
     py: Python<'_>,
@@ -178,10 +170,10 @@ fn label(
     options: &Options,
 ) -> PyResult<()> {
     let (images, labels) = (images.view(options.spatial())?, labels.as_slice_mut()?);
-    run(py, options.threads, |runner| reggan_core::label(images, options.sought, labels, runner))
+    run(py, options.threads, |runner| reggan_core::label(images, options.inner, labels, runner))
 }
 
-/// Writes into `mask`, an array of bool, which pixels are part of the largest component.
+/// Writes to `mask`, an array of bool, which pixels are in the largest component.
 #[pyfunction]
 fn largest_component(
     py: Python<'_>,
@@ -191,10 +183,11 @@ fn largest_component(
 ) -> PyResult<()> {
     let mut mask: WriteArrayDyn<'_, u8> = as_bytes(mask)?.extract()?;
     let (images, mask) = (images.view(options.spatial())?, mask.as_slice_mut()?);
-    run(py, options.threads, |runner| reggan_core::largest_component(images, options.sought, mask, runner))
+    run(py, options.threads, |runner| reggan_core::largest_component(images, options.inner, mask, runner))
 }
 
-/// Writes into `ranks`, for each pixel of the `most` largest components, which largest its component is.
+/// Writes to `ranks` the rank by area, from 1, of each pixel's component if it is one of the `most` largest,
+/// else 0.
 #[pyfunction]
 fn largest_components(
     py: Python<'_>,
@@ -205,11 +198,11 @@ fn largest_components(
 ) -> PyResult<()> {
     let (images, ranks) = (images.view(options.spatial())?, ranks.as_slice_mut()?);
     run(py, options.threads, |runner| {
-        reggan_core::largest_components(images, options.sought, most, ranks, runner)
+        reggan_core::largest_components(images, options.inner, most, ranks, runner)
     })
 }
 
-/// Writes into `mask`, an array of bool, which pixels are part of a component of at least `min_area` pixels.
+/// Writes to `mask`, an array of bool, which pixels are in a component of at least `min_area` pixels.
 #[pyfunction]
 fn remove_small(
     py: Python<'_>,
@@ -221,11 +214,167 @@ fn remove_small(
     let mut mask: WriteArrayDyn<'_, u8> = as_bytes(mask)?.extract()?;
     let (images, mask) = (images.view(options.spatial())?, mask.as_slice_mut()?);
     run(py, options.threads, |runner| {
-        reggan_core::remove_small(images, options.sought, min_area, mask, runner)
+        reggan_core::remove_small(images, options.inner, min_area, mask, runner)
     })
 }
 
-/// Blurs image i of `images` by `sigmas[i]` into `blurred`, of the same shape (n, height, width) and type.
+/// Writes to `repaired`, of the shape and dtype of the images, their repaired copies, and to `changed` how many
+/// pixels of each image changed between ink and paper. `method` is "erase", "slide", or "bridge" with a width.
+#[pyfunction]
+fn repair_connected(
+    py: Python<'_>,
+    images: ImageArray<'_>,
+    repaired: &Bound<'_, PyUntypedArray>,
+    mut changed: WriteArrayDyn<'_, i32>,
+    method: &str,
+    width: usize,
+    options: &Options,
+) -> PyResult<()> {
+    let method = match method {
+        "erase" => Method::Erase,
+        "slide" => Method::Slide,
+        "bridge" => Method::Bridge { width },
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "method {method:?} is not \"erase\", \"slide\" or \"bridge\""
+            )));
+        }
+    };
+    let mut arrays = RepairArrays::of(&images, repaired)?;
+    let (repair, changed) = (arrays.repair()?, changed.as_slice_mut()?);
+    run(py, options.threads, |runner| {
+        reggan_core::repair_connected(repair, options.inner, method, changed, runner)
+    })
+}
+
+/// Writes for every image how many pixels of a layer its opening by a disc removes.
+#[pyfunction]
+fn narrow_pixels(
+    py: Python<'_>,
+    diameter: usize,
+    background: bool,
+    images: ImageArray<'_>,
+    mut counts: WriteArrayDyn<'_, i64>,
+    options: &Options,
+) -> PyResult<()> {
+    let (images, counts) = (images.view(options.spatial())?, counts.as_slice_mut()?);
+    let layer = if background { Layer::Background } else { Layer::Foreground };
+    run(py, options.threads, |runner| {
+        reggan_core::narrow_pixels(images, options.inner, diameter, layer, counts, runner)
+    })
+}
+
+/// Repairs images for the product of terms, which are names with numbers, by search.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "the request and the outputs")]
+fn repair_by_search(
+    py: Python<'_>,
+    images: PyReadonlyArray3<'_, u8>,
+    repaired: &Bound<'_, PyUntypedArray>,
+    mut changed: WriteArray1<'_, i32>,
+    terms: Vec<(String, f64, f64)>,
+    threshold: f64,
+    effort: (u64, u32),
+    threads: Option<usize>,
+) -> PyResult<()> {
+    let mut repaired: WriteArrayDyn<'_, u8> = repaired.extract()?;
+    let (repaired, changed) = (repaired.as_slice_mut()?, changed.as_slice_mut()?);
+    let (images, terms, foreground, effort) = search_of(&images, &terms, threshold, effort)?;
+    run(py, check_threads(threads)?, |runner| {
+        reggan_core::repair_by_search(images, &terms, foreground, effort, repaired, changed, runner)
+    })
+}
+
+/// Searches side by side, whose proposals the caller scores.
+#[pyclass(module = "reggan._core")]
+struct Searches {
+    inner: reggan_core::Searches,
+    threads: Option<NonZeroUsize>,
+}
+
+#[pymethods]
+impl Searches {
+    #[new]
+    fn new(
+        images: PyReadonlyArray3<'_, u8>,
+        terms: Vec<(String, f64, f64)>,
+        threshold: f64,
+        effort: (u64, u32),
+        threads: Option<usize>,
+    ) -> PyResult<Self> {
+        let (images, terms, foreground, effort) = search_of(&images, &terms, threshold, effort)?;
+        let inner = reggan_core::Searches::new(images, &terms, foreground, effort).map_err(to_python)?;
+        Ok(Self { inner, threads: check_threads(threads)? })
+    }
+
+    /// Writes the next proposals to `images`, and to `active` which of them are new.
+    fn propose(
+        &mut self,
+        py: Python<'_>,
+        mut images: WriteArray3<'_, u8>,
+        mut active: WriteArray1<'_, u8>,
+    ) -> PyResult<()> {
+        let (images, active) = (images.as_slice_mut()?, active.as_slice_mut()?);
+        let (inner, threads) = (&mut self.inner, self.threads);
+        run(py, threads, |runner| inner.propose(images, active, runner))
+    }
+
+    /// Takes the scores of the active proposals.
+    fn judge(&mut self, active: PyReadonlyArray1<'_, u8>, scores: PyReadonlyArray1<'_, f32>) -> PyResult<()> {
+        self.inner.judge(active.as_slice()?, scores.as_slice()?).map_err(to_python)
+    }
+
+    /// Writes the results, and how many pixels changed.
+    fn finish(
+        &self,
+        py: Python<'_>,
+        mut images: WriteArray3<'_, u8>,
+        mut changed: WriteArray1<'_, i32>,
+    ) -> PyResult<()> {
+        let (images, changed) = (images.as_slice_mut()?, changed.as_slice_mut()?);
+        run(py, self.threads, |runner| self.inner.finish(images, changed, runner))
+    }
+}
+
+/// The arguments of a search, for the core.
+fn search_of<'a>(
+    images: &'a PyReadonlyArray3<'_, u8>,
+    terms: &[(String, f64, f64)],
+    threshold: f64,
+    (seed, budget): (u64, u32),
+) -> PyResult<(Grays<'a>, Vec<Term>, Foreground, Effort)> {
+    let (_, height, width) = images.as_array().dim();
+    let images = Grays { pixels: images.as_slice()?, height, width };
+    let terms = terms.iter().map(term_of).collect::<PyResult<_>>()?;
+    let foreground = Foreground::new(Side::Dark, threshold).map_err(to_python)?;
+    Ok((images, terms, foreground, Effort { seed, budget }))
+}
+
+fn term_of((name, first, second): &(String, f64, f64)) -> PyResult<Term> {
+    Ok(match name.as_str() {
+        "connected" => Term::Connected(connectivity_of(*first as u32)?),
+        "solid" => Term::Solid(connectivity_of(*first as u32)?),
+        "ink" => Term::Ink { least: *first as u64, most: *second as u64 },
+        "symmetric" => Term::Symmetric(*first),
+        "bridge" => Term::wide(Layer::Foreground, *first as usize).map_err(to_python)?,
+        "slot" => Term::wide(Layer::Background, *first as usize).map_err(to_python)?,
+        _ => return Err(PyValueError::new_err(format!("{name:?} is not a known term"))),
+    })
+}
+
+fn connectivity_of(number: u32) -> PyResult<Connectivity> {
+    Ok(match number {
+        4 => Connectivity::Four,
+        8 => Connectivity::Eight,
+        6 => Connectivity::Six,
+        18 => Connectivity::Eighteen,
+        26 => Connectivity::TwentySix,
+        _ => return Err(PyValueError::new_err(format!("connectivity {number} is not 4, 8, 6, 18 or 26"))),
+    })
+}
+
+/// Blurs image i of `images` by `sigmas[i]` into `blurred`, which has the same shape (n, height, width) and
+/// dtype.
 #[pyfunction]
 fn gaussian_blur(
     py: Python<'_>,
@@ -239,7 +388,7 @@ fn gaussian_blur(
     let mut arrays = BlurArrays::of(images, blurred)?;
     let (size, sigmas, border) = (arrays.size()?, sigmas.as_slice()?, border_of(border)?);
     let blur = arrays.blur()?;
-    run(py, checked(threads)?, |runner| {
+    run(py, check_threads(threads)?, |runner| {
         reggan_core::gaussian_blur(blur, size, sigmas, border, outside, runner)
     })
 }
@@ -255,7 +404,7 @@ fn border_of(name: &str) -> PyResult<Border> {
     }
 }
 
-/// What is drawn.
+/// A family of images.
 #[pyclass(frozen, module = "reggan._core")]
 struct Renderer(reggan_core::Renderer);
 
@@ -294,7 +443,7 @@ impl Renderer {
     }
 
     #[staticmethod]
-    #[expect(clippy::too_many_arguments, reason = "one for each field of the spec")]
+    #[expect(clippy::too_many_arguments, reason = "one for each field of the Python class")]
     fn polygons(
         count: (u32, u32),
         irregularity: f64,
@@ -322,19 +471,19 @@ impl Renderer {
         self.0.planes()
     }
 
-    /// The most shapes that an image has.
+    /// The most shapes in an image of this size.
     fn most_shapes(&self, size: Sides) -> usize {
         self.0.most_shapes(size_of(size))
     }
 
-    /// Bytes of working memory that a thread needs at least to draw an image.
+    /// A lower bound on the working memory in bytes that a thread needs to draw an image of this size.
     fn scratch(&self, size: Sides) -> usize {
         self.0.scratch(size_of(size))
     }
 
-    /// Draws the images `indices` of `seed` into `images`, an array of uint8 or float32, and their scores into
-    /// `scores`.
-    #[expect(clippy::too_many_arguments, reason = "which images, and where they and their scores go")]
+    /// Draws the images `indices` of `seed` into `images`, an array of uint8 or float32, and writes their
+    /// scores to `scores`.
+    #[expect(clippy::too_many_arguments, reason = "the request and the outputs")]
     fn render(
         &self,
         py: Python<'_>,
@@ -348,13 +497,13 @@ impl Renderer {
         let (indices, size) = (indices.as_slice()?, size_of(size));
         let pixels = images.pixels()?;
         let scores = scores.as_mut().map(|scores| scores.as_slice_mut()).transpose()?;
-        run(py, checked(threads)?, |runner| {
+        run(py, check_threads(threads)?, |runner| {
             reggan_core::render(&self.0, seed, indices, size, pixels, scores, runner)
         })
     }
 
-    /// Writes the scores that the images `indices` of `seed` have as uint8 or as float32; the images are not kept.
-    #[expect(clippy::too_many_arguments, reason = "which images, and where their scores go")]
+    /// Writes the scores of the images `indices` of `seed` as uint8 or float32, and discards the images.
+    #[expect(clippy::too_many_arguments, reason = "the request and the outputs")]
     fn scores(
         &self,
         py: Python<'_>,
@@ -368,15 +517,15 @@ impl Renderer {
         let (indices, size) = (indices.as_slice()?, size_of(size));
         let pixels = if float32 { Pixels::NoFloat32 } else { Pixels::NoUint8 };
         let scores = Some(scores.as_slice_mut()?);
-        run(py, checked(threads)?, |runner| {
+        run(py, check_threads(threads)?, |runner| {
             reggan_core::render(&self.0, seed, indices, size, pixels, scores, runner)
         })
     }
 
-    /// Writes what the images `indices` of `seed` are drawn from: for each its number of shapes and its sigma, and for
-    /// each of at most as many shapes as there is room for its center, its radius and its color. What lies beyond the
-    /// number of shapes is left as it is.
-    #[expect(clippy::too_many_arguments, reason = "which images, and where the parts of their scenes go")]
+    /// Writes the scenes of the images `indices` of `seed`: the number of shapes and the sigma of each image,
+    /// and the center, radius and color of each shape. `centers`, `radii` and `colors` must have room for all
+    /// shapes; the rest of them is left unchanged.
+    #[expect(clippy::too_many_arguments, reason = "the request and the outputs")]
     fn scenes(
         &self,
         py: Python<'_>,
@@ -406,18 +555,18 @@ impl Renderer {
                 }
             }
         };
-        run(py, checked(threads)?, |runner| {
+        run(py, check_threads(threads)?, |runner| {
             reggan_core::scenes(&self.0, seed, indices, size_of(size), runner, write)
         })
     }
 }
 
-fn checked(threads: Option<usize>) -> PyResult<Option<NonZeroUsize>> {
+fn check_threads(threads: Option<usize>) -> PyResult<Option<NonZeroUsize>> {
     let zero = || PyValueError::new_err("threads is 0, but must be at least 1");
     threads.map(|threads| NonZeroUsize::new(threads).ok_or_else(zero)).transpose()
 }
 
-/// Runs a kernel without holding the interpreter. What a signal handler raises meanwhile ends the call.
+/// Runs a kernel without holding the interpreter. An exception from a signal handler ends the call.
 fn run(
     py: Python<'_>,
     threads: Option<NonZeroUsize>,

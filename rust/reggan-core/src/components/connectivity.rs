@@ -1,25 +1,25 @@
-//! Which pixels are neighbors, and so which rows of bits touch.
+//! Connectivity: which pixels are neighbors, and therefore which rows of bits touch.
 
 use crate::Error;
 
 /// Which pixels are neighbors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Connectivity {
-    /// Of an image: those that share a side.
+    /// In images, pixels that share a side.
     #[default]
     Four,
-    /// Of an image: those that share a side or a corner.
+    /// In images, pixels that share a side or a corner.
     Eight,
-    /// Of a volume: those that share a face.
+    /// In volumes, voxels that share a face.
     Six,
-    /// Of a volume: those that share a face or an edge.
+    /// In volumes, voxels that share a face or an edge.
     Eighteen,
-    /// Of a volume: those that share a face, an edge or a corner.
+    /// In volumes, voxels that share a face, an edge or a corner.
     TwentySix,
 }
 
-/// A row that comes before a row at (z, y): at (z - slices, y + rows). Their runs touch when no more than
-/// `reach` columns are missing for a shared column.
+/// A row before the row at (z, y): the one at (z - slices, y + rows). Runs of the two rows touch if they
+/// share a column, or miss one by at most `reach` columns.
 pub(super) struct EarlierRow {
     pub(super) slices: usize,
     pub(super) rows: isize,
@@ -27,13 +27,14 @@ pub(super) struct EarlierRow {
 }
 
 impl Connectivity {
-    /// Whether it is one of volumes.
+    /// Whether this is a connectivity of volumes.
     pub fn is_spatial(self) -> bool {
         matches!(self, Self::Six | Self::Eighteen | Self::TwentySix)
     }
 
-    /// What connects the background, so that a component of the one kind always parts those of the other.
-    pub(super) fn dual(self) -> Self {
+    /// The connectivity of the background. With it, a component of one always separates components of the
+    /// other.
+    pub(crate) fn dual(self) -> Self {
         match self {
             Self::Four => Self::Eight,
             Self::Eight => Self::Four,
@@ -42,7 +43,7 @@ impl Connectivity {
         }
     }
 
-    /// Half of the rows around a row, those before it in raster order.
+    /// The neighboring rows that come earlier in raster order, which are half of them.
     pub(super) fn earlier_rows(self) -> &'static [EarlierRow] {
         const fn row(slices: usize, rows: isize, reach: u16) -> EarlierRow {
             EarlierRow { slices, rows, reach }

@@ -1,26 +1,29 @@
-//! Image after image: rows become bits, and what is asked of the bits goes to the image's part of the output.
+//! Iteration over images: thresholds each image into bits and measures the bits into its part of the output.
 
 use super::{BitRows, Components, Connectivity, Options, Tally};
 use crate::Error;
 use crate::batch::{Batch, Images, check_length};
+use crate::morphology::Opener;
 use crate::packing::{OnRows, Packing, on_rows};
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::simd::{Kernel, Level, Simd};
 
-/// What a thread keeps from one image to the next.
+/// Working memory of a thread, reused from image to image.
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) bits: BitRows,
     pub(crate) components: Components,
+    pub(crate) opener: Opener,
+    pub(crate) narrow: BitRows,
 }
 
 impl Scratch {
-    /// Finds the components of the image that is packed.
+    /// Finds the components of the packed image.
     pub(crate) fn find(&mut self, connectivity: Connectivity, watch: &mut Watch<'_>) -> Result<(), Error> {
         self.components.find(&self.bits, connectivity, watch)
     }
 
-    /// Finds the components of the image that is packed, and counts them.
+    /// Finds and counts the components of the packed image.
     pub(crate) fn tally(
         &mut self,
         connectivity: Connectivity,
@@ -31,10 +34,10 @@ impl Scratch {
     }
 }
 
-/// The cost of an image beyond its pixels, in pixels.
+/// The fixed cost of an image, in pixels.
 const UNITS_PER_IMAGE: usize = 256;
 
-/// Packs each image, and gives it to `measure` with that image's `per_image` elements of `out`.
+/// Packs each image, then calls `measure` with the `per_image` elements of `out` that belong to it.
 pub(crate) fn for_each_image<O: Send>(
     images: Images<'_>,
     options: Options,
@@ -87,11 +90,11 @@ where
 }
 
 /// Thresholds the rows of an image into bits.
-struct Pack<'s, 'w, I, P> {
-    rows: I,
-    packing: P,
-    bits: &'s mut BitRows,
-    watch: &'s mut Watch<'w>,
+pub(crate) struct Pack<'s, 'w, I, P> {
+    pub(crate) rows: I,
+    pub(crate) packing: P,
+    pub(crate) bits: &'s mut BitRows,
+    pub(crate) watch: &'s mut Watch<'w>,
 }
 
 impl<'a, I, P> Kernel for Pack<'_, '_, I, P>
@@ -99,7 +102,7 @@ where
     I: Iterator<Item = &'a [P::Element]>,
     P: Packing<Element: 'a>,
 {
-    /// Whether a pixel is NaN.
+    /// Whether any pixel is NaN.
     type Output = Result<bool, Error>;
 
     #[inline(always)]

@@ -1,11 +1,11 @@
-//! Euler numbers, counted locally (Gray 1971; Toriwaki, Yonekura 2002), 64 pixels at a time.
+//! Euler numbers, counted locally (Gray 1971; Toriwaki and Yonekura 2002), 64 pixels at a time.
 
 use super::{BitRows, Connectivity};
 use crate::Error;
 use crate::batch::MAX_SIDE;
 use crate::parallel::Watch;
 
-/// Components less holes of an image; components less tunnels plus cavities of a volume.
+/// The Euler number: components minus holes in an image; components minus tunnels plus cavities in a volume.
 pub(super) fn euler_number(
     bits: &BitRows,
     connectivity: Connectivity,
@@ -13,7 +13,7 @@ pub(super) fn euler_number(
 ) -> Result<i64, Error> {
     let all = |a: u64, b: u64| a & b;
     let any = |a: u64, b: u64| a | b;
-    // The cells of a volume also reach behind it.
+    // Cells of a volume extend one slice beyond it.
     let (depth, behind) = (bits.depth(), bits.depth() + 1);
     match connectivity {
         Connectivity::Four => sum(bits, depth, watch, |cell| cell.square(all)),
@@ -24,7 +24,7 @@ pub(super) fn euler_number(
     }
 }
 
-/// For 64 pixels at once, each pixel, the one to its left, and those above and in front of the two.
+/// 64 pixels, their left neighbors, and the pixels above and in front of both.
 struct Cell {
     here: u64,
     left: u64,
@@ -37,17 +37,17 @@ struct Cell {
 }
 
 impl Cell {
-    /// Pixels, less pairs that share a side, plus squares of 2 x 2; of pairs and squares those whose pixels
-    /// joined by `of` are set. With "all" these are the cells, edges and corners of a graph of pixels that
-    /// share sides; with "any" they are the faces, edges and corners of the pixels as closed squares.
+    /// Pixels, minus pairs that share a side, plus squares of 2 x 2. A pair or square counts if `of` of its
+    /// pixels is set. With "all", these are the vertices, edges and faces of a graph of pixels that share
+    /// sides. With "any", they are the faces, edges and vertices of the pixels as closed squares.
     fn square(&self, of: impl Fn(u64, u64) -> u64) -> i64 {
         let Self { here, left, up, up_left, .. } = *self;
         let row = of(here, left);
         ones(here) - ones(row) - ones(of(here, up)) + ones(of(row, of(up, up_left)))
     }
 
-    /// Voxels, less pairs that share a face, plus squares of 2 x 2, less cubes of 2 x 2 x 2; which of them
-    /// count is as in `square`, but with "any" the sign is reversed.
+    /// Voxels, minus pairs that share a face, plus squares of 2 x 2, minus cubes of 2 x 2 x 2. They count as
+    /// in `square`, but with "any" the sign is reversed.
     fn cube(&self, of: impl Fn(u64, u64) -> u64) -> i64 {
         let Self { here, left, up, up_left, front, front_left, front_up, front_up_left } = *self;
         let (row, column, line) = (of(here, left), of(here, up), of(here, front));
@@ -58,8 +58,8 @@ impl Cell {
         ones(here) - ones(row) - ones(column) - ones(line) + squares - ones(of(square, front_square))
     }
 
-    /// Cubes of 2 x 2 x 2 that hold two voxels at opposite corners and nothing else: one piece under 26
-    /// neighbors, two under 18.
+    /// Cubes of 2 x 2 x 2 whose only voxels are two at opposite corners. These are one component with 26
+    /// neighbors, but two with 18.
     fn antipodes(&self) -> i64 {
         let pairs = [
             (self.here, self.front_up_left),
@@ -76,7 +76,8 @@ impl Cell {
     }
 }
 
-/// The sum over the cells of the first `slices` slices. Cells reach beyond the border, where all is empty.
+/// The sum over the cells of the first `slices` slices. Cells extend beyond the border, where all pixels are
+/// 0.
 fn sum(
     bits: &BitRows,
     slices: usize,

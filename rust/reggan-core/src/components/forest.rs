@@ -1,30 +1,30 @@
-//! Disjoint sets of nodes that are added in bulk, and given up when nothing can be joined to them any more.
+//! Disjoint sets of nodes that are added in bulk and retired once nothing can join them.
 
 use super::union_find::{join, root};
 use crate::Error;
 use crate::memory::{TryGrow, try_filled};
 
-/// The sets. Memory is kept from one image to the next.
+/// Disjoint sets with their areas. The memory is reused from image to image.
 #[derive(Default)]
 pub(crate) struct Forest {
-    /// A root is its own parent; any other node comes after its parent.
+    /// Roots are their own parents. Any other node comes after its parent.
     parent: Vec<u32>,
-    /// Right at roots; elsewhere some earlier area, which is not larger.
+    /// The area of the set at roots. At other nodes an earlier area, which is not larger.
     area: Vec<u32>,
     /// Nodes in use.
     len: usize,
     joins: u64,
-    /// The largest area among sets that were given up.
-    largest_gone: u32,
+    /// The largest area of a retired set.
+    largest_retired: u32,
 }
 
 impl Forest {
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
-        (self.len, self.joins, self.largest_gone) = (0, 0, 0);
+        (self.len, self.joins, self.largest_retired) = (0, 0, 0);
     }
 
-    /// Adds sets of one node each, whose areas are still to be written. Returns the first.
+    /// Adds `count` sets of one node each and returns the first node. The caller writes their areas.
     #[inline(always)]
     pub(crate) fn add(&mut self, count: usize) -> Result<usize, Error> {
         let first = self.len;
@@ -51,13 +51,14 @@ impl Forest {
         &mut self.area[first..self.len]
     }
 
-    /// Lets a node that has no area stand for an earlier one.
+    /// Makes a node without an area an alias of an earlier node.
     #[inline(always)]
     pub(crate) fn refer(&mut self, node: usize, earlier: u32) {
         self.parent[node] = earlier;
     }
 
-    /// Joins the sets of each pair of nodes, one in the lower, the other in the upper half of a word.
+    /// Joins the sets of each pair of nodes. A word holds one node in its lower half and one in its upper
+    /// half.
     #[inline(always)]
     pub(crate) fn join_all(&mut self, pairs: &[u64]) {
         let (parent, area) = (&mut self.parent[..self.len], &mut self.area[..self.len]);
@@ -70,7 +71,7 @@ impl Forest {
         self.joins += u64::from(join(&mut self.parent, &mut self.area, a, b));
     }
 
-    /// How often two different sets were joined.
+    /// How many joins merged two different sets.
     #[inline(always)]
     pub(crate) fn joins(&self) -> u64 {
         self.joins
@@ -78,22 +79,22 @@ impl Forest {
 
     #[inline(always)]
     pub(crate) fn largest_area(&self) -> u32 {
-        self.area[..self.len].iter().copied().fold(self.largest_gone, u32::max)
+        self.area[..self.len].iter().copied().fold(self.largest_retired, u32::max)
     }
 
-    /// Keeps these nodes only, and writes what they are called from now on.
+    /// Retires all sets but those of the given nodes, and renumbers these nodes in place.
     pub(crate) fn retain(&mut self, kept: &mut [&mut Vec<u32>]) -> Result<(), Error> {
-        const NONE: u32 = u32::MAX;
-        self.largest_gone = self.largest_area();
-        let mut names = try_filled(self.len, NONE)?;
+        const RETIRED: u32 = u32::MAX;
+        self.largest_retired = self.largest_area();
+        let mut numbers = try_filled(self.len, RETIRED)?;
         let mut areas = Vec::new();
         for node in kept.iter_mut().flat_map(|nodes| nodes.iter_mut()) {
             let root = root(&self.parent, *node) as usize;
-            if names[root] == NONE {
-                names[root] = areas.len() as u32;
+            if numbers[root] == RETIRED {
+                numbers[root] = areas.len() as u32;
                 areas.try_push(self.area[root])?;
             }
-            *node = names[root];
+            *node = numbers[root];
         }
         self.len = 0;
         self.add(areas.len())?;
@@ -101,7 +102,7 @@ impl Forest {
         Ok(())
     }
 
-    /// Adds the sets of another forest. Returns by how much the numbers of their nodes have grown.
+    /// Adds the sets of another forest. Returns the offset of their node numbers.
     pub(crate) fn append(&mut self, other: Self) -> Result<u32, Error> {
         let offset = self.add(other.len)?;
         for (parent, others) in self.parent[offset..self.len].iter_mut().zip(&other.parent) {
@@ -109,7 +110,7 @@ impl Forest {
         }
         self.area[offset..self.len].copy_from_slice(&other.area[..other.len]);
         self.joins += other.joins;
-        self.largest_gone = self.largest_gone.max(other.largest_gone);
+        self.largest_retired = self.largest_retired.max(other.largest_retired);
         Ok(offset as u32)
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured of an image's components.
+//! Measures of the components of images.
 
 use std::ops::BitOr;
 
@@ -28,7 +28,7 @@ impl Fields {
     pub const EULER: Self = Self(1 << 7);
     pub const ALL: Self = Self(u8::MAX);
 
-    /// What is known without telling the components apart.
+    /// The measures that need no labels.
     const TALLY: Self = Self(Self::SCORE.0 | Self::COUNT.0 | Self::AREA.0 | Self::LARGEST_AREA.0);
 
     fn is_subset_of(self, others: Self) -> bool {
@@ -47,24 +47,25 @@ impl BitOr for Fields {
     }
 }
 
-/// Measures of one image. The largest component is, of equal ones, the first in raster order.
+/// Measures of one image. Among the largest components of equal area, the first in raster order counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measures {
-    /// Pixels of the largest component over all foreground pixels; 0 without foreground.
+    /// Area of the largest component divided by all foreground pixels; 0 without foreground.
     pub score: f32,
-    /// How many components there are.
+    /// Number of components.
     pub count: u32,
-    /// All foreground pixels.
+    /// Number of foreground pixels.
     pub area: u64,
-    /// Pixels of the largest component.
+    /// Area of the largest component in pixels.
     pub largest_area: u64,
-    /// Front, top, left, back, bottom, right of the largest component, half-open. Zeros without foreground.
+    /// Front, top, left, back, bottom and right of the largest component, half-open. Zeros without
+    /// foreground.
     pub bbox: [u32; 6],
-    /// Mean z, y, x of the pixels of the largest component. NaN without foreground.
+    /// Mean z, y and x of the largest component in pixels. NaN without foreground.
     pub centroid: [f64; 3],
-    /// Components of the background, under the dual connectivity, that do not touch the border.
+    /// Components of the background, with the dual connectivity, that do not touch the border.
     pub holes: u32,
-    /// Components less tunnels plus cavities of a volume, components less holes of an image.
+    /// Components minus holes in an image; components minus tunnels plus cavities in a volume.
     pub euler: i64,
 }
 
@@ -75,11 +76,11 @@ impl From<Tally> for Measures {
     }
 }
 
-/// Images that are measured between two calls of `write`.
+/// Images measured between two calls of `write`.
 const BLOCK: usize = 1 << 14;
 
-/// Measures what is asked for of every image; the other measures are open. Gives the measures to `write`,
-/// block after block, with the position of the first image of the block.
+/// Computes the requested fields for every image; the other fields are unspecified. Calls `write` for block
+/// after block of images with the position of the first image in the block.
 pub fn analyze(
     images: Images<'_>,
     options: Options,
@@ -101,7 +102,7 @@ pub fn analyze(
     Ok(())
 }
 
-/// Measures some images in the least way that gives what is asked for.
+/// Measures images by the cheapest method that gives the requested fields.
 fn measure_block(
     images: Images<'_>,
     options: Options,
@@ -152,13 +153,13 @@ fn measure(
 
 /// Bounding box and centroid of the largest component.
 fn locate_largest(scratch: &mut Scratch, watch: &mut Watch<'_>) -> Result<([u32; 6], [f64; 3]), Error> {
-    let Scratch { bits, components } = scratch;
+    let Scratch { bits, components, .. } = scratch;
     let components = components.number(watch)?;
     let Some(largest) = largest_number(components.areas) else {
         return Ok(([0; 6], [f64::NAN; 3]));
     };
     let (mut low, mut high) = ([u32::MAX; 3], [0; 3]);
-    // Columns are summed twice over: start + end - 1 is twice the mean of a run.
+    // Twice the sum of the columns: start + end - 1 is twice the mean column of a run.
     let [mut area, mut zs, mut ys, mut xs_twice] = [0_u64; 4];
     let places = (0..bits.depth() as u32).flat_map(|z| (0..bits.height() as u32).map(move |y| (z, y)));
     for ((z, y), runs) in places.zip(components.rows()) {
@@ -184,14 +185,14 @@ fn locate_largest(scratch: &mut Scratch, watch: &mut Watch<'_>) -> Result<([u32;
     Ok(([front, top, left, back, bottom, right], [mean(zs), mean(ys), mean(xs_twice / 2)]))
 }
 
-/// Components of the background that do not touch the border of the volume. The bits are inverted for it, and
-/// the components found are lost.
+/// Components of the background that do not touch the border of the volume. Inverts the bits and overwrites
+/// the components.
 fn count_cavities(
     scratch: &mut Scratch,
     connectivity: Connectivity,
     watch: &mut Watch<'_>,
 ) -> Result<u32, Error> {
-    let Scratch { bits, components } = scratch;
+    let Scratch { bits, components, .. } = scratch;
     bits.invert();
     components.find(bits, connectivity.dual(), watch)?;
     let components = components.number(watch)?;

@@ -19,11 +19,11 @@ use std::ops::Range;
 pub(crate) use bits::BitRows;
 pub use connectivity::Connectivity;
 use connectivity::EarlierRow;
-pub(crate) use each::{Scratch, for_each_image};
+pub(crate) use each::{Pack, Scratch, for_each_image};
 pub use measures::{Fields, Measures, analyze};
 pub use paint::{label, largest_component, largest_components, remove_small};
 pub(crate) use runs::{Run, for_each_run};
-use sweep::Tally;
+pub(crate) use sweep::Tally;
 pub(crate) use tally::{Scratch as TallyScratch, for_each_area, for_each_tally};
 use union_find::Sets;
 
@@ -32,20 +32,20 @@ use crate::foreground::Foreground;
 use crate::memory::TryGrow;
 use crate::parallel::Watch;
 
-/// What is looked for in the images.
+/// What to find in the images.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// The pixels that count.
+    /// Which pixels are foreground.
     pub foreground: Foreground,
-    /// Which of them are neighbors.
+    /// Which foreground pixels are neighbors.
     pub connectivity: Connectivity,
 }
 
-/// The components of one image. Its memory is kept from one image to the next.
+/// The components of one image. The memory is reused from image to image.
 #[derive(Default)]
 pub(crate) struct Components {
     runs: Vec<Run>,
-    /// Where the runs of each row start, and at last how many runs there are.
+    /// The index of the first run of each row, and at the end the number of runs.
     rows: Vec<u32>,
     sets: Sets,
 }
@@ -79,7 +79,7 @@ impl Components {
         self.rows.try_push(self.runs.len() as u32)
     }
 
-    /// Room for the runs of a few rows: growing costs as much as a small image.
+    /// Clears the lists and reserves room for a few rows: growing a list costs as much as a small image.
     fn clear(&mut self, rows: usize) -> Result<(), Error> {
         let room = (2 * rows).min(1 << 10);
         self.runs.clear();
@@ -89,7 +89,7 @@ impl Components {
         self.sets.clear(room)
     }
 
-    /// The runs of the row that comes before the row at (z, y) by this much, if there is one.
+    /// The runs of the earlier row relative to the row at (z, y), if that row exists.
     fn runs_of(&self, earlier: &EarlierRow, z: usize, y: usize, height: usize) -> Option<Range<usize>> {
         let z = z.checked_sub(earlier.slices)?;
         let y = y.checked_add_signed(earlier.rows).filter(|&y| y < height)?;
@@ -97,7 +97,7 @@ impl Components {
         Some(self.rows[row] as usize..self.rows[row + 1] as usize)
     }
 
-    /// Joins the runs of a row with those of an earlier row that they touch.
+    /// Joins the runs of a row with the runs of an earlier row that they touch.
     fn join(&mut self, above: Range<usize>, below: Range<usize>, reach: u16) {
         let mut first = above.start;
         for current in below {
@@ -105,7 +105,7 @@ impl Components {
             while first < above.end && self.runs[first].end + reach <= run.start {
                 first += 1;
             }
-            // The last one may also touch the next run of this row, so `first` stays.
+            // The last run above may also touch the next run of this row, so `first` stays.
             let mut other = first;
             while other < above.end && self.runs[other].start < run.end + reach {
                 self.sets.union(other as u32, current as u32);
@@ -114,7 +114,7 @@ impl Components {
         }
     }
 
-    fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> Tally {
         Tally {
             area: self.runs.iter().map(|run| u64::from(run.len())).sum(),
             largest_area: self.sets.largest_area().into(),
@@ -122,26 +122,30 @@ impl Components {
         }
     }
 
-    /// Numbers the components from 1 in raster order of their first pixels.
-    fn number(&mut self, watch: &mut Watch<'_>) -> Result<Numbered<'_>, Error> {
+    /// Numbers the components from 1, in raster order of their first pixels.
+    pub(crate) fn number(&mut self, watch: &mut Watch<'_>) -> Result<Numbered<'_>, Error> {
         let (numbers, areas) = self.sets.number(watch)?;
         Ok(Numbered { runs: &self.runs, row_starts: &self.rows, numbers, areas })
     }
 }
 
 /// The components of one image, numbered.
-struct Numbered<'a> {
+pub(crate) struct Numbered<'a> {
     runs: &'a [Run],
     row_starts: &'a [u32],
-    /// Of each run's component.
+    /// The component of each run.
     numbers: &'a [u32],
-    /// Of the components, that with number 1 first.
-    areas: &'a [u32],
+    /// Area of each component, starting with number 1.
+    pub(crate) areas: &'a [u32],
 }
 
 impl Numbered<'_> {
-    /// Each row's runs with the numbers of their components.
-    fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = (Run, u32)>> {
+    pub(crate) fn areas(&self) -> &[u32] {
+        self.areas
+    }
+
+    /// The runs of each row with the numbers of their components.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = (Run, u32)>> {
         self.row_starts.windows(2).map(|row| {
             let runs = row[0] as usize..row[1] as usize;
             self.runs[runs.clone()].iter().copied().zip(self.numbers[runs].iter().copied())
@@ -149,8 +153,8 @@ impl Numbered<'_> {
     }
 }
 
-/// The number of the largest of some components; of equal ones, the first.
-fn largest_number(areas: &[u32]) -> Option<u32> {
+/// The number of the largest component; among equal ones, of the first.
+pub(crate) fn largest_number(areas: &[u32]) -> Option<u32> {
     let largest = areas.iter().max()?;
     areas.iter().position(|area| area == largest).map(|position| position as u32 + 1)
 }

@@ -1,4 +1,4 @@
-//! Images of components: labels, and masks of the large ones.
+//! Images of components: labels and masks.
 
 use std::cmp::Reverse;
 
@@ -8,8 +8,8 @@ use crate::batch::Images;
 use crate::memory::{try_collect, try_filled};
 use crate::parallel::Runner;
 
-/// Writes, for every pixel of every image, 0 for the background or the number of its component, from 1 in
-/// raster order of first pixels.
+/// Writes the component of every pixel: 0 for the background, else a number from 1 in raster order of first
+/// pixels.
 pub fn label(
     images: Images<'_>,
     options: Options,
@@ -19,8 +19,7 @@ pub fn label(
     paint(images, options, labels, runner, |_| Ok(()), |(), _, number| number as i32)
 }
 
-/// Writes, for every pixel of every image, 1 if it is part of the largest component (of equal ones, the
-/// first), else 0.
+/// Writes 1 for every pixel of the largest component (among equal ones, the first), else 0.
 pub fn largest_component(
     images: Images<'_>,
     options: Options,
@@ -31,8 +30,8 @@ pub fn largest_component(
     paint(images, options, mask, runner, largest, |largest, _, number| (Some(number) == *largest).into())
 }
 
-/// Writes, for every pixel of every image, r if it is part of the component that is the r-th largest of no
-/// more than `most` (of equal ones, the first comes first), else 0.
+/// Writes the rank r of every pixel that is in the r-th largest component, for r up to `most`, else 0. Among
+/// equal components, the first in raster order has the lower rank.
 pub fn largest_components(
     images: Images<'_>,
     options: Options,
@@ -57,8 +56,7 @@ pub fn largest_components(
     paint(images, options, ranks, runner, ranks_of, |ranks, _, number| ranks[number as usize - 1])
 }
 
-/// Writes, for every pixel of every image, 1 if it is part of a component of at least `min_area` pixels, else
-/// 0.
+/// Writes 1 for every pixel of a component of at least `min_area` pixels, else 0.
 pub fn remove_small(
     images: Images<'_>,
     options: Options,
@@ -77,8 +75,9 @@ pub fn remove_small(
     )
 }
 
-/// Writes the color of each pixel: `color(prepared, areas, number)` of its component, where `prepared` is what
-/// `prepare(areas)` gives for an image. The areas are those of the components, number 1 first. The background is 0.
+/// Writes `color(prepared, areas, number)` to each pixel of a component and 0 to the background. `areas` are
+/// the areas of the image's components, starting with number 1, and `prepared` is the result of
+/// `prepare(areas)`.
 fn paint<O: Copy + Default + Send, P>(
     images: Images<'_>,
     options: Options,

@@ -1,4 +1,4 @@
-//! Runs: the maximal stretches of ones in a row of bits.
+//! Runs: maximal sequences of ones in a row of bits.
 
 use std::ops::Range;
 
@@ -21,13 +21,13 @@ impl Run {
     }
 }
 
-/// Calls `emit` with each run of a row, from left to right, unless it fails.
+/// Calls `emit` for each run of a row from left to right. Stops at the first error.
 #[inline(always)]
 pub(crate) fn for_each_run(row: &[u64], mut emit: impl FnMut(Run) -> Result<(), Error>) -> Result<(), Error> {
     let mut start = None;
     let mut last_bit = 0;
     for (position, &word) in row.iter().enumerate() {
-        // A one wherever a pixel differs from its left neighbor: the starts and ends of runs in turn.
+        // Ones where a pixel differs from its left neighbor: the starts and ends of runs, alternating.
         let mut edges = word ^ (word << 1 | last_bit);
         last_bit = word >> 63;
         while edges != 0 {

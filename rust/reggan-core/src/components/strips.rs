@@ -1,4 +1,5 @@
-//! A band of an image as strips of bits: 64 columns each, a word a row, and one row above the band.
+//! A band of rows as strips of bits. A strip is 64 columns wide: one word a row, preceded by the row above
+//! the band.
 
 use crate::Error;
 use crate::batch::Rows;
@@ -6,25 +7,25 @@ use crate::memory::TryGrow;
 use crate::packing::Packing;
 use crate::simd::Simd;
 
-/// Rows are kept up to a multiple of this, which every instruction set's number of lanes divides.
+/// Strips are padded to a multiple of this many rows, so that vector operations on them need no remainder.
 const ROW_BLOCK: usize = 8;
 
-/// Strips of the same height. Memory is kept from one band to the next.
+/// Strips of the same height. The memory is reused from band to band.
 #[derive(Default)]
 pub(crate) struct Strips {
-    /// For each strip the row above the band, its rows, and zeros to a full block.
+    /// Each strip: the row above the band, the rows of the band, and zeros up to a full block.
     words: Vec<u64>,
     stride: usize,
     count: usize,
     width: usize,
     rows: usize,
-    /// Rows that have been packed.
+    /// Number of rows packed so far.
     packed: usize,
     nan: bool,
 }
 
 impl Strips {
-    /// A band of so many rows, still to be packed, below the last row of the band `above`.
+    /// Starts a band of `rows` rows, not packed yet, below the last row of the band `above`.
     #[inline(always)]
     pub(crate) fn begin(&mut self, rows: usize, width: usize, above: Option<&Self>) -> Result<(), Error> {
         let stride = 1 + rows.next_multiple_of(ROW_BLOCK);
@@ -40,7 +41,7 @@ impl Strips {
         Ok(())
     }
 
-    /// Packs at most so many of the rows that are still to be packed.
+    /// Packs up to `at_most` of the remaining rows.
     #[inline(always)]
     pub(crate) fn pack<S: Simd, P: Packing>(
         &mut self,
@@ -68,7 +69,7 @@ impl Strips {
         self.nan |= nan;
     }
 
-    /// Whether a pixel is NaN.
+    /// Whether any packed pixel is NaN.
     pub(crate) fn has_nan(&self) -> bool {
         self.nan
     }
@@ -77,7 +78,7 @@ impl Strips {
         self.rows
     }
 
-    /// For each strip: the row above, the rows, and zeros to a full block.
+    /// Each strip: the row above the band, the rows of the band, and zeros up to a full block.
     #[inline(always)]
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &[u64]> {
         self.words.chunks_exact(self.stride)

@@ -1,11 +1,11 @@
-//! Components without labels and without a list of runs: all that a score needs.
+//! Counts components and finds the largest area without labels or lists of runs. A score needs no more.
 //!
-//! A strip of 64 columns is a word a row, and nearly everything is done for as many rows at once as the
-//! instruction set has words. From one row to the next mostly nothing happens: each run of ones touches exactly
-//! one run of the other row. A row where anything else happens is a *change*. It starts a *segment*, which lasts
-//! until the next change, so all rows of a segment have the same number of runs, and the k-th runs of its rows
-//! are one piece: a node of a union-find. Nodes of one segment and the next are joined where their runs touch,
-//! which is at the changes only; nodes of neighboring strips are joined along the border between them.
+//! A strip of 64 columns has one word a row. Most of the work is done for as many rows at once as the
+//! instruction set has lanes. From one row to the next, usually nothing happens: each run touches exactly one
+//! run of the other row. A row where anything else happens is a *change*. A change starts a *segment*, which
+//! lasts until the next change. All rows of a segment have the same number of runs, and the k-th runs of its
+//! rows are connected: together they are one node of a union-find. Nodes of consecutive segments are joined
+//! where their runs touch, at the changes. Nodes of neighboring strips are joined along their common border.
 
 use super::Connectivity;
 use super::forest::Forest;
@@ -15,44 +15,44 @@ use crate::Error;
 use crate::memory::{TryGrow, try_collect};
 use crate::simd::{Scalar, Simd};
 
-/// What is known of the components of an image.
+/// The components of an image in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// All foreground pixels.
+    /// Number of foreground pixels.
     pub(crate) area: u64,
-    /// Pixels of the largest component.
+    /// Area of the largest component in pixels.
     pub(crate) largest_area: u64,
-    /// How many components there are.
+    /// Number of components.
     pub(crate) count: u64,
 }
 
 impl Tally {
-    /// Of so many pixels in so many runs: each is a node, and each join makes one component of two.
+    /// The tally of `area` pixels in `runs` runs. Each run is a component until a join makes one of two.
     #[inline(always)]
     fn of(forest: &Forest, area: u64, runs: u64) -> Self {
         Self { area, largest_area: forest.largest_area().into(), count: runs - forest.joins() }
     }
 }
 
-/// The components of an image that is given band by band. Memory is kept from one image to the next, and needed
-/// for a band, not for the image.
+/// The components of an image, found band by band. The memory is reused from image to image. Its size depends
+/// on the band, not on the image.
 #[derive(Default)]
 pub(crate) struct Sweep {
     corners: bool,
     forest: Forest,
-    /// The strip that is swept, and the one to its left.
+    /// The current strip and the strip to its left.
     tile: Tile,
     left: Tile,
-    /// Of each strip of the band, the first nodes of its first and of its last segment.
+    /// For each strip of the band, the first nodes of its first and last segments.
     first_nodes: Vec<(u32, u32)>,
-    /// The nodes of the runs of the first row of the image, and of the last row so far, strip by strip.
+    /// The first row of the image, and the last row of the previous band.
     top: Option<Row>,
     above: Row,
     area: u64,
     runs: u64,
 }
 
-/// A row of an image, strip by strip, and the nodes of its runs.
+/// A row of an image: its words, one a strip, and the nodes of its runs.
 #[derive(Clone, Default)]
 struct Row {
     words: Vec<u64>,
@@ -60,7 +60,7 @@ struct Row {
 }
 
 impl Sweep {
-    /// The next image.
+    /// Starts an image.
     #[inline(always)]
     pub(crate) fn start(&mut self, connectivity: Connectivity) {
         self.corners = connectivity == Connectivity::Eight;
@@ -70,7 +70,7 @@ impl Sweep {
         (self.area, self.runs) = (0, 0);
     }
 
-    /// The next band, the first or after [`Sweep::end_band`]. `meanwhile` is called every so often.
+    /// Adds a band: the first one, or the next one after [`Sweep::end_band`]. Calls `meanwhile` regularly.
     #[inline(always)]
     pub(crate) fn band<S: Simd>(
         &mut self,
@@ -99,8 +99,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// Ends a band after which there is another, or another sweep: forgets all nodes that nothing below can
-    /// touch.
+    /// Ends a band that is not the last. Retires all nodes that nothing below can touch.
     pub(crate) fn end_band(&mut self, strips: &Strips) -> Result<(), Error> {
         let row = |y: usize, first_node: fn(&(u32, u32)) -> u32| {
             let words = try_collect(strips.row(y))?;
@@ -118,13 +117,13 @@ impl Sweep {
         Ok(())
     }
 
-    /// What was found so far.
+    /// The components found so far.
     #[inline(always)]
     pub(crate) fn tally(&self) -> Tally {
         Tally::of(&self.forest, self.area, self.runs)
     }
 
-    /// What was found down to the end of this band, the last.
+    /// Ends the last band and returns the components.
     pub(crate) fn into_stripe(mut self, strips: &Strips) -> Result<Stripe, Error> {
         self.end_band(strips)?;
         let Self { corners, forest, top, above, area, runs, .. } = self;
@@ -132,7 +131,7 @@ impl Sweep {
     }
 }
 
-/// The components of some consecutive rows of an image.
+/// The components of consecutive rows of an image.
 pub(crate) struct Stripe {
     corners: bool,
     forest: Forest,
@@ -143,7 +142,7 @@ pub(crate) struct Stripe {
 }
 
 impl Stripe {
-    /// This stripe with the one that comes below it.
+    /// Combines this stripe with the one below it.
     pub(crate) fn above(mut self, mut lower: Self) -> Result<Self, Error> {
         let offset = self.forest.append(lower.forest)?;
         for node in lower.top.nodes.iter_mut().chain(&mut lower.bottom.nodes) {

@@ -1,5 +1,5 @@
-//! Areas and numbers of components, image after image: bands of rows one after the other, and stripes of a huge
-//! image on several threads.
+//! Areas and counts of components. Small images are processed one after another, huge images in stripes on
+//! several threads.
 
 use std::ops::Range;
 
@@ -14,14 +14,14 @@ use crate::packing::{Gray, OnRows, Packing, Threshold, on_rows};
 use crate::parallel::{Runner, UNITS_PER_TASK, Watch, images_per_task};
 use crate::simd::{Kernel, Level, Simd};
 
-/// Words of a band, at most: they stay in the second cache.
+/// Most words in a band, chosen to fit the L2 cache.
 const BAND_WORDS: usize = 1 << 15;
-/// More stripes of an image than threads, as some are more work than others.
+/// Stripes for each thread; more than one, as their costs differ.
 const STRIPES_PER_THREAD: usize = 4;
-/// The cost of an image beyond its pixels, in pixels.
+/// The fixed cost of an image, in pixels.
 const UNITS_PER_IMAGE: usize = 1024;
 
-/// Gives the tally of each image, as `measure` turns it into an element of `out`.
+/// Writes `measure(tally)` of each image to its element of `out`.
 pub(crate) fn for_each_tally<O: Send>(
     images: Images<'_>,
     options: Options,
@@ -80,7 +80,7 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
         })
     }
 
-    /// Each image in stripes of at most so many rows.
+    /// Processes each image in stripes of at most `stripe_rows` rows.
     fn by_stripes<P: Packing>(
         self,
         batch: Batch<'_, P::Element>,
@@ -119,7 +119,7 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
     }
 }
 
-/// What a thread keeps from one image to the next.
+/// Working memory of a thread, reused from image to image.
 #[derive(Default)]
 pub(crate) struct Scratch {
     strips: Strips,
@@ -128,7 +128,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// The tally of one image without NaN.
+    /// The tally of one image, which must not hold NaN.
     pub(crate) fn tally<T: Gray>(
         &mut self,
         level: Level,
@@ -153,17 +153,17 @@ impl Scratch {
     }
 }
 
-/// Sweeps images, band by band.
+/// Sweeps images band by band.
 struct Scan<'s, 'w, I, P, E> {
     images: Range<usize>,
-    /// The rows of an image, `height` of which are swept.
+    /// Returns the rows of an image, of which the first `height` are swept.
     image_rows: I,
     height: usize,
     width: usize,
     packing: P,
     connectivity: Connectivity,
     scratch: &'s mut Scratch,
-    /// Takes the tally of an image.
+    /// Receives the tally of an image.
     emit: E,
     watch: &'s mut Watch<'w>,
 }
@@ -207,7 +207,7 @@ where
                 true if image + 1 < images.end => Some(band(image + 1, 0)),
                 true => None,
             };
-            // The next band is packed meanwhile: memory is not left idle by the sweep, nor the sweep by memory.
+            // The next band is packed during the sweep, so that loads from memory overlap with computation.
             if let Some(next) = next {
                 if is_last {
                     source = image_rows(next.image);
@@ -236,8 +236,8 @@ where
     }
 }
 
-/// Gives the foreground pixels of each image, as `measure` turns them into an element of `out`. Nothing is done but
-/// to read, to threshold and to count.
+/// Writes `measure(area)` of each image to its element of `out`, where `area` is its number of foreground
+/// pixels. This only thresholds and counts pixels.
 pub(crate) fn for_each_area<O: Send>(
     images: Images<'_>,
     options: Options,
@@ -283,7 +283,7 @@ impl<O: Send, M: Fn(u64) -> O + Sync> OnRows for Areas<'_, O, M> {
     }
 }
 
-/// Counts the pixels of the rows of an image.
+/// Counts the foreground pixels of an image.
 struct Count<'s, 'w, I, P> {
     rows: I,
     width: usize,
@@ -296,7 +296,7 @@ where
     I: Iterator<Item = &'a [P::Element]>,
     P: Packing<Element: 'a>,
 {
-    /// `None` if a pixel is NaN.
+    /// `None` if any pixel is NaN.
     type Output = Result<Option<u64>, Error>;
 
     #[inline(always)]
@@ -319,7 +319,7 @@ mod tests {
     use crate::Stream;
     use crate::foreground::Foreground;
 
-    /// Bytes, 0 is ink.
+    /// Gray values, 0 is ink.
     struct Picture {
         height: usize,
         width: usize,
@@ -339,7 +339,7 @@ mod tests {
             Self::new(height, width, |y, x| ink[y * width + x])
         }
 
-        /// One line that winds inward.
+        /// A line that winds inward.
         fn spiral(side: usize) -> Self {
             let mut ink = vec![false; side * side];
             let (mut y, mut x, mut direction) = (0_isize, -1_isize, 0);
@@ -361,7 +361,7 @@ mod tests {
             Self::new(side, side, |y, x| ink[y * side + x])
         }
 
-        /// By runs and their union-find, which has nothing in common with the sweep.
+        /// The tally by runs and their union-find, which share no code with the sweep.
         fn expected(&self, connectivity: Connectivity) -> Tally {
             let mut bits = BitRows::default();
             bits.resize(1, self.height, self.width).expect("memory");
@@ -386,10 +386,10 @@ mod tests {
             Tallies { level, height, width, connectivity, out, measure: |tally| tally, runner }
         }
 
-        /// With every instruction set of this machine, in one piece and in stripes.
+        /// Checks every available instruction set, on whole images and on stripes.
         fn check(&self) {
             let view = ArrayView3::from_shape((1, self.height, self.width), &self.pixels).expect("one image");
-            let batch = Batch::new(view).expect("served");
+            let batch = Batch::new(view).expect("valid");
             let packing = Threshold(Foreground::default().uint8());
             let Self { height, width, .. } = *self;
             for connectivity in [Connectivity::Four, Connectivity::Eight] {
@@ -436,7 +436,7 @@ mod tests {
                 picture(|y, x| (x + y) % 2 == 0).check();
                 picture(|y, x| (x + y) % 2 == 1).check();
                 picture(|y, x| (x / 2 + y) % 2 == 0).check();
-                // Combs, upward and downward, and steps across the borders of words.
+                // Combs, upward and downward, and steps across word boundaries.
                 picture(|y, x| x % 2 == 0 || y == 0).check();
                 picture(|y, x| x % 2 == 1 || y % 32 == 31).check();
                 picture(|y, x| y % 2 == 0 && x % 64 < 63).check();
@@ -464,7 +464,7 @@ mod tests {
             Picture::new(height, width, |_, x| x % 2 == 0).check();
             Picture::new(height, width, |y, x| x % 4 == 0 || y == height - 1 && x % 8 < 5).check();
         }
-        // Bands of fewer rows, as they are wide.
+        // Wide images have bands of fewer rows.
         Picture::random(70, 32_768, 0.6, 1).check();
     }
 
@@ -477,10 +477,10 @@ mod tests {
         let whole = ArrayView3::from_shape((30, 23, 64), &pixels).expect("thirty images");
         let runner = Runner::new(None, &|| false);
         let mut out = vec![Tally::default(); 30];
-        let images = Images::Uint8(Batch::new(whole).expect("served"));
+        let images = Images::Uint8(Batch::new(whole).expect("valid"));
         for_each_tally(images, Options::default(), &mut out, &runner, |tally| tally).expect("tallies");
         assert_eq!(out, expected);
-        let backward = Images::Uint8(Batch::new(whole.slice(ndarray::s![..;-1, .., ..])).expect("served"));
+        let backward = Images::Uint8(Batch::new(whole.slice(ndarray::s![..;-1, .., ..])).expect("valid"));
         for_each_tally(backward, Options::default(), &mut out, &runner, |tally| tally).expect("tallies");
         assert!(out.iter().rev().eq(&expected));
     }

@@ -1,26 +1,26 @@
-//! One strip of a band: its segments, their nodes with their areas, and which of them touch.
+//! One strip of a band: its segments, their nodes and areas, and the nodes that touch.
 
 use super::forest::Forest;
 use crate::Error;
 use crate::memory::{TryGrow, try_filled};
 use crate::simd::Simd;
 
-/// A band has at most so many rows, so that 16 bits count the pixels of a strip.
+/// Most rows in a band, so that 16 bits can count the pixels of a strip.
 pub(crate) const MAX_ROWS: usize = 512;
-/// Runs whose pixels are counted in one word, 16 bits each.
+/// Runs counted in one word, 16 bits each.
 const RUNS_PER_WORD: usize = 4;
-/// Words that an instruction set may read or write beyond those that count.
+/// Words that a vector operation may access beyond the valid ones.
 const SLACK: usize = 8;
 
-/// How a row touches the row above, as words of bits.
+/// How a row touches the row above it, as words of bits.
 pub(super) struct Touching<W> {
-    /// The first pixels of the runs of the row above, and of the row.
+    /// The first pixels of the runs: of the row above, and of this row.
     pub(super) starts_above: W,
     pub(super) starts: W,
-    /// One bit for each pair of runs that touch, at a column up to which as many runs have started as the number
-    /// of the run says, in both rows.
+    /// One bit for each pair of runs that touch. It marks a column such that the number of runs that start up
+    /// to it, in each of the two rows, is the rank of that row's run.
     pub(super) contacts: W,
-    /// Not 0 if the row is a change.
+    /// Nonzero if the row is a change.
     pub(super) change: W,
 }
 
@@ -31,20 +31,21 @@ impl<W: Copy> Touching<W> {
         let shifted = simd.shift_left::<1>(row);
         let starts_above = simd.and_not(above, shifted_above);
         let starts = simd.and_not(row, shifted);
-        // Each run of the pixels that are set in both rows is one pair of runs that touch.
+        // Each run of pixels set in both rows is a pair of runs that touch.
         let both = simd.and(above, row);
         let overlaps = simd.and_not(both, simd.shift_left::<1>(both));
-        // From the first overlap of each run to the run's end: adding carries through the ones.
+        // The pixels from the first overlap of each run to the end of the run: the carry of the addition runs
+        // through the ones.
         let reached = |row| simd.or(simd.and_not(row, simd.add(row, overlaps)), overlaps);
         let (reached_above, reached) = (reached(above), reached(row));
-        // Runs without an overlap, by their last pixels, and overlaps beyond the first of a run.
+        // The last pixels of runs without an overlap, and the overlaps after the first of a run.
         let alone_above = simd.and_not(simd.and_not(above, simd.shift_right::<1>(above)), reached_above);
         let alone = simd.and_not(simd.and_not(row, simd.shift_right::<1>(row)), reached);
         let further = simd.and(overlaps, simd.shift_left::<1>(simd.or(reached_above, reached)));
         let mut contacts = overlaps;
         let mut change = simd.or(simd.or(alone_above, alone), further);
         if corners {
-            // A run that starts where one of the other row has just ended.
+            // Runs that start right after the end of a run of the other row.
             let right_below = simd.and(simd.and_not(starts, above), shifted_above);
             let right_above = simd.and(simd.and_not(starts_above, row), shifted);
             let diagonal = simd.or(right_below, right_above);
@@ -58,7 +59,8 @@ impl<W: Copy> Touching<W> {
 /// One strip of a band.
 #[derive(Default)]
 pub(super) struct Tile {
-    /// A bit for each row that starts a segment, and how many segments start before each word of them.
+    /// One bit for each row that starts a segment, and for each word of these bits the number of segments
+    /// before it.
     changes: Vec<u64>,
     segments_before: Vec<u32>,
     pub(super) segments: usize,
@@ -66,25 +68,25 @@ pub(super) struct Tile {
     contacts: Vec<u64>,
     starts_above: Vec<u64>,
     starts: Vec<u64>,
-    /// For each segment, and at last for the end of the band: the pixels of the rows before it that are in the
-    /// k-th or a later run of their row, 16 bits for each k, four in each list.
+    /// For each segment and for the end of the band: over all earlier rows, the pixels of the k-th and later
+    /// runs. There are 16 bits for each k, four to a word, and one list for each four k.
     sums: Vec<Vec<u64>>,
-    /// How many lists of `sums` are in use.
+    /// Number of lists of `sums` in use.
     sum_words: usize,
     /// The runs of each row that are not counted yet.
     uncounted: Vec<u64>,
-    /// Nodes from one segment's first to the next one's.
+    /// Distance between the first nodes of consecutive segments.
     step: usize,
-    /// The first node of the first segment; the nodes of the row above, if it has runs, come right before.
+    /// The first node of the first segment. If the row above has runs, their nodes come right before it.
     base: usize,
-    /// How many runs the row above has.
+    /// Number of runs in the row above.
     runs_above: usize,
-    /// Pairs of nodes to join, the one above in the lower half.
+    /// Pairs of nodes to join, the upper one in the lower half of the word.
     pairs: Vec<u64>,
 }
 
 impl Tile {
-    /// Finds the segments of a strip: the row above, then the rows, then zeros.
+    /// Finds the segments of a strip, given as the row above, the rows of the band, and zeros.
     #[inline(always)]
     pub(super) fn scan<S: Simd>(
         &mut self,
@@ -103,7 +105,7 @@ impl Tile {
             let row = simd.load(words, at + 1);
             let touching = Touching::of(simd, above, row, corners);
             let mut changes = simd.nonzero(touching.change);
-            // The first row of a band always starts a segment, and what is below the band never does.
+            // The first row of a band always starts a segment; rows below the band never do.
             changes |= u32::from(at == 0);
             changes &= u32::MAX >> (32 - (rows - at).min(S::LANES));
             simd.compress(touching.contacts, changes, &mut self.contacts, segments);
@@ -130,13 +132,13 @@ impl Tile {
         while simd.nonzero(more) != 0 {
             more = self.count_more(simd, rows)?;
         }
-        // The row above is numbered like a segment, and may have more runs than any row of the band.
+        // The row above has nodes like a segment, and may have more runs than any row of the band.
         self.runs_above = run_count(words[0]);
         self.step = RUNS_PER_WORD * self.sum_words.max(self.runs_above.div_ceil(RUNS_PER_WORD));
         Ok(())
     }
 
-    /// Counts the pixels of the next four runs of each row. Returns what is still not counted.
+    /// Counts the pixels of the next four runs of each row. Returns the runs that remain.
     #[inline(always)]
     fn count_more<S: Simd>(&mut self, simd: S, rows: usize) -> Result<S::Words, Error> {
         if self.sums.len() == self.sum_words {
@@ -161,7 +163,8 @@ impl Tile {
         Ok(more)
     }
 
-    /// Makes the nodes: those of the row above stand for `nodes_above`, those of the segments have their areas.
+    /// Creates the nodes. Those of the row above are aliases of `nodes_above`; those of the segments have
+    /// areas.
     #[inline(always)]
     pub(super) fn place<'a>(
         &mut self,
@@ -177,7 +180,7 @@ impl Tile {
         }
         self.base = forest.add(self.step * self.segments)?;
         let areas = forest.areas_mut(self.base);
-        // A run's pixels are those of this and all later runs, less those of all later runs.
+        // The area of a run: the pixels of this and all later runs, minus the pixels of all later runs.
         let count = |list: &[u64], segment: usize| list[segment + 1] - list[segment];
         if self.step == RUNS_PER_WORD {
             let list = &self.sums[0][..=self.segments];
@@ -199,12 +202,12 @@ impl Tile {
         Ok(())
     }
 
-    /// Joins the nodes of each segment with those of the one before.
+    /// Joins the nodes of consecutive segments.
     #[inline(always)]
     pub(super) fn join_segments<S: Simd>(&mut self, simd: S, forest: &mut Forest) -> Result<(), Error> {
         let step = self.step as u64;
         let pair = |above: u64, below: u64| (below << 32).wrapping_add(above);
-        // The first run's rank is 1, so nodes are counted from one before the first.
+        // Ranks start at 1, so nodes are counted from one before the first.
         let before = |segment: u64| (self.base as u64 + segment * step).wrapping_sub(1);
         let mut first = [0; SLACK];
         for (segment, first) in (0..).zip(&mut first) {
@@ -241,7 +244,7 @@ impl Tile {
         Ok(())
     }
 
-    /// The segment of a row; that of the row above, y = -1, is -1.
+    /// The segment of row `y`; -1 for the row above, y = -1.
     fn segment(&self, y: i64) -> i64 {
         let Ok(y) = usize::try_from(y) else { return -1 };
         let up_to = self.changes[y / 64] & (u64::MAX >> (63 - y % 64));
@@ -265,7 +268,7 @@ impl Tile {
         self.sums[0][self.segments] & 0xffff
     }
 
-    /// The runs of all segments.
+    /// The number of runs in all segments.
     #[inline(always)]
     pub(super) fn runs(&self) -> u64 {
         self.starts[..self.segments].iter().map(|starts| u64::from(starts.count_ones())).sum()
@@ -289,7 +292,7 @@ impl Tile {
     }
 }
 
-/// Joins the nodes of two neighboring strips, each with its words, whose pixels touch.
+/// Joins the nodes of two neighboring strips where their pixels touch.
 #[inline(always)]
 pub(super) fn join_border<S: Simd>(
     simd: S,
@@ -308,7 +311,7 @@ pub(super) fn join_border<S: Simd>(
         let [mut touching, mut falling, mut rising] = [0_u64; 3];
         for at in (start..rows.min(start + 64)).step_by(S::LANES) {
             let (left_row, right_row) = (simd.load(left_words, at + 1), simd.load(right_words, at + 1));
-            // The last pixel of the one and the first of the other, at the place of the first.
+            // The last pixel of the left strip and the first of the right strip.
             let bits = |left, right| {
                 let bits = simd.and(simd.shift_right::<63>(left), right);
                 u64::from(simd.nonzero(bits)) << (at % 64)
@@ -320,7 +323,7 @@ pub(super) fn join_border<S: Simd>(
                 rising |= bits(simd.and_not(left_row, left_above), simd.and_not(right_above, right_row));
             }
         }
-        // Nothing is new where both strips go on as in the row before.
+        // A join is known where both strips continue from the row before without a change.
         let known = (touching << 1 | touched) & !left.changes[word] & !right.changes[word];
         touched = touching >> 63;
         let row = |bit: u32| (start as u32 + bit).into();
@@ -338,7 +341,7 @@ fn for_each_one(mut bits: u64, mut visit: impl FnMut(u32)) {
     }
 }
 
-/// For the first four runs of each word: the pixels in this run and all later ones, 16 bits each; and the word
+/// For the first four runs of each word, the pixels of the run and all later runs, 16 bits each; and the word
 /// without these runs.
 #[inline(always)]
 fn count_runs<S: Simd>(simd: S, first: S::Words) -> (S::Words, S::Words) {

@@ -1,14 +1,14 @@
-//! Disjoint sets with their areas (Tarjan 1975). The root of a set is its first member, so a parent comes before its
+//! Disjoint sets with areas (Tarjan 1975). The root of a set is its first member, so parents come before
 //! children.
 
 use crate::Error;
 use crate::memory::TryGrow;
 use crate::parallel::Watch;
 
-/// Runs that are numbered between two looks at whether to stop.
-const RUNS_PER_LOOK: usize = 1 << 16;
+/// Runs numbered between two interrupt checks.
+const RUNS_PER_CHECK: usize = 1 << 16;
 
-/// Sets of runs, numbered from 0 in the order in which they are added.
+/// Sets of runs. Runs are numbered from 0 in the order they are added.
 #[derive(Default)]
 pub(crate) struct Sets {
     parent: Vec<u32>,
@@ -16,7 +16,7 @@ pub(crate) struct Sets {
 }
 
 impl Sets {
-    /// No sets, and room for this many.
+    /// Removes all sets and reserves room for `room` runs.
     pub(crate) fn clear(&mut self, room: usize) -> Result<(), Error> {
         self.parent.clear();
         self.area.clear();
@@ -24,7 +24,7 @@ impl Sets {
         self.area.try_reserve_room(room)
     }
 
-    /// A new set of one run.
+    /// Adds a run of this area as a new set.
     #[inline]
     pub(crate) fn add(&mut self, area: u32) -> Result<(), Error> {
         self.parent.try_push(self.parent.len() as u32)?;
@@ -36,24 +36,24 @@ impl Sets {
         join(&mut self.parent, &mut self.area, a, b);
     }
 
-    /// The area of the largest set, 0 if there is none. A set that was joined keeps the area it had, which is
-    /// less than that of the set it went into, so roots need not be told apart.
+    /// The area of the largest set, or 0 without sets. Joined sets keep their former areas, which are smaller
+    /// than that of the union, so the maximum need not exclude them.
     pub(crate) fn largest_area(&self) -> u32 {
         self.area.iter().copied().max().unwrap_or(0)
     }
 
-    /// How many sets there are.
+    /// The number of sets.
     pub(crate) fn count(&self) -> u32 {
         (0..).zip(&self.parent).map(|(run, &parent): (u32, _)| u32::from(run == parent)).sum()
     }
 
-    /// Numbers the sets from 1 in the order of their first runs. Returns the number of each run's set, and the areas
-    /// of the sets by their numbers. Both are written over what they come from, as there may be as many runs as half
-    /// the pixels: nothing can be joined until the sets are cleared.
+    /// Numbers the sets from 1 in the order of their first runs. Returns the number of each run's set, and
+    /// the areas of the sets in this order. Both overwrite the sets in place to save memory, since there may
+    /// be half as many runs as pixels. Call [`Sets::clear`] before the next join.
     pub(crate) fn number(&mut self, watch: &mut Watch<'_>) -> Result<(&[u32], &[u32]), Error> {
         let mut count = 0;
-        for first in (0..self.parent.len()).step_by(RUNS_PER_LOOK) {
-            let end = self.parent.len().min(first + RUNS_PER_LOOK);
+        for first in (0..self.parent.len()).step_by(RUNS_PER_CHECK) {
+            let end = self.parent.len().min(first + RUNS_PER_CHECK);
             for run in first..end {
                 let parent = self.parent[run] as usize;
                 debug_assert!(parent <= run);
@@ -62,7 +62,7 @@ impl Sets {
                     count += 1;
                     self.parent[run] = count as u32;
                 } else {
-                    // A parent comes before its children, so it has its number.
+                    // A parent comes before its children, so it is already numbered.
                     self.parent[run] = self.parent[parent];
                 }
             }
@@ -83,11 +83,11 @@ pub(super) fn root(parent: &[u32], mut node: u32) -> u32 {
     }
 }
 
-/// Makes one set of the sets of `a` and `b`. Returns whether they were different sets.
+/// Joins the sets of `a` and `b`. Returns whether they were different.
 #[inline(always)]
 pub(super) fn join(parent: &mut [u32], area: &mut [u32], a: u32, b: u32) -> bool {
-    // Few nodes are further than two steps from their root: these are taken without asking, as a branch that is
-    // foretold wrongly costs more.
+    // Few nodes are more than two steps from their root. These two steps need no branch, since a
+    // misprediction would cost more.
     let near_root = |node: u32| root(parent, parent[parent[node as usize] as usize]);
     let (root_a, root_b) = (near_root(a), near_root(b));
     let (first, second) = (root_a.min(root_b), root_a.max(root_b));
@@ -105,18 +105,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbering_often_looks_whether_to_stop() {
+    fn numbering_checks_for_interrupts_often() {
         let mut sets = Sets::default();
         for _ in 0..1 << 20 {
             sets.add(1).unwrap();
         }
-        let mut looks = 0;
-        let mut look = || {
-            looks += 1;
+        let mut checks = 0;
+        let mut check = || {
+            checks += 1;
             false
         };
-        let (numbers, areas) = sets.number(&mut Watch::new(&mut look)).unwrap();
+        let (numbers, areas) = sets.number(&mut Watch::new(&mut check)).unwrap();
         assert!(numbers.iter().copied().eq(1..=1 << 20) && areas.iter().all(|&area| area == 1));
-        assert!(looks >= 4, "{looks} looks");
+        assert!(checks >= 4, "{checks} checks");
     }
 }

@@ -1,13 +1,15 @@
-//! Binary blobs: sparse noise under a wide blur, cut off at a part of its mean. They are those of the notebook of
-//! RegGAN's authors, whose sides are 512 and whose length l is 500; elsewhere l is 500 / 512 of the shorter side.
+//! Binary blobs: sparse noise under a wide blur, thresholded at a fraction of its mean. They follow the
+//! notebook of RegGAN's authors, where sides are 512 and the length l is 500. At other sizes l is 500 / 512
+//! of the shorter side.
 //!
-//! What is drawn, and in which order, is part of the stream version. The image's stream (object 0) gives `n =
-//! integer(count)`. The noise is `round(n^2 * (height * width / shorter side^2))` draws of a pixel, computed in
-//! float64 in this order. A pixel may be drawn twice: draw i is `x = integer(0, width - 1)`, `y = integer(0, height -
-//! 1)` of the words 2 i and 2 i + 1 of object 1. The pixels drawn are 1, the others 0, and all are blurred with
-//! sigma = l / (3.5 n). A blob is where the result is more than `threshold` times the share of pixels that were
-//! drawn, which is its mean unless it is lost at the border. An image that is `reduced` by k is drawn k times as
-//! large, and is the means of blocks of k x k pixels.
+//! The draws and their order are part of the stream version. The image's stream (object 0) gives
+//! `n = integer(count)`. The noise consists of `round(n^2 * (height * width / shorter side^2))` draws of a
+//! pixel, computed in float64 in this order. Draw i is `x = integer(0, width - 1)`,
+//! `y = integer(0, height - 1)` from words 2 i and 2 i + 1 of object 1; a pixel may be drawn twice. Drawn
+//! pixels are 1, the others 0, and the image is blurred with sigma = l / (3.5 n). A pixel belongs to a blob
+//! if the result is more than `threshold` times the share of drawn pixels. This share is the mean of the
+//! result, unless some of it is lost at the border. An image that is `reduced` by k is drawn k times as
+//! large; its pixels are the means of blocks of k x k pixels.
 
 use super::blur::Gray;
 use super::border::Border;
@@ -19,12 +21,12 @@ use crate::parallel::Watch;
 use crate::simd::Simd;
 use crate::{Error, Stream};
 
-/// Floats of the rows that are blurred at once, so that they stay in the second cache.
+/// Floats in a band of rows that is blurred at once, chosen to fit the L2 cache.
 const BAND: usize = 1 << 16;
-/// Pixels that an image may draw: sixty-four times those of the highest count in a square.
-const MOST_DRAWS: usize = 1 << 22;
+/// The most pixels that an image may draw: 64 times those of a square image with the highest count.
+const MAX_DRAWS: usize = 1 << 22;
 
-/// What binary blobs are drawn from.
+/// The options of binary blobs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BinaryBlobs {
     count: (u32, u32),
@@ -35,8 +37,8 @@ pub struct BinaryBlobs {
 }
 
 impl BinaryBlobs {
-    /// `count`, the range of n, 1 to 256; `threshold` 0 to 100; `dark`, whether the blobs are ink, and not the rest;
-    /// `reduced` 1 to 64.
+    /// `count` is the range of n, from 1 to 256. `threshold` is from 0 to 100. `dark` tells whether the blobs
+    /// or the rest are ink. `reduced` is from 1 to 64.
     pub fn new(
         count: (u32, u32),
         threshold: f64,
@@ -54,7 +56,7 @@ impl BinaryBlobs {
         Size { depth: 1, height: size.height * self.reduced, width: size.width * self.reduced }
     }
 
-    /// Gives the pixels (y, x) that are drawn, each once and in the order of rows, and sigma.
+    /// Writes the distinct drawn pixels (y, x) to `seeds` in raster order, and returns sigma.
     #[inline(always)]
     fn seeds(
         &self,
@@ -79,13 +81,14 @@ impl BinaryBlobs {
 
 /// How many pixels are drawn.
 fn draws(count: u32, size: Size) -> usize {
-    // Of an image that is reduced, before it is checked, there may be more pixels than a `usize` holds.
+    // Floats, as this runs before the full size of a reduced image is checked, and its pixels may overflow a
+    // `usize`.
     let pixels = size.height as f64 * size.width as f64;
     let squares = pixels / (size.shorter_side() * size.shorter_side());
     (f64::from(count * count) * squares).round() as usize
 }
 
-/// Memory that is kept from one image to the next.
+/// Working memory, reused from image to image.
 #[derive(Default)]
 pub(crate) struct Scratch {
     words: Vec<u32>,
@@ -93,9 +96,9 @@ pub(crate) struct Scratch {
     gaussian: Gaussian,
     /// The weights of the offsets from -radius to radius.
     weights: Vec<f32>,
-    /// Rows that are blurred.
+    /// A band of blurred rows.
     band: Vec<f32>,
-    /// Pixels with ink, of a row of blocks that are reduced.
+    /// Number of ink pixels in each column of a row of blocks.
     counts: Vec<u32>,
 }
 
@@ -111,10 +114,10 @@ impl Paint for BinaryBlobs {
                 Error::invalid(format!("{error}; an image that is reduced by {times} is drawn at that size"))
             }
         })?;
-        if draws(self.count.1, full) > MOST_DRAWS {
+        if draws(self.count.1, full) > MAX_DRAWS {
             return Err(Error::invalid(format!(
-                "count is up to {}, which are more than {MOST_DRAWS} random pixels in an image of {} x {}; allowed is \
-                 a lower count, or a side less long",
+                "count is up to {}, which needs more than {MAX_DRAWS} random pixels in an image of {} x {}; \
+                 lower the count or shorten the longer side",
                 self.count.1, full.height, full.width
             )));
         }
@@ -125,7 +128,7 @@ impl Paint for BinaryBlobs {
         draws(self.count.1, self.full(size))
     }
 
-    /// Rows are blurred band by band.
+    /// Only bands of rows are kept, so nothing grows with the image.
     fn scratch(&self, _: Size) -> usize {
         0
     }
@@ -204,16 +207,16 @@ impl BinaryBlobs {
     }
 }
 
-/// Some rows of an image.
+/// Consecutive rows of an image.
 struct Band<'a> {
     top: usize,
-    /// Of the image.
+    /// Height of the image.
     height: usize,
     width: usize,
     values: &'a mut [f32],
 }
 
-/// Adds the blur of single pixels, in their order.
+/// Adds the blurred seeds one by one, in their order.
 #[inline(always)]
 fn add_blurred(
     seeds: &[[u32; 2]],
@@ -226,7 +229,7 @@ fn add_blurred(
     let radius = weights.len() / 2;
     for &[y, x] in seeds {
         for y in border.places(y as usize, radius, height) {
-            // The rows that the pixel reaches, of those that are here.
+            // The rows of the band that the pixel reaches.
             let first = (y - radius as isize).max(top as isize);
             let end = (y + radius as isize + 1).min((top + values.len() / width) as isize);
             if first >= end {

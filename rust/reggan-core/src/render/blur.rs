@@ -1,8 +1,8 @@
-//! The blur: along the rows into lines, and then down the columns of the lines.
+//! The Gaussian blur of rows of bits or gray values: first along the rows, then down the columns.
 //!
-//! Rows of bits are blurred by looking up sums of weights, four bits at a time; rows of gray values by a sum of weighted
-//! neighbors. Where a series stands for the weights, they are turned by 90 degrees, blurred down their columns, and
-//! turned back.
+//! Rows of bits are blurred by table lookups of sums of weights, four bits at a time. Rows of gray values are
+//! blurred by weighted sums of neighbors. If the weights are a cosine series, the rows are transposed,
+//! blurred down their columns, and transposed back.
 
 use std::ops::Range;
 
@@ -16,12 +16,12 @@ use crate::packing::Gray as Thresholded;
 use crate::parallel::Watch;
 use crate::simd::Simd;
 
-/// Floats of the lines of a band.
+/// Floats in the lines of a band.
 const BAND: usize = 1 << 16;
-/// Pixels of a slice that are blurred at once through all slices.
+/// Pixels of a slice that are blurred through all slices at once.
 const PART_OF_SLICE: usize = 256;
 
-/// The blur of one drawing after another. Its memory is kept.
+/// Blurs drawings. The memory is reused from drawing to drawing.
 #[derive(Default)]
 pub(super) struct InkBlur {
     gaussian: Gaussian,
@@ -31,7 +31,7 @@ pub(super) struct InkBlur {
 }
 
 impl InkBlur {
-    /// Writes the values of blurred ink.
+    /// Blurs ink and writes it to `image`.
     #[inline(always)]
     pub(super) fn write<S: Simd, T: FromInk>(
         &mut self,
@@ -52,9 +52,9 @@ impl InkBlur {
         Ok(())
     }
 
-    /// The same for ink from 0 to 1.
+    /// Blurs ink with values from 0 to 1 and writes it to `image`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "what is read, how it is blurred, and where it goes")]
+    #[expect(clippy::too_many_arguments, reason = "the input, the filter and the output")]
     pub(super) fn write_soft<S: Simd, T: FromInk>(
         &mut self,
         simd: S,
@@ -79,7 +79,7 @@ impl InkBlur {
         Ok(())
     }
 
-    /// Blurs a volume whose slices have been blurred: through the slices.
+    /// Blurs a volume through its slices, which are already blurred.
     #[inline(always)]
     pub(super) fn write_through<S: Simd, T: FromInk>(
         &mut self,
@@ -107,7 +107,7 @@ impl InkBlur {
     }
 }
 
-/// Some columns of an image, whose ink is given.
+/// Columns of an image that are written from ink.
 struct Grays<'a, T> {
     pixels: &'a mut [T],
     width: usize,
@@ -134,12 +134,12 @@ impl Target for Blurred<'_> {
     }
 }
 
-/// What is made from ink, which is 0 to 1 up to rounding.
+/// A value made from ink, which is from 0 to 1 up to rounding.
 pub(crate) trait FromInk: Copy {
     fn from_ink(ink: f32) -> Self;
 }
 
-/// Ink as it is.
+/// Unconverted ink.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Ink(f32);
 
@@ -170,17 +170,17 @@ impl FromInk for u8 {
     }
 }
 
-/// `value as u8` for 0 <= value < 256. Compilers vectorize this, and not the cast, where only SSE2 is sure.
+/// `value as u8` for 0 <= value < 256. Compilers vectorize this even with SSE2 only, but not the cast.
 #[inline(always)]
 pub(super) fn floor_to_byte(value: f32) -> u8 {
-    // Floats from here on have whole numbers in their lowest bits.
+    // Floats from here on hold integers in their lowest bits.
     const WHOLE: f32 = (1 << 23) as f32;
     let nearest = value + WHOLE;
     let too_high = nearest - WHOLE > value;
     (nearest.to_bits() - u32::from(too_high)) as u8
 }
 
-/// `value as u32` for whole values from 0 to 2^22, as compilers vectorize it.
+/// `value as u32` for whole values from 0 to 2^22, in a form that compilers vectorize.
 #[inline(always)]
 pub(super) fn whole(value: f32) -> u32 {
     const WHOLE: f32 = (1 << 23) as f32;
@@ -190,15 +190,15 @@ pub(super) fn whole(value: f32) -> u32 {
 /// Blurs rows of bits along the rows.
 #[derive(Default)]
 pub(super) struct BitBlur {
-    /// A row; its first bit is the first that is needed.
+    /// A row, shifted so that the first bit needed is bit 0.
     shifted: Vec<u64>,
     gray: GrayBlur,
 }
 
 impl BitBlur {
-    /// Writes the columns `columns` of all rows to `lines`.
+    /// Writes the blurred columns `columns` of all rows to `lines`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "what is read, how it is blurred, and where it goes")]
+    #[expect(clippy::too_many_arguments, reason = "the input, the filter and the output")]
     pub(super) fn along_rows<S: Simd>(
         &mut self,
         simd: S,
@@ -216,7 +216,7 @@ impl BitBlur {
             return self.gray.along_rows(simd, width, columns, gaussian, (border, 0.0), read, lines, watch);
         }
         for (block, tables) in gaussian.tables().chunks(4).enumerate() {
-            // Sixteen bits for the tables before these.
+            // Each earlier block covers sixteen bits.
             let offset = columns.start as isize + 16 * block as isize - gaussian.radius() as isize;
             let (four, rest) = tables.as_chunks::<4>();
             match (four, rest) {
@@ -233,9 +233,9 @@ impl BitBlur {
         Ok(())
     }
 
-    /// Adds to each pixel of the lines what the tables say of the bits from `offset` beyond it on.
+    /// Adds to each pixel of the lines the table entries of its bits, which start `offset` columns after it.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "what is read, how it is summed, and where it goes")]
+    #[expect(clippy::too_many_arguments, reason = "the input, the sums and the output")]
     fn add_tables<S: Simd, const N: usize>(
         &mut self,
         simd: S,
@@ -258,7 +258,7 @@ impl BitBlur {
             }
             shift(row, offset, &mut self.shifted);
             if border != Border::Paper {
-                outside_too(row, width, offset, border, columns + 4 * N, &mut self.shifted);
+                set_outside(row, width, offset, border, columns + 4 * N, &mut self.shifted);
             }
             let mut low = self.shifted[0];
             for (line, &high) in line.chunks_mut(64).zip(&self.shifted[1..]) {
@@ -274,7 +274,7 @@ impl BitBlur {
     }
 }
 
-/// The bits of a row from `offset` on; before and after it there are zeros.
+/// The bits of a row from `offset` on, with zeros on both sides.
 #[inline(always)]
 fn shift(row: &[u64], offset: isize, shifted: &mut [u64]) {
     let (first, bit) = (offset.div_euclid(64), offset.rem_euclid(64) as u32);
@@ -288,8 +288,8 @@ fn shift(row: &[u64], offset: isize, shifted: &mut [u64]) {
     }
 }
 
-/// Sets those of the first bits that are outside of the row.
-fn outside_too(row: &[u64], width: usize, offset: isize, border: Border, places: usize, shifted: &mut [u64]) {
+/// Sets those of the first `places` bits that are outside the row.
+fn set_outside(row: &[u64], width: usize, offset: isize, border: Border, places: usize, shifted: &mut [u64]) {
     let places = places as isize;
     let (before, after) = ((-offset).clamp(0, places), (width as isize - offset).clamp(0, places));
     for place in (0..before).chain(after..places) {
@@ -299,7 +299,7 @@ fn outside_too(row: &[u64], width: usize, offset: isize, border: Border, places:
     }
 }
 
-/// Bits as floats.
+/// Converts bits to floats.
 fn expand(words: &[u64], columns: Range<usize>, floats: &mut [f32]) {
     for (x, float) in columns.zip(floats) {
         *float = (words[x / 64] >> (x % 64) & 1) as f32;
@@ -309,18 +309,18 @@ fn expand(words: &[u64], columns: Range<usize>, floats: &mut [f32]) {
 /// Blurs rows of gray values along the rows.
 #[derive(Default)]
 pub(super) struct GrayBlur {
-    /// Rows with what is outside of them.
+    /// Rows with their surroundings.
     rows: Vec<f32>,
-    /// [`LANES`] of them turned by 90 degrees, and blurred.
+    /// [`LANES`] rows, transposed, and the same blurred.
     turned: Lines,
     blurred: Vec<f32>,
 }
 
 impl GrayBlur {
-    /// Writes the columns `columns` of all rows to `lines`. `read(y, columns, floats)` gives the rows, which are
-    /// `width` wide.
+    /// Writes the blurred columns `columns` of all rows to `lines`. `read(y, columns, floats)` writes columns
+    /// of row y, which is `width` wide, to `floats`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "what is read, how it is blurred, and where it goes")]
+    #[expect(clippy::too_many_arguments, reason = "the input, the filter and the output")]
     pub(super) fn along_rows<S: Simd>(
         &mut self,
         simd: S,
@@ -380,21 +380,21 @@ impl GrayBlur {
     }
 }
 
-/// Some columns of an image to blur, band after band of rows.
+/// Columns of an image to blur, in bands of rows.
 pub(super) struct Bands<'a, R> {
     pub(super) height: usize,
     pub(super) width: usize,
     pub(super) columns: Range<usize>,
     pub(super) border: (Border, f32),
-    /// `read(y, columns, floats)` gives the rows.
+    /// `read(y, columns, floats)` writes columns of row y to `floats`.
     pub(super) read: &'a R,
 }
 
 impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
-    /// Gives the blurred rows `rows` to `target`, which counts them from 0. The weights must not be a series, as that has
-    /// to start at the first row. The lines of a band stay in the second cache.
+    /// Passes the blurred rows `rows` to `target`, numbered from 0. The weights must not be a series, which
+    /// has to start at the first row. The lines of a band fit the L2 cache.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "what is read, how it is blurred, and where it goes")]
+    #[expect(clippy::too_many_arguments, reason = "the input, the filter and the output")]
     pub(super) fn filter<S: Simd>(
         &self,
         simd: S,
@@ -417,7 +417,7 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
             lines.start(count, columns.len(), gaussian, border, watch)?;
             let mut known = 0;
             if top > rows.start {
-                // What is around the end of the last band is in this one as well.
+                // The previous band already holds the rows around its end.
                 known = 2 * radius;
                 lines.floats.copy_within(most * lines.stride..(most + known) * lines.stride, 0);
             }
@@ -439,7 +439,7 @@ impl<R: Fn(usize, Range<usize>, &mut [f32])> Bands<'_, R> {
     }
 }
 
-/// A target whose first rows have been written.
+/// A target whose first `above` rows are already written.
 struct Below<T> {
     above: usize,
     target: T,
@@ -452,11 +452,11 @@ impl<T: Target> Target for Below<T> {
     }
 }
 
-/// Some columns with those that are around them, of which some are outside of the image.
+/// Columns with their surroundings, which may extend beyond the image.
 struct Window {
-    /// In the image, of the first column around them; it may be before the image.
+    /// Column of the image at which the window starts; may be negative.
     start: isize,
-    /// Columns of the image.
+    /// The columns of the window that are in the image.
     inner: Range<usize>,
     len: usize,
 }
@@ -498,8 +498,8 @@ impl Window {
     }
 }
 
-/// Blurs a row, which starts as far before the line as the weights reach. The order of a sum is that of the distance
-/// from its center.
+/// Blurs a row, which starts as far before the line as the weights reach. A sum adds pixels in the order of
+/// their distance from its center.
 #[inline(always)]
 fn sum_along<S: Simd>(simd: S, weights: &[f32], row: &[f32], line: &mut [f32]) {
     match (weights.len() - 1) % TAPS_ALONG {
@@ -514,10 +514,10 @@ fn sum_along<S: Simd>(simd: S, weights: &[f32], row: &[f32], line: &mut [f32]) {
     }
 }
 
-/// Taps on each side of a sum along a row that are added at once.
+/// Taps on each side that are added at once in a sum along a row.
 const TAPS_ALONG: usize = 8;
 
-/// First `FIRST` taps on both sides, then [`TAPS_ALONG`] after [`TAPS_ALONG`].
+/// Adds `FIRST` taps on each side, then blocks of [`TAPS_ALONG`] taps.
 #[inline(always)]
 fn sum_windows<S: Simd, const FIRST: usize, const WINDOW: usize>(
     simd: S,
@@ -550,7 +550,7 @@ fn sum_windows<S: Simd, const FIRST: usize, const WINDOW: usize>(
     }
 }
 
-/// Rows become columns. The rows of both are contiguous, and their lengths are multiples of [`LANES`].
+/// Transposes rows. Those of `from` and `to` are contiguous, with lengths that are multiples of [`LANES`].
 #[inline(always)]
 fn turn<S: Simd>(simd: S, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
     for y in (0..from.len() / from_stride).step_by(S::FLOATS) {

@@ -1,19 +1,19 @@
-//! What is outside of an image.
+//! The border: pixels outside of an image.
 
-/// What a blur finds beyond the sides of an image.
+/// How a blur extends an image beyond its sides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Border {
-    /// Paper.
+    /// With paper.
     #[default]
     Paper,
-    /// The image again, mirrored at its sides: the outermost pixels come twice.
+    /// With the image mirrored at its sides; the outermost pixels are repeated.
     Reflect,
-    /// The image again: it is a tile of a periodic pattern.
+    /// With copies of the image, as a tile of a periodic pattern.
     Periodic,
 }
 
 impl Border {
-    /// The place inside of `length` that has what is found at `place`; none is paper.
+    /// The place below `length` that `place` is a copy of, or none if it is paper.
     #[inline(always)]
     pub(super) fn inside(self, place: isize, length: usize) -> Option<usize> {
         let length = length as isize;
@@ -28,8 +28,8 @@ impl Border {
         (0..length).contains(&inside).then_some(inside as usize)
     }
 
-    /// How far it is from what is found at a place to the next copy of it, if there is one, and a place that has the
-    /// mirror image of it, if there is one.
+    /// The distance between copies of `place`, if there are any, and a place that is its mirror image, if
+    /// there is one.
     pub(super) fn copies(self, place: usize, length: usize) -> (Option<isize>, Option<isize>) {
         match self {
             Self::Paper => (None, None),
@@ -38,7 +38,7 @@ impl Border {
         }
     }
 
-    /// All places from -reach to length + reach where what is at `place` is found.
+    /// All places from -reach to length + reach that are copies of `place`, itself included.
     pub(super) fn places(self, place: usize, reach: usize, length: usize) -> impl Iterator<Item = isize> {
         let (period, mirrored) = self.copies(place, length);
         let (place, reach, length) = (place as isize, reach as isize, length as isize);

@@ -1,18 +1,18 @@
-//! Circles: black discs of random size and place under a blur of random strength (Di Cerbo, Hirsa, Shayaan
-//! 2021, section 4).
+//! Circles: black discs with random radii and centers under a blur of random strength (Di Cerbo, Hirsa and
+//! Shayaan 2021, section 4).
 //!
-//! What is drawn, and in which order, is part of the stream version. Lengths are in pixels of an image whose
-//! shorter side is 64, and are scaled by min(height, width) / 64. The image's stream (object 0) gives `n =
-//! integer(count)`, `sigma = uniform(blur) * scale`, `c = uniform(clustering)`. The stream of disc i (object
-//! 1 + i) gives `r = uniform(radius) * scale`, `a = uniform01`, and the center `x = uniform01 * width`, `y =
-//! uniform01 * height`, which are its first four words. The first disc stays there. The others
-//! - if a < c, touch an earlier disc: `j = integer(0, i - 1)`, `angle = 2 pi * uniform01`, `d = (r_j + r) *
-//!   (0.8 + 0.2 * uniform01)`, and the center is disc j's plus d (cos angle, sin angle), clamped into the
-//!   image;
-//! - if a < -c, keep apart: while the center is at most `r_j + r + sigma` away from that of an earlier disc j,
-//!   x and y are drawn anew, at most 16 times.
+//! The draws and their order are part of the stream version. Lengths are in pixels of an image whose shorter
+//! side is 64, and are scaled by min(height, width) / 64. The image's stream (object 0) gives
+//! `n = integer(count)`, `sigma = uniform(blur) * scale` and `c = uniform(clustering)`. The first four words
+//! of the stream of disc i (object 1 + i) give `r = uniform(radius) * scale`, `a = uniform01`, and the center
+//! `x = uniform01 * width`, `y = uniform01 * height`. Then every disc but the first
+//! - touches an earlier disc if a < c: `j = integer(0, i - 1)`, `angle = 2 pi * uniform01`,
+//!   `d = (r_j + r) * (0.8 + 0.2 * uniform01)`, and the center is disc j's plus d (cos angle, sin angle),
+//!   clamped to the image;
+//! - keeps apart if a < -c: x and y are redrawn, at most 16 times, while the center is at most
+//!   `r_j + r + sigma` from the center of an earlier disc j.
 //!
-//! In a periodic image distances are the shortest ones around it, and centers go around instead of being clamped.
+//! In a periodic image, distances are the shortest ones around it, and centers wrap instead of being clamped.
 
 use std::f64::consts::TAU;
 
@@ -27,11 +27,11 @@ use crate::rng::fraction;
 use crate::simd::Simd;
 use crate::{Error, Stream};
 
-const TRIES_TO_KEEP_APART: usize = 16;
-/// Discs that are drawn at once.
+const MAX_TRIES: usize = 16;
+/// Discs whose draws are computed at once.
 const LANES: usize = 8;
 
-/// What circles are drawn from: ranges, both ends included.
+/// The options of circles. Ranges include both ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Circles {
     count: (u32, u32),
@@ -57,9 +57,10 @@ impl Default for Circles {
 }
 
 impl Circles {
-    /// `count` discs, 1 to 65536; `radius` above 0 and at most 10,000; `blur` (a standard deviation) 0 to 64;
-    /// `clustering`, the probability that a disc touches an earlier one, or, if negative, that it keeps apart
-    /// from all, -1 to 1, drawn anew for each image. `antialias` grades the edges of the discs before the blur.
+    /// `count` is from 1 to 65536 discs. `radius` is above 0 and at most 10,000. `blur`, a standard
+    /// deviation, is from 0 to 64. `clustering` is from -1 to 1 and is drawn anew for each image: the
+    /// probability that a disc touches an earlier one or, if negative, that it keeps apart from all earlier
+    /// ones. `antialias` softens the edges of the discs before the blur.
     pub fn new(
         count: (u32, u32),
         radius: (f64, f64),
@@ -76,7 +77,7 @@ impl Circles {
     }
 }
 
-/// Memory that is kept from one image to the next.
+/// Working memory, reused from image to image.
 #[derive(Default)]
 pub(crate) struct Scratch {
     discs: Vec<Disc>,
@@ -134,7 +135,7 @@ impl Paint for Circles {
 }
 
 impl Circles {
-    /// Gives the discs of an image, and the standard deviation of its blur.
+    /// Writes the discs of an image to `discs`, and returns the standard deviation of its blur.
     #[inline(always)]
     fn place(
         &self,
@@ -176,7 +177,7 @@ impl Circles {
         Ok(sigma)
     }
 
-    /// Moves a disc so that it touches one of the others.
+    /// Moves a disc so that it touches a random one of the others.
     fn attach(&self, disc: &mut Disc, others: &[Disc], mut stream: Stream, (height, width): (f64, f64)) {
         let Some(last) = others.len().checked_sub(1) else { return };
         let other = others[stream.integer((0, last as u32)) as usize];
@@ -190,7 +191,7 @@ impl Circles {
         disc.y = inside(other.y + distance * libm::sin(angle), height);
     }
 
-    /// Moves a disc so that it keeps apart from all others.
+    /// Moves a disc so that it keeps apart from all others, if the tries suffice.
     fn keep_apart(
         &self,
         disc: &mut Disc,
@@ -200,7 +201,7 @@ impl Circles {
         (height, width): (f64, f64),
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        for _ in 0..TRIES_TO_KEEP_APART {
+        for _ in 0..MAX_TRIES {
             watch.worked(others.len())?;
             let near = |other: &Disc| {
                 let (mut dx, mut dy) = (disc.x - other.x, disc.y - other.y);

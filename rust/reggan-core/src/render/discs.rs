@@ -1,4 +1,4 @@
-//! Discs in rows of bits and in rows of ink, and where a periodic image has them again.
+//! Discs drawn into rows of bits or of ink values, and their copies in a periodic image.
 
 use super::blur::whole;
 use super::border::Border;
@@ -9,7 +9,7 @@ use crate::parallel::Watch;
 /// Rows of a disc that are filled at once.
 const ROWS: usize = 16;
 
-/// Center and radius in pixels; the pixel in row 0, column 0 has its center at (0.5, 0.5).
+/// Center and radius in pixels. The pixel in row 0 and column 0 has its center at (0.5, 0.5).
 #[derive(Clone, Copy)]
 pub(super) struct Disc {
     pub(super) x: f64,
@@ -18,7 +18,7 @@ pub(super) struct Disc {
 }
 
 impl Disc {
-    /// Sets the pixels of the disc, and of what a periodic image has of it at its other sides.
+    /// Sets the pixels of the disc and, in a periodic image, of its copies.
     #[inline(always)]
     pub(super) fn fill(self, ink: &mut BitRows, border: Border, watch: &mut Watch<'_>) -> Result<(), Error> {
         if border != Border::Periodic {
@@ -28,8 +28,8 @@ impl Disc {
         self.for_each_copy(height, width, |copy| fill_disc(ink, copy, watch))
     }
 
-    /// The same in values of ink, where the pixels at the edge get less than 1: that by which the disc's edge is
-    /// farther from its center than half a pixel less than the pixel's center is. Where discs overlap, the most counts.
+    /// Draws the disc into ink values with a soft edge: a pixel whose center is d from the disc's center gets
+    /// radius + 0.5 - d, clamped to [0, 1]. Where discs overlap, the maximum counts.
     pub(super) fn soften(
         self,
         ink: &mut [f32],
@@ -50,7 +50,7 @@ impl Disc {
         width: f64,
         mut draw: impl FnMut(Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        // A disc of this radius covers everything from wherever it is.
+        // A disc of this radius covers the image from any center.
         let radius = self.radius.min(height.hypot(width) + 1.0);
         for y in copies(self.y, radius + 1.0, height) {
             for x in copies(self.x, radius + 1.0, width) {
@@ -61,29 +61,29 @@ impl Disc {
     }
 }
 
-/// The places, as far from each other as the image is long, from which something that reaches this far is seen.
+/// The copies of `place`, `length` apart, from which something of this reach is visible in the image.
 pub(super) fn copies(place: f64, reach: f64, length: f64) -> impl Iterator<Item = f64> {
     let first = ((-reach - place) / length).ceil() as i64;
     let last = ((length + reach - place) / length).floor() as i64;
     (first..=last).map(move |copy| place + copy as f64 * length)
 }
 
-/// How far apart two places of a periodic line are.
+/// The shortest difference between two places of a periodic line.
 pub(super) fn around(difference: f64, length: f64) -> f64 {
     difference - length * (difference / length).round()
 }
 
-/// Sets the pixels of the disc: in the row whose centers are `dy` below its own those from `ceil(x - half - 0.5)` to
-/// `floor(x + half - 0.5)`, where `half = sqrt((radius - dy) * (radius + dy))`. `dy` is rounded to `f32` and so are x
-/// and the radius; from there on all is in `f32`.
+/// Sets the pixels of the disc. In a row whose centers are `dy` below the disc's, these are the columns from
+/// `ceil(x - half - 0.5)` to `floor(x + half - 0.5)`, where `half = sqrt((radius - dy) * (radius + dy))`.
+/// `dy`, x and the radius are rounded to `f32`, and everything else is computed in `f32`.
 #[inline(always)]
 fn fill_disc(ink: &mut BitRows, Disc { x, y, radius }: Disc, watch: &mut Watch<'_>) -> Result<(), Error> {
     let (height, width) = (ink.height(), ink.width());
-    // Casts to usize take negative numbers to 0, which is what clips the disc.
+    // Casts to usize map negative numbers to 0, which clips the disc.
     let top = (y - radius) as usize;
     let bottom = height.min((y + radius) as usize + 1);
     for first in (top..bottom).step_by(ROWS) {
-        // Rows that are not in the disc have no pixels, so the first may lie above it.
+        // Rows outside the disc get no pixels, so the first row may lie above the disc.
         let first = first.min(height.saturating_sub(ROWS));
         let spans = Spans::of(first as f64, y, x as f32, radius as f32, width as f32);
         match ink.narrow_rows::<ROWS>(first) {
@@ -127,7 +127,7 @@ impl Spans {
         spans
     }
 
-    /// The bits of each row, if there are no more than 64 columns.
+    /// The bits of each row, for images at most 64 pixels wide.
     #[inline(always)]
     fn masks(&self) -> [u64; ROWS] {
         let mut masks = [0; ROWS];
@@ -142,7 +142,7 @@ fn soften_disc(ink: &mut [f32], width: usize, disc: Disc, watch: &mut Watch<'_>)
     let Disc { x, y, radius } = disc;
     let height = ink.len() / width;
     let reach = radius + 0.5;
-    // Casts to usize take negative numbers to 0.
+    // Casts to usize map negative numbers to 0.
     let rows = (y - reach) as usize..height.min((y + reach) as usize + 1);
     let columns = (x - reach) as usize..width.min((x + reach) as usize + 1);
     if columns.is_empty() {
@@ -150,7 +150,7 @@ fn soften_disc(ink: &mut [f32], width: usize, disc: Disc, watch: &mut Watch<'_>)
     }
     for row in rows {
         let dy = (row as f64 + 0.5 - y) as f32;
-        // The difference is taken before it is rounded, so that it is as exact far from the first column.
+        // Subtracting before rounding keeps the difference exact far from the first column.
         let first = (columns.start as f64 + 0.5 - x) as f32;
         for (column, ink) in ink[row * width..][columns.clone()].iter_mut().enumerate() {
             let dx = first + column as f32;
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::Stream;
 
-    /// Also discs whose edge goes through the center of a pixel, as nearly as numbers can tell.
+    /// Includes discs whose edge passes through the center of a pixel, up to rounding.
     #[test]
     fn pixels_with_their_centers_inside_are_filled() {
         let mut stream = Stream::new(0, 0, 0);

@@ -1,4 +1,4 @@
-//! The blur of images that are given.
+//! The Gaussian blur of images that the caller provides.
 
 use std::ops::Range;
 
@@ -15,29 +15,31 @@ use crate::memory::TryGrow;
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::simd::{Kernel, Level, Simd};
 
-/// Images to read and images to write, one after the other without gaps.
+/// Images to read and images to write, each contiguous and one after another.
 pub enum Blur<'a> {
     /// Any finite values.
     Float32 {
-        /// What is blurred.
+        /// The input.
         images: &'a [f32],
-        /// What comes of it.
+        /// The output.
         blurred: &'a mut [f32],
     },
-    /// Rounded to the nearest.
+    /// Results are rounded to the nearest byte.
     Uint8 {
-        /// What is blurred.
+        /// The input.
         images: &'a [u8],
-        /// What comes of it.
+        /// The output.
         blurred: &'a mut [u8],
     },
 }
 
-/// Blurs images of height x width pixels by a Gaussian that is cut off at four standard deviations, image i by
-/// `sigmas[i]`, 0 to [`MAX_SIDE`] pixels. Where the border is paper, `outside` is what lies beyond the sides.
+/// Blurs images of height x width pixels with a Gaussian that is truncated at four standard deviations.
+/// `sigmas[i]` is the standard deviation for image i, from 0 to [`MAX_SIDE`] pixels. With [`Border::Paper`],
+/// `outside` is the value beyond the sides.
 ///
-/// Beyond a radius of 64 pixels the weights are a series of cosines, which differ by 4e-5 in all; up to it they are
-/// exact. The result is the same for any number of threads and any instruction set.
+/// Up to a radius of 64 pixels the weights are exact. Beyond it they are a cosine series, whose absolute
+/// errors add up to less than 4e-5. The result does not depend on the number of threads or the instruction
+/// set.
 pub fn gaussian_blur(
     blur: Blur<'_>,
     (height, width): (usize, usize),
@@ -108,7 +110,8 @@ impl Work<'_> {
     }
 }
 
-/// Rows and columns of an image that are blurred by one thread; all of them if the weights are a series.
+/// Rows and columns of an image that are blurred as one unit of work. With a series, the unit is the whole
+/// image.
 const PART_ROWS: usize = 512;
 const PART_COLUMNS: usize = 1024;
 
@@ -123,7 +126,7 @@ struct Part<'a, T> {
     blurred: ArrayViewMut2<'a, T>,
 }
 
-/// What a thread keeps from one part to the next.
+/// Working memory of a thread, reused from part to part.
 #[derive(Default)]
 struct Scratch {
     gaussian: Gaussian,
@@ -175,13 +178,13 @@ impl<T: Value> Kernel for Task<'_, '_, '_, T> {
     }
 }
 
-/// What values are multiplied by: sums of those near the largest float are not finite, unless they are made smaller
-/// and blurred again.
+/// Factors for the values. Sums of values near the largest float may overflow; then the image is blurred
+/// again with a smaller factor.
 const SCALES: [f32; 2] = [1.0, 0.25];
 
 struct Columns<'a, T> {
     pixels: ArrayViewMut2<'a, T>,
-    /// Whether all values written are.
+    /// Whether all values written so far are finite.
     finite: bool,
 }
 
@@ -205,7 +208,7 @@ trait Value: Copy + Send + Sync {
     fn to_float(self) -> f32;
     fn from_float(value: f32) -> Self;
     fn is_finite(self) -> bool;
-    /// A finite value that was multiplied by `scale` before it was blurred, as it would be without.
+    /// Undoes a multiplication by `scale` before the blur, for finite values.
     fn scaled_back(self, scale: f32) -> Self;
 }
 
@@ -257,7 +260,7 @@ impl Value for u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Counted, most_between_looks};
+    use super::super::tests::{Counted, most_between_checks};
     use super::*;
 
     impl Value for Counted {
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blur_often_looks_whether_to_stop() {
+    fn a_blur_checks_for_interrupts_often() {
         let (height, width) = (1024, 2048);
         let image = vec![Counted(0.5); height * width];
         for sigma in [0.0, 1.0, 16.0, 20.0, 3000.0] {
@@ -291,7 +294,7 @@ mod tests {
             let part = &mut Part { image: &image, height, width, sigma, rows, columns, blurred };
             let (border, scratch) = ((Border::Paper, 1.0), &mut Scratch::default());
             let most =
-                most_between_looks(|watch| Level::chosen()?.run(Task { part, border, scratch, watch }));
+                most_between_checks(|watch| Level::chosen()?.run(Task { part, border, scratch, watch }));
             assert!(most <= 1 << 19, "{most} pixels at sigma {sigma}");
         }
     }

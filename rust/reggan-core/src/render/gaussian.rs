@@ -1,5 +1,5 @@
-//! The Gaussian, cut off at four standard deviations as `scipy.ndimage.gaussian_filter` does: its weights, tables of
-//! their sums, and its cosine series.
+//! The Gaussian, truncated at four standard deviations like `scipy.ndimage.gaussian_filter`: its weights,
+//! tables of their sums, and its cosine series.
 
 use std::f64::consts::TAU;
 use std::ops::Range;
@@ -7,33 +7,33 @@ use std::ops::Range;
 use crate::Error;
 use crate::memory::TryGrow;
 
-/// Where the Gaussian is cut off, in standard deviations.
+/// Where the Gaussian is truncated, in standard deviations.
 const TRUNCATE: f64 = 4.0;
-/// Up to this radius the weights are summed one by one; beyond it the cosine series is the faster.
+/// Up to this radius weights are summed one by one; beyond it the cosine series is faster.
 const MAX_SUMMED_RADIUS: usize = 64;
-/// Columns that are blurred at once, so that their lines stay in the second cache.
+/// Columns that are blurred at once, so that their lines fit the L2 cache.
 const TILE: usize = 128;
-/// Offsets on one side at which a Gaussian that is wider than the image is sampled for its series: enough that the
-/// coefficients differ by a few parts in 10^9.
-const MOST_SAMPLES: usize = 512;
-/// Terms of the cosine series. The weights that it stands for differ from the Gaussian's by 4e-5 in all, so a
-/// blurred image does by 4e-5 of the range of its values, at most.
+/// Samples on one side of a Gaussian that is wider than the image, for its series. With this many, the
+/// coefficients are accurate to a few parts in 10^9.
+const MAX_SAMPLES: usize = 512;
+/// Terms of the cosine series. The absolute errors of its weights add up to less than 4e-5, so the error of a
+/// blurred image is less than 4e-5 of the range of its values.
 pub(super) const TERMS: usize = 6;
 
 /// How the neighbors of a pixel are summed.
 pub(super) enum Weights<'a> {
-    /// Nothing is blurred.
+    /// No blur.
     None,
-    /// Of the offsets 0 to the radius, which is at most [`MAX_SUMMED_RADIUS`].
+    /// The weights of offsets 0 to the radius, which is at most [`MAX_SUMMED_RADIUS`].
     Each(&'a [f32]),
     Series(&'a Series),
 }
 
-/// A Gaussian. Its memory is kept from one standard deviation to the next.
+/// A Gaussian. The memory is reused when the standard deviation changes.
 #[derive(Default)]
 pub(super) struct Gaussian {
     sigma: f64,
-    /// The weights of the offsets 0 to the radius, those of both sides have the sum 1; or samples of them.
+    /// The weights of offsets 0 to the radius, or samples of them. The sum over both sides is 1.
     exact: Vec<f64>,
     weights: Vec<f32>,
     tables: Vec<[f32; 16]>,
@@ -44,7 +44,7 @@ impl Gaussian {
     /// Sets the Gaussian for images whose longest side is `longest`.
     pub(super) fn set(&mut self, sigma: f64, longest: usize) -> Result<(), Error> {
         let radius = radius(sigma);
-        let samples = if is_wider(radius, longest) { radius.min(MOST_SAMPLES) } else { radius };
+        let samples = if is_wider(radius, longest) { radius.min(MAX_SAMPLES) } else { radius };
         if self.sigma == sigma && self.exact.len() == samples + 1 {
             return Ok(());
         }
@@ -61,12 +61,12 @@ impl Gaussian {
         Ok(())
     }
 
-    /// Sets nothing but what [`Gaussian::exact`] gives.
+    /// Sets only what [`Gaussian::exact`] returns.
     pub(super) fn set_exact(&mut self, sigma: f64) -> Result<(), Error> {
         self.set_samples(sigma, radius(sigma), radius(sigma))
     }
 
-    /// Sets as many weights as there are samples, of a Gaussian that is as much narrower.
+    /// Sets weights for offsets 0 to `samples`, of a Gaussian that is narrowed from `radius` to `samples`.
     fn set_samples(&mut self, sigma: f64, samples: usize, radius: usize) -> Result<(), Error> {
         self.sigma = sigma;
         let sigma = sigma * (window(samples) / window(radius));
@@ -91,20 +91,21 @@ impl Gaussian {
         }
     }
 
-    /// The columns of an image in the parts that are best blurred one after the other. A series starts at the first
-    /// column, so for it they are one part.
+    /// The columns of an image in tiles that are blurred one after another. A series starts at the first
+    /// column, so it needs a single tile.
     pub(super) fn tiles(&self, width: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let tile = if self.series.is_some() || width < 2 * TILE { width } else { TILE };
         (0..width).step_by(tile).map(move |start| start..width.min(start + tile))
     }
 
-    /// The weights of the offsets 0 to the radius.
+    /// The weights of offsets 0 to the radius.
     pub(super) fn exact(&self) -> &[f64] {
         &self.exact
     }
 
-    /// Table t has, for the 16 values of the bits at the offsets 4 t - radius to 4 t + 3 - radius, the lowest first,
-    /// the sum of the weights of those that are set. Without them for a series.
+    /// Table t covers the bits at offsets 4 t - radius to 4 t + 3 - radius, the first in the lowest bit. For
+    /// each of their 16 values it holds the sum of the weights of the bits that are set. A series has no
+    /// tables.
     pub(super) fn tables(&self) -> &[[f32; 16]] {
         &self.tables
     }
@@ -127,28 +128,30 @@ fn radius(sigma: f64) -> usize {
     (TRUNCATE * sigma + 0.5) as usize
 }
 
-/// Pixels that a Gaussian of this radius reaches.
+/// The number of pixels that a Gaussian of this radius reaches.
 fn window(radius: usize) -> f64 {
     (2 * radius + 1) as f64
 }
 
-/// Whether a series stands for the weights.
+/// Whether the weights are a series.
 pub(super) fn is_series(sigma: f64) -> bool {
     radius(sigma) > MAX_SUMMED_RADIUS
 }
 
-/// Whether sigma is larger than `length`. Renderers never ask for that, so their images do not depend on what is done
-/// about it.
+/// Whether sigma is larger than `length`. Renderers never use such a sigma, so this case does not affect
+/// their images.
 fn is_wider(radius: usize, length: usize) -> bool {
     radius as f64 > TRUNCATE * length as f64
 }
 
-/// A sum of cosines, which a window that slides along a line yields with a few operations a pixel, whatever its
-/// width (Sugimoto, Kyochi, Kamata, "Universal approach for DCT-based constant-time Gaussian filter", 2018).
+/// A sum of cosines. A window that slides along a line computes it with a few operations a pixel, for any
+/// width (Sugimoto, Kyochi and Kamata, "Universal approach for DCT-based constant-time Gaussian filter",
+/// 2018).
 ///
-/// In the window |n| <= radius the weights are the sum over k of a_k cos(w_k n), with w_k = 2 pi k / (2 radius + 1).
-/// F_k(y), the sum of a_k cos(w_k n) x(y + n), obeys F_k(y + 1) = 2 cos(w_k) F_k(y) - F_k(y - 1) + g_k d(y), with
-/// g_k = a_k cos(w_k radius) and d(y) = x(y + radius + 1) - x(y + radius) - x(y - radius) + x(y - radius - 1).
+/// In the window |n| <= radius the weights are the sum over k of `a_k cos(w_k n)`, with
+/// `w_k = 2 pi k / (2 radius + 1)`. `F_k(y)`, the sum of `a_k cos(w_k n) x(y + n)`, obeys
+/// `F_k(y + 1) = 2 cos(w_k) F_k(y) - F_k(y - 1) + g_k d(y)`, with `g_k = a_k cos(w_k radius)` and
+/// `d(y) = x(y + radius + 1) - x(y + radius) - x(y - radius) + x(y - radius - 1)`.
 pub(super) struct Series {
     pub(super) radius: usize,
     /// w_k
@@ -162,7 +165,8 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// The cosines are orthogonal in the window, so each coefficient is a projection, of as many samples as are given.
+    /// The cosines are orthogonal in the window, so each coefficient is a projection, computed from the
+    /// samples.
     fn of(samples: &[f64], radius: usize) -> Self {
         let angle = |k: usize, radius: usize| TAU * k as f64 / window(radius);
         let coefficient = |k: usize| {
@@ -182,17 +186,18 @@ impl Series {
         }
     }
 
-    /// Whether the window reaches so far beyond a line of this length that its sums start at the line, by
-    /// [`Series::terms_at`]. They are much the same then as if they had slid there from where the window is empty.
+    /// Whether the window extends so far beyond a line of this length that its sums start at the line,
+    /// computed by [`Series::terms_at`]. The sums then hardly differ from those of a window that starts where
+    /// it is empty.
     pub(super) fn starts_at_line(&self, length: usize) -> bool {
         is_wider(self.radius, length)
     }
 
-    /// a_k cos(w_k n), summed over all n = distance + j period in the window, as a geometric series has it; without a
-    /// period n is the distance.
+    /// The sum of `a_k cos(w_k n)` over all n = distance + j period in the window, by the formula for a
+    /// geometric series. Without a period, n is the distance.
     ///
-    /// The divisors are not 0 for a window that is longer than four periods of an even length, or eight of any: k
-    /// periods would have to be as long as the window, whose length is odd, and k is at most 5.
+    /// The divisors are not 0 if the window is longer than four periods of an even length, or eight of any
+    /// length: k periods would have to be as long as the window, but its length is odd and k is at most 5.
     pub(super) fn terms_at(&self, distance: isize, period: Option<isize>) -> [f64; TERMS] {
         let radius = self.radius as isize;
         std::array::from_fn(|k| {
@@ -245,12 +250,12 @@ mod tests {
         }
     }
 
-    /// How much the weights of a series differ from a Gaussian's in all.
+    /// The sum of the absolute errors of the weights of a series.
     fn error(sigma: f64, longest: usize) -> f64 {
         let (mut gaussian, mut exact) = (Gaussian::default(), Gaussian::default());
         gaussian.set(sigma, longest).unwrap();
         exact.set_exact(sigma).unwrap();
-        let series = gaussian.series.as_ref().expect("a radius that is too large for weights");
+        let series = gaussian.series.as_ref().expect("a radius that needs a series");
         assert_eq!(series.radius, exact.radius());
         let error = |n: usize| {
             let sum_of_cosines: f64 = series.terms_at(n as isize, None).iter().sum();
@@ -260,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_keeps_to_its_bound() {
+    fn a_series_keeps_its_error_bound() {
         for sigma in [16.2, 17.0, 24.0, 40.3, 64.0, 1000.0] {
             for longest in [1, 32_768] {
                 let error = error(sigma, longest);
@@ -269,17 +274,18 @@ mod tests {
         }
     }
 
-    /// The work for a sigma larger than the image is that for one as large as the image, or for few samples.
+    /// The work for a sigma larger than the image is that for a sigma as large as the image, or for few
+    /// samples.
     #[test]
     fn the_cost_does_not_grow_with_sigma() {
         let mut gaussian = Gaussian::default();
         for (sigma, longest, samples) in [
             (64.0, 64, 256),
             (65.0, 64, 260),
-            (1000.0, 64, MOST_SAMPLES),
-            (32_768.0, 64, MOST_SAMPLES),
+            (1000.0, 64, MAX_SAMPLES),
+            (32_768.0, 64, MAX_SAMPLES),
             (1000.0, 1000, 4000),
-            (32_768.0, 1000, MOST_SAMPLES),
+            (32_768.0, 1000, MAX_SAMPLES),
         ] {
             gaussian.set(sigma, longest).unwrap();
             assert_eq!(gaussian.exact.len(), samples + 1, "sigma {sigma}, side {longest}");
@@ -287,10 +293,10 @@ mod tests {
     }
 
     #[test]
-    fn copies_are_summed_as_a_series_has_it() {
+    fn copies_are_summed_by_the_formula() {
         let mut gaussian = Gaussian::default();
         gaussian.set(40.0, 1).unwrap();
-        let series = gaussian.series.as_ref().expect("a radius that is too large for weights");
+        let series = gaussian.series.as_ref().expect("a radius that needs a series");
         let radius = series.radius as isize;
         for period in [1, 2, 3, 31, 39, 64] {
             for distance in [0, 1, 17, 38] {

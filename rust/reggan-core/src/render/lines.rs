@@ -1,4 +1,5 @@
-//! Lines: rows of floats whose columns are filtered, by sums of weighted rows or by the recurrence of a series.
+//! Lines: rows of floats whose columns are filtered, by weighted sums of rows or by the recurrence of a
+//! series.
 
 use super::border::Border;
 use super::gaussian::{Gaussian, Series, TERMS, Weights};
@@ -8,16 +9,17 @@ use crate::memory::TryGrow;
 use crate::parallel::Watch;
 use crate::simd::{Kernel, Simd};
 
-/// Lines are as wide as a multiple of this, which every instruction set's number of floats divides.
+/// Line widths are a multiple of this, which is a multiple of the floats in a vector of every instruction
+/// set.
 pub(super) const LANES: usize = 16;
-/// Rows that a group of sums may read beyond the last that it needs.
+/// Rows that a group of sums may read beyond the last row it needs.
 pub(super) const SPARE_ROWS: usize = 4;
-/// Rows that are filtered before they are given to the target.
+/// Rows that are filtered before they are passed to the target.
 const ROWS_AT_ONCE: usize = 16;
-/// Columns that a series filters before they are given to the target.
+/// Columns that a series filters before they are passed to the target.
 const COLUMNS_AT_ONCE: usize = 256;
 
-/// The body once for each constant below the limit: what it indexes stays in registers.
+/// Repeats the body for each constant below the limit, so that what it indexes stays in registers.
 macro_rules! unroll {
     ($name:ident < $limit:expr => $body:block) => {
         unroll!(@ $name, $limit, $body, 0 1 2 3 4 5 6 7)
@@ -36,25 +38,24 @@ macro_rules! unroll_few {
 }
 pub(super) use unroll;
 
-/// Rows of floats, of which columns are filtered, with rows above and below that stand for what is outside.
+/// Rows of floats whose columns are filtered, with margins above and below for what is outside.
 #[derive(Default)]
 pub(super) struct Lines {
     pub(super) floats: Vec<f32>,
     pub(super) height: usize,
     /// A multiple of [`LANES`].
     pub(super) width: usize,
-    /// From a row to the next.
+    /// Distance between rows.
     pub(super) stride: usize,
     pub(super) margin: usize,
-    /// The rows that have been filtered last.
+    /// The rows filtered last.
     filtered: Vec<f32>,
-    /// Where the sums of a series start at the first row: what each row adds to those of the row before it, and to those
-    /// of the row before that.
+    /// The initial sums of a series: the weights of each row in the sums at row -1 and at row -2.
     starts: Vec<[[f64; TERMS]; 2]>,
 }
 
 impl Lines {
-    /// Lines to be written, for a filter with this Gaussian.
+    /// Prepares lines for a filter with this Gaussian. The caller then writes their rows.
     #[inline(always)]
     pub(super) fn start(
         &mut self,
@@ -68,7 +69,7 @@ impl Lines {
         self.width = width.next_multiple_of(LANES);
         self.stride = stride_of(self.width);
         self.starts.clear();
-        // A series finds what is outside by itself.
+        // A series computes what is outside by itself.
         self.margin = match gaussian.weights() {
             Weights::None => 0,
             Weights::Each(weights) => weights.len() - 1,
@@ -95,7 +96,7 @@ impl Lines {
         }))
     }
 
-    /// Room for `rows` rows, which is not given back.
+    /// Makes room for `rows` rows. The lines never shrink.
     fn make_room(&mut self, rows: usize, watch: &mut Watch<'_>) -> Result<(), Error> {
         let floats = self.floats.len().max(rows * self.stride);
         resize(&mut self.floats, floats, 0.0, watch)
@@ -106,7 +107,7 @@ impl Lines {
         &mut self.floats[(self.margin + y) * self.stride..][..self.width]
     }
 
-    /// A row, counted from the first above those that are filtered.
+    /// A row, counted from the first row of the upper margin.
     #[inline(always)]
     pub(super) fn any_row_mut(&mut self, place: usize) -> &mut [f32] {
         &mut self.floats[place * self.stride..][..self.width]
@@ -126,7 +127,7 @@ impl Lines {
         }
     }
 
-    /// Gives the filtered columns to `target`, all rows of a few columns after the other.
+    /// Passes the filtered columns to `target`: all rows of some columns, then all rows of the next.
     #[inline(always)]
     pub(super) fn filter<S: Simd>(
         &mut self,
@@ -140,7 +141,7 @@ impl Lines {
         self.filter_with_margins(simd, gaussian, (border, outside), watch, target)
     }
 
-    /// The same, where the margins are set.
+    /// Like [`Lines::filter`], but the margins are already set.
     #[inline(always)]
     pub(super) fn filter_with_margins<S: Simd>(
         &mut self,
@@ -164,7 +165,7 @@ impl Lines {
         }
     }
 
-    /// By a sum of weighted rows.
+    /// Filters by weighted sums of rows.
     #[inline(always)]
     fn sum_rows<S: Simd>(
         &mut self,
@@ -188,7 +189,7 @@ impl Lines {
         Ok(())
     }
 
-    /// By the recurrence of [`Series`].
+    /// Filters by the recurrence of [`Series`].
     #[inline(always)]
     fn slide_down(
         &mut self,
@@ -198,7 +199,7 @@ impl Lines {
         mut target: impl Target,
     ) -> Result<(), Error> {
         let (height, width) = (self.height, self.width);
-        // Sums are of differences from what is outside, where there is anything.
+        // With paper, the sums are of differences from `outside`.
         let outside = if border == Border::Paper { f64::from(outside) } else { 0.0 };
         for left in (0..width).step_by(COLUMNS_AT_ONCE) {
             let columns = left..width.min(left + COLUMNS_AT_ONCE);
@@ -216,12 +217,13 @@ impl Lines {
         Ok(())
     }
 
-    /// About how many rows the sums of a series go through.
+    /// Approximate number of rows that the sums of a series visit.
     fn steps(&self, series: &Series) -> usize {
         if self.starts.is_empty() { self.height + 4 * series.radius } else { 2 * self.height }
     }
 
-    /// [`LANES`] columns at once, from column `x` on. They become those from `to` on of filtered rows.
+    /// Filters [`LANES`] columns, starting at column `x`, and writes them to the filtered rows, starting at
+    /// column `to`.
     #[inline(always)]
     fn slide_down_columns(
         &mut self,
@@ -233,7 +235,7 @@ impl Lines {
         let Self { floats, filtered, starts, height, stride, .. } = self;
         let (height, stride) = (*height, *stride);
         let radius = series.radius as isize;
-        // Rows before this one count for nothing: they are `outside`, or the first sums do without them.
+        // Rows before this one contribute nothing: they are `outside`, or the initial sums do not need them.
         let first = match border {
             Border::Paper => 0,
             _ if starts.is_empty() => -radius,
@@ -285,12 +287,12 @@ impl Lines {
     }
 }
 
-/// Sums of weighted rows. A kernel of its own, as it is large, and the same for every target.
+/// Weighted sums of rows. They are a separate kernel because they are large and do not depend on the target.
 struct WeightedRows<'a> {
-    /// As many rows more than sums as the weights reach on both sides.
+    /// The rows, which extend beyond the sums by the reach of the weights on both sides.
     floats: &'a [f32],
     weights: &'a [f32],
-    /// How many sums; up to [`SPARE_ROWS`] more may be made.
+    /// Number of sums. Up to [`SPARE_ROWS`] more may be computed.
     rows: usize,
     width: usize,
     stride: usize,
@@ -303,7 +305,7 @@ impl Kernel for WeightedRows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let radius = self.weights.len() - 1;
-        // As many sums and taps at once as there are registers for the rows that they need.
+        // As many sums and taps at once as the registers hold rows for.
         if S::REGISTERS == 32 {
             match radius % 8 {
                 0 => self.sum_groups::<S, 4, 8, 0, 4, 11>(simd),
@@ -327,8 +329,8 @@ impl Kernel for WeightedRows<'_> {
 }
 
 impl WeightedRows<'_> {
-    /// `SUMS` rows at once, whose sums stay in registers: first `FIRST` taps on both sides, then `TAPS` after `TAPS`. The
-    /// order of a sum is that of the distance from its center, whatever these numbers.
+    /// Sums `SUMS` rows at once in registers: first `FIRST` taps on each side, then blocks of `TAPS` taps. A
+    /// sum adds rows in the order of their distance from its center, for any of these constants.
     #[inline(always)]
     fn sum_groups<
         S: Simd,
@@ -387,14 +389,14 @@ impl WeightedRows<'_> {
     }
 }
 
-/// From a row to the next: rows whose distance is a power of two would be in each other's way in the cache.
+/// The distance between rows. Rows at a distance of a power of two would compete for the same cache sets.
 fn stride_of(width: usize) -> usize {
     ((width / LANES) | 1) * LANES
 }
 
-/// Where filtered lines go.
+/// A destination of filtered lines.
 pub(super) trait Target {
-    /// Takes the values of row `y` from column `x` on, which may be more than there are columns.
+    /// Writes the values of row `y` from column `x` on. There may be more values than columns.
     fn write(&mut self, y: usize, x: usize, values: &[f32]);
 }
 

@@ -1,4 +1,4 @@
-//! Rendering: each renderer is a family of random images, each a pure function of a seed, its index and its size.
+//! Rendering: families of random images. Each image is a pure function of its renderer, seed, index and size.
 
 mod binary_blobs;
 mod blur;
@@ -50,7 +50,7 @@ impl Size {
     }
 }
 
-/// What is drawn.
+/// A family of images.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Renderer {
     /// Thresholded noise.
@@ -63,7 +63,7 @@ pub enum Renderer {
     Spheres(Spheres),
 }
 
-/// Does the same with every kind of renderer.
+/// Evaluates an expression with any kind of renderer.
 macro_rules! with_painter {
     ($renderer:expr, $painter:ident => $body:expr) => {
         match $renderer {
@@ -81,31 +81,32 @@ impl Renderer {
         with_painter!(self, painter => painter.planes())
     }
 
-    /// The most shapes that an image of this size has.
+    /// The most shapes in an image of this size.
     pub fn most_shapes(&self, size: Size) -> usize {
         with_painter!(self, painter => painter.most_shapes(size))
     }
 
-    /// Bytes of working memory that a thread needs at least to draw an image of this size.
+    /// A lower bound on the working memory in bytes that a thread needs to draw an image of this size.
     pub fn scratch(&self, size: Size) -> usize {
         with_painter!(self, painter => painter.scratch(size))
     }
 }
 
-/// Where images are written, one after the other without gaps, each plane after plane.
+/// Where images are written: contiguous, one after another, each plane by plane.
 pub enum Pixels<'a> {
     /// Gray values, 1.0 is white.
     Float32(&'a mut [f32]),
     /// Gray values, 255 is white.
     Uint8(&'a mut [u8]),
-    /// Gray values as in [`Pixels::Float32`], of which nothing but the scores is kept.
+    /// Gray values as in [`Pixels::Float32`] that are scored and discarded.
     NoFloat32,
-    /// Gray values as in [`Pixels::Uint8`], of which nothing but the scores is kept.
+    /// Gray values as in [`Pixels::Uint8`] that are scored and discarded.
     NoUint8,
 }
 
-/// Writes the images `indices` of a seed and, if asked, their scores as [`score`](crate::score) gives them by
-/// default: of RGB images those of the darkest plane of each pixel, of volumes with the connectivity 6.
+/// Writes the images `indices` of a seed and, if requested, their scores, as [`score`](crate::score) computes
+/// them with default options. An RGB image is scored by the darkest plane of each pixel, a volume with
+/// connectivity 6.
 pub fn render(
     renderer: &Renderer,
     seed: u64,
@@ -115,34 +116,34 @@ pub fn render(
     scores: Option<&mut [f32]>,
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    let order = Order { seed, indices, size, runner };
-    with_painter!(renderer, painter => order.fill(painter, pixels, scores))
+    let request = Request { seed, indices, size, runner };
+    with_painter!(renderer, painter => request.fill(painter, pixels, scores))
 }
 
-/// What an image is drawn from.
+/// The description that an image is drawn from.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
-    /// Standard deviation of the blur in pixels; NaN if there is none.
+    /// Standard deviation of the blur in pixels; NaN without a blur.
     pub sigma: f64,
-    /// In the order in which they are drawn.
+    /// The shapes in drawing order.
     pub shapes: Vec<Shape>,
 }
 
-/// A part of a [`Scene`].
+/// A shape of a [`Scene`].
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Slice, row and column; the first pixel has its center at 0.5 of each.
+    /// Slice, row and column. The center of the first pixel is at 0.5 in each.
     pub center: [f64; 3],
-    /// In pixels; NaN if it has none.
+    /// Radius in pixels; NaN without a radius.
     pub radius: f64,
-    /// Red, green and blue, 0 to 1.
+    /// Red, green and blue, from 0 to 1.
     pub color: [f32; 3],
 }
 
 const BLACK: [f32; 3] = [0.0; 3];
 
-/// Gives what the images `indices` of a seed are drawn from to `write`, block after block, with the position of the
-/// first scene of the block.
+/// Passes the scenes of the images `indices` of a seed to `write`, block by block, with the position of the
+/// first scene in the block.
 pub fn scenes(
     renderer: &Renderer,
     seed: u64,
@@ -151,8 +152,8 @@ pub fn scenes(
     runner: &Runner<'_>,
     write: impl FnMut(usize, &[Scene]),
 ) -> Result<(), Error> {
-    let order = Order { seed, indices, size, runner };
-    with_painter!(renderer, painter => order.scenes(painter, write))
+    let request = Request { seed, indices, size, runner };
+    with_painter!(renderer, painter => request.scenes(painter, write))
 }
 
 /// One image of a seed.
@@ -163,9 +164,9 @@ pub(crate) struct Image {
     size: Size,
 }
 
-/// What a renderer can do.
+/// The interface of a renderer.
 pub(crate) trait Paint: Sync {
-    /// Memory that a thread keeps from one image to the next.
+    /// Working memory of a thread, reused from image to image.
     type Scratch: Default;
 
     /// Planes of an image: 1, or 3 if it is RGB.
@@ -173,21 +174,22 @@ pub(crate) trait Paint: Sync {
         1
     }
 
-    /// Whether images of this size, which has been checked against what is served at all, can be drawn.
+    /// Fails if images of this size cannot be drawn. The sides are already checked to be in the supported
+    /// range.
     fn check(&self, size: Size) -> Result<(), Error> {
         flat(size)
     }
 
-    /// The most shapes that a scene of this size has.
+    /// The most shapes in a scene of this size.
     fn most_shapes(&self, size: Size) -> usize;
 
-    /// Bytes of [`Paint::Scratch`] that grow with the pixels of an image, at least.
+    /// A lower bound on the bytes of [`Paint::Scratch`] that grow with the size.
     fn scratch(&self, size: Size) -> usize;
 
-    /// What an image is drawn from.
+    /// The description that an image is drawn from.
     fn scene(&self, image: Image, scene: &mut Scene, watch: &mut Watch<'_>) -> Result<(), Error>;
 
-    /// Writes the values of an image, plane after plane.
+    /// Draws an image, plane by plane.
     fn paint<S: Simd, T: Gray>(
         &self,
         simd: S,
@@ -198,15 +200,15 @@ pub(crate) trait Paint: Sync {
     ) -> Result<(), Error>;
 }
 
-/// Whether this is the size of an image, and not of a volume.
+/// Fails if this is the size of a volume.
 fn flat(size: Size) -> Result<(), Error> {
     if size.depth == 1 {
         return Ok(());
     }
-    Err(Error::invalid(format!("the depth is {}, but images have the depth 1", size.depth)))
+    Err(Error::invalid(format!("the depth is {}, but images have depth 1", size.depth)))
 }
 
-/// Makes a vector as long as [`TryGrow::try_resize`] does, piece by piece: memory that is new is slow.
+/// Like [`TryGrow::try_resize`], but piece by piece with interrupt checks, as touching new memory is slow.
 #[inline(always)]
 fn resize<T: Copy>(values: &mut Vec<T>, len: usize, value: T, watch: &mut Watch<'_>) -> Result<(), Error> {
     values.try_reserve_room(len.saturating_sub(values.len()))?;
@@ -230,35 +232,35 @@ fn check_range(name: &str, (low, high): (f64, f64), allowed: (f64, f64)) -> Resu
     )))
 }
 
-/// The same for counts.
+/// Checks the range of a count, which starts at 1.
 fn check_counts(name: &str, (low, high): (u32, u32), most: u32) -> Result<(), Error> {
     check_range(name, (low.into(), high.into()), (1.0, most.into()))
 }
 
-/// The cost of rendering a pixel, compared with scoring it.
+/// The cost of rendering a pixel, relative to scoring it.
 const UNITS_PER_PIXEL: usize = 8;
-/// The cost of an image beyond its pixels.
+/// The fixed cost of an image.
 const UNITS_PER_IMAGE: usize = 4096;
 const SCENES_PER_TASK: usize = 64;
-/// Scenes that are kept at once.
+/// Scenes in memory at once.
 const SCENES_PER_BLOCK: usize = 1 << 12;
-/// Elements of a long vector that are gone through between two looks at whether to stop.
+/// Elements of a long vector that are processed between two interrupt checks.
 const PIECE: usize = 1 << 16;
 
-/// The cost of an image; where a `usize` has 32 bits it may be more than that holds.
+/// The cost of an image. It saturates, as it may overflow a `usize` of 32 bits.
 fn units_of(pixels: usize) -> usize {
     pixels.saturating_mul(UNITS_PER_PIXEL).saturating_add(UNITS_PER_IMAGE)
 }
 
-/// Which images are wanted.
-struct Order<'a> {
+/// A request for images.
+struct Request<'a> {
     seed: u64,
     indices: &'a [u64],
     size: Size,
     runner: &'a Runner<'a>,
 }
 
-impl Order<'_> {
+impl Request<'_> {
     fn fill(
         &self,
         painter: &impl Paint,
@@ -329,11 +331,11 @@ impl Order<'_> {
     }
 }
 
-/// What a thread keeps from one image to the next.
+/// Working memory of a thread, reused from image to image.
 struct Canvas<P: Paint, T> {
     painter: P::Scratch,
     scorer: Scorer<T>,
-    /// The image, if it is not kept.
+    /// The image, if it is discarded after scoring.
     image: Vec<T>,
 }
 
@@ -343,7 +345,7 @@ impl<P: Paint, T: Gray> Default for Canvas<P, T> {
     }
 }
 
-/// Some images after each other.
+/// Draws and scores consecutive images.
 struct Task<'s, 'w, P: Paint, T> {
     painter: &'s P,
     seed: u64,
@@ -383,7 +385,7 @@ impl<P: Paint, T: Gray> Kernel for Task<'_, '_, P, T> {
     }
 }
 
-/// Scores images that are in the cache.
+/// Scores images that are still in the cache.
 struct Scorer<T> {
     images: TallyScratch,
     volumes: VolumeScratch,
@@ -448,11 +450,11 @@ mod tests {
     use blur::FromInk;
 
     thread_local! {
-        /// Pixels that were read and written since the last look at whether to stop.
+        /// Pixels read and written since the last interrupt check.
         static PIXELS: Cell<usize> = const { Cell::new(0) };
     }
 
-    /// A gray value whose uses are counted.
+    /// A gray value that counts how often it is read and written.
     #[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
     pub(super) struct Counted(pub(super) f32);
 
@@ -484,21 +486,21 @@ mod tests {
 
     impl Gray for Counted {}
 
-    /// The most pixels that are used between two looks at whether to stop.
-    pub(super) fn most_between_looks(work: impl FnOnce(&mut Watch<'_>) -> Result<(), Error>) -> usize {
+    /// The most pixels that are used between two interrupt checks.
+    pub(super) fn most_between_checks(work: impl FnOnce(&mut Watch<'_>) -> Result<(), Error>) -> usize {
         let mut most = 0;
-        let mut look = || {
+        let mut check = || {
             most = most.max(PIXELS.replace(0));
             false
         };
         PIXELS.set(0);
-        work(&mut Watch::new(&mut look)).unwrap();
-        look();
+        work(&mut Watch::new(&mut check)).unwrap();
+        check();
         most
     }
 
     #[test]
-    fn renderers_often_look_whether_to_stop() {
+    fn renderers_check_for_interrupts_often() {
         let circles = |blur, antialias| {
             let circles = Circles::new((4, 4), (2.0, 7.0), blur, (0.0, 0.0), antialias, Border::Paper);
             Renderer::Circles(circles.unwrap())
@@ -517,7 +519,7 @@ mod tests {
             let depth = if matches!(renderer, Renderer::Spheres(_)) { 64 } else { 1 };
             let size = Size { depth, height: 2048 / depth, width: 1024 };
             let mut pixels = vec![Counted::default(); renderer.planes() * size.pixels()];
-            let most = with_painter!(&renderer, painter => most_between_looks(|watch| {
+            let most = with_painter!(&renderer, painter => most_between_checks(|watch| {
                 let indices = &[1];
                 Level::chosen()?.run(Task {
                     painter,

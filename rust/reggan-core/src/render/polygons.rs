@@ -1,19 +1,20 @@
-//! Polygons: irregular blobs that keep a distance from each other, as a DCGAN was trained on to count them ("Blob
-//! GAN", 2021). Each pixel has the exact share of its area that a blob covers.
+//! Polygons: irregular blobs that keep a distance from each other, like the blobs that a DCGAN learned to
+//! count in "Blob GAN" (2021). The value of a pixel is the exact share of its area that a blob covers.
 //!
-//! What is drawn, and in which order, is part of the stream version. All is measured in boxes, of which `boxes` are
-//! as long as the shorter side of the image. The number of blobs is `low + index mod (high - low + 1)`: the same
-//! number of images for each. The image's stream (object 0) gives for one blob after the other the center `x =
-//! uniform(margin, width - margin)`, `y = uniform(margin, height - margin)`, again, at most 1000 times, while it is at
-//! most `distance` away from that of an earlier blob; and then, drawn in any case, the color `integer(0, 6)`.
+//! The draws and their order are part of the stream version. Lengths are in boxes; the shorter side of the
+//! image is `boxes` long. There are `low + index mod (high - low + 1)` blobs, so each number has equally many
+//! images. For each blob in turn, the image's stream (object 0) gives the center
+//! `x = uniform(margin, width - margin)`, `y = uniform(margin, height - margin)`, drawn up to 1000 times
+//! while it is at most `distance` from an earlier center. Then it gives the color `integer(0, 6)`, which is
+//! always drawn.
 //!
-//! The outline of blob i has `vertices` corners at even angles, corner k at `angle = 2 pi k / vertices`, with the
-//! distance `1 + irregularity * normal` from the center; the normals are those of object 1 + i. x and y of the corners are
-//! smoothed around the outline by a Gaussian of `smoothing` corners, cut off at four times that. Then both are
-//! stretched so that the outline fills a box of one by one around the center.
+//! The outline of blob i has `vertices` corners at even angles. Corner k is at `angle = 2 pi k / vertices`,
+//! at a distance of `1 + irregularity * normal` from the center, with the normals of object 1 + i. The x and
+//! y of the corners are smoothed around the outline by a Gaussian of `smoothing` corners, truncated at four
+//! times that. Then both are stretched so that the outline fills a box of one by one around the center.
 //!
-//! A pixel's coverage is the sum of its parts of the outline's area, with the sign by which the outline goes around
-//! them, without the sign, and at most 1. A blob of the color c takes a pixel from v to v - coverage * (1 - c) * v.
+//! The orientation of the outline gives its area a sign. The coverage of a pixel is the absolute value of the
+//! signed area inside it, at most 1. A blob of color c changes a pixel from v to v - coverage * (1 - c) * v.
 
 use std::f64::consts::TAU;
 
@@ -26,12 +27,12 @@ use crate::rng::normal;
 use crate::simd::Simd;
 use crate::{Error, Stream};
 
-const TRIES: usize = 1000;
+const MAX_TRIES: usize = 1000;
 /// Corners that are computed at once.
 const LANES: usize = 16;
-/// Less than this is covered only by the rounding of sums.
+/// A smaller coverage is only a rounding error.
 const ROUNDING: f32 = 1e-6;
-/// The colors of blobs: all but white of which each part is 0 or 1.
+/// The colors of blobs: all with channels of 0 or 1, except white.
 const COLORS: [[f32; 3]; 7] = [
     BLACK,
     [1.0, 0.0, 0.0],
@@ -42,7 +43,7 @@ const COLORS: [[f32; 3]; 7] = [
     [1.0, 1.0, 0.0],
 ];
 
-/// What polygons are drawn from.
+/// The options of polygons.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Polygons {
     count: (u32, u32),
@@ -52,17 +53,18 @@ pub struct Polygons {
     boxes: f64,
     color: bool,
     vertices: usize,
-    /// Of the corners' angles, with those that come again before and after them.
+    /// Cosines and sines of the corners' angles. The first and last corners are repeated at the other end.
     cosines: Vec<f32>,
     sines: Vec<f32>,
-    /// The weights of the offsets 0 to the radius.
+    /// The weights of offsets 0 to the radius.
     weights: Vec<f32>,
 }
 
 impl Polygons {
-    /// `count` blobs, 1 to 1024; `irregularity` 0 to 10; `vertices` 3 to 4096; `smoothing` 0 to an eighth of them;
-    /// `boxes` 1 to 1000; `distance` 0 to `boxes`, `margin` 0 to half of it.
-    #[expect(clippy::too_many_arguments, reason = "one for each field of a spec")]
+    /// `count` is from 1 to 1024 blobs. `irregularity` is from 0 to 10, `vertices` from 3 to 4096, and
+    /// `smoothing` from 0 to an eighth of `vertices`. `boxes` is from 1 to 1000, `distance` from 0 to
+    /// `boxes`, and `margin` from 0 to half of `boxes`.
+    #[expect(clippy::too_many_arguments, reason = "one for each field of the Python class")]
     pub fn new(
         count: (u32, u32),
         irregularity: f64,
@@ -102,7 +104,7 @@ impl Polygons {
         })
     }
 
-    /// Gives the blobs of an image.
+    /// Writes the blobs of an image to `blobs`.
     #[inline(always)]
     fn place(
         &self,
@@ -119,7 +121,7 @@ impl Polygons {
         blobs.clear();
         for _ in 0..count {
             let mut center = [0.0; 2];
-            for _ in 0..TRIES {
+            for _ in 0..MAX_TRIES {
                 let x = stream.uniform(within(size.width));
                 center = [stream.uniform(within(size.height)), x];
                 watch.worked(blobs.len())?;
@@ -140,19 +142,19 @@ impl Polygons {
     }
 }
 
-/// Memory that is kept from one image to the next.
+/// Working memory, reused from image to image.
 #[derive(Default)]
 pub(crate) struct Scratch {
     blobs: Vec<Shape>,
     words: Vec<u32>,
     /// Distances of the corners from the center.
     distances: Vec<f32>,
-    /// Corners before they are smoothed, with those that come again before and after them.
+    /// One coordinate of the corners before smoothing, with the repeated ones.
     rough: Vec<f32>,
     x: Vec<f32>,
     y: Vec<f32>,
     area: Area,
-    /// Plane after plane, 0 is paper.
+    /// Ink, plane by plane; 0 is paper.
     ink: Vec<f32>,
 }
 
@@ -214,7 +216,7 @@ impl Paint for Polygons {
 }
 
 impl Polygons {
-    /// The distances of the corners, with those that come again before and after them.
+    /// Computes the distances of the corners, with the repeated ones.
     #[inline(always)]
     fn draw_distances(&self, words: &[u32], distances: &mut Vec<f32>) -> Result<(), Error> {
         let radius = self.weights.len() - 1;
@@ -223,7 +225,7 @@ impl Polygons {
         for (distance, &word) in own.iter_mut().zip(words) {
             *distance = 1.0 + self.irregularity * normal(word);
         }
-        // The radius may be more than there are corners on one side of it, so they are copied one by one.
+        // The radius may exceed the number of corners, so corners are copied one by one.
         for place in (0..radius).rev() {
             distances[place] = distances[place + self.vertices];
         }
@@ -233,7 +235,7 @@ impl Polygons {
         Ok(())
     }
 
-    /// One coordinate of the corners, smoothed, and some that come again after them.
+    /// Computes one smoothed coordinate of the corners, with some repeated after them.
     #[inline(always)]
     fn smooth(
         &self,
@@ -271,7 +273,7 @@ impl Polygons {
         Ok(())
     }
 
-    /// The last corners are the first one: the outline is closed, and edges between them have no length.
+    /// Closes the outline with copies of the first corner. The edges between copies have length 0.
     #[inline(always)]
     fn close(&self, places: &mut Vec<f32>) -> Result<(), Error> {
         let first = places[0];
@@ -280,7 +282,7 @@ impl Polygons {
     }
 }
 
-/// Makes coordinates reach from center - radius to center + radius.
+/// Stretches coordinates to reach from center - radius to center + radius.
 #[inline(always)]
 fn stretch(places: &mut [f32], center: f64, radius: f64) {
     let (mut least, mut most) = ([f32::MAX; LANES], [f32::MIN; LANES]);
@@ -295,7 +297,7 @@ fn stretch(places: &mut [f32], center: f64, radius: f64) {
         (least.into_iter().fold(f32::MAX, f32::min), most.into_iter().fold(f32::MIN, f32::max));
     let (center, radius) = (center as f32, radius as f32);
     let middle = 0.5 * (least + most);
-    // An outline without any extent stays at its center.
+    // An outline without extent stays at its center.
     let factor = if most > least { 2.0 * radius / (most - least) } else { 0.0 };
     let (from, to) = ((center - radius).max(0.0), center + radius);
     for place in places {
@@ -303,21 +305,22 @@ fn stretch(places: &mut [f32], center: f64, radius: f64) {
     }
 }
 
-/// The pixels of a box, and how much of each lies below an outline.
+/// The pixels of a box, and the area below the outline in each.
 #[derive(Default)]
 struct Area {
-    /// Of the first row and the first column, in the image.
+    /// Position of the first row and column in the image.
     top: f64,
     left: f64,
     rows: usize,
     /// A multiple of [`LANES`].
     stride: usize,
-    /// The change from each pixel to the next in its column; with the rows to which edges at the end add.
+    /// The change from each pixel to the next one in its column, with two more rows for edges at the lower
+    /// end.
     changes: Vec<f32>,
 }
 
 impl Area {
-    /// Becomes the empty box of a blob.
+    /// Clears the box and moves it to a blob.
     #[inline(always)]
     fn begin(&mut self, blob: &Shape, watch: &mut Watch<'_>) -> Result<(), Error> {
         let Shape { center: [_, y, x], radius, .. } = *blob;
@@ -328,14 +331,15 @@ impl Area {
         resize(&mut self.changes, (self.rows + 2) * self.stride, 0.0, watch)
     }
 
-    /// Adds the edges from each corner to the next; there are one more corners than a multiple of twice [`LANES`].
+    /// Adds the edges between consecutive corners. Their number is a multiple of twice [`LANES`].
     #[inline(always)]
     fn add_outline(&mut self, x: &[f32], y: &[f32], watch: &mut Watch<'_>) -> Result<(), Error> {
         let half = (x.len() - 1) / 2;
         let (mut one, mut other) = (Edges::default(), Edges::default());
         let (mut parts, mut other_parts) = (Parts::default(), Parts::default());
         for start in (0..half).step_by(LANES) {
-            // Edges of two places take turns, so that sums in the same pixel need not wait for each other.
+            // Edges of two distant places alternate, so that additions to the same pixel need not wait for
+            // each other.
             one.load(x, y, start);
             other.load(x, y, half + start);
             one.divide(self.stride, &mut parts);
@@ -344,7 +348,7 @@ impl Area {
                 self.add_edge(&one, &parts, lane);
                 self.add_edge(&other, &other_parts, lane);
             }
-            // An edge may go through as many pixels as the box has rows and columns.
+            // An edge crosses at most as many pixels as the box has rows and columns.
             watch.worked(2 * LANES * (self.rows + self.stride))?;
         }
         Ok(())
@@ -396,7 +400,7 @@ impl Area {
         loop {
             let row = y.floor();
             let next = end.min(row + 1.0);
-            // An edge straight across has no rows to share its width between.
+            // A horizontal edge has no rows to divide its width among.
             let part = if next - y < end - start { per_row * (next - y) } else { width };
             let beyond = part * (0.5 * (y + next) - row);
             let place = row as usize * self.stride + column;
@@ -409,7 +413,7 @@ impl Area {
         }
     }
 
-    /// Lays the blob over the ink.
+    /// Blends the blob into the ink.
     #[inline(always)]
     fn blend(
         &mut self,
@@ -457,7 +461,7 @@ impl Area {
     }
 }
 
-/// Edges from each of some corners to the next.
+/// Edges between consecutive corners.
 #[derive(Default)]
 struct Edges {
     from_x: [f32; LANES],
@@ -469,12 +473,12 @@ struct Edges {
 /// How edges are added.
 #[derive(Default)]
 struct Parts {
-    /// What the parts in the column where an edge starts, and in the column where it ends, add.
+    /// The amounts that each edge adds in its first and in its last column.
     halves: [Half; 2],
     kinds: [Kind; LANES],
 }
 
-/// What a part of each edge, which is within a column, adds to a pixel and the two below it.
+/// The part of each edge within one column: what it adds to a pixel and to the two pixels below it.
 #[derive(Default)]
 struct Half {
     first: [u32; LANES],
@@ -483,12 +487,12 @@ struct Half {
 
 #[derive(Clone, Copy, Default)]
 enum Kind {
-    /// It has the first half only.
+    /// Has only the first half.
     #[default]
     InColumn,
-    /// It goes to the next column.
+    /// Crosses into the next column.
     Crossing,
-    /// It reaches beyond the next column or row, so that there is more of it than two halves tell.
+    /// Crosses more columns or rows than two halves can describe.
     Long,
 }
 
@@ -521,7 +525,7 @@ impl Edges {
             *kind = if crosses { Kind::Crossing } else { Kind::InColumn };
             *kind = if long { Kind::Long } else { *kind };
 
-            // Where the edge goes from one column to the other.
+            // The y at which the edge crosses from one column to the other.
             let side = if column0 < column1 { column1 } else { column0 };
             let crossing = y0 + (y1 - y0) * ((side - x0) / (x1 - x0));
             let crossing = if crossing < low { low } else { crossing };
@@ -535,7 +539,7 @@ impl Edges {
                 let (above, below) = if from_y < to_y { (from_y, to_y) } else { (to_y, from_y) };
                 let row = above.floor();
                 let next = row + 1.0;
-                // The part in the first row, and the part in the next.
+                // The part in the first row and the part in the next row.
                 let (end, start) = if below < next { (below, below) } else { (next, next) };
                 let share = if below > next { (next - above) / (below - above) } else { 1.0 };
                 let (first, second) = (width * share, width - width * share);
@@ -554,7 +558,7 @@ impl Edges {
 mod tests {
     use super::*;
 
-    /// Coverage of the pixels of a box by an outline.
+    /// The coverage of the pixels of a box by an outline.
     fn covered(outline: &[(f32, f32)], side: usize) -> Vec<f32> {
         let radius = side as f64 / 2.0;
         let blob = Shape { center: [0.5, radius, radius], radius, color: BLACK };
@@ -570,7 +574,7 @@ mod tests {
         ink
     }
 
-    /// The area of an outline within a box, by cutting it along the sides of the box.
+    /// The area of an outline within a pixel, computed by clipping the outline at the sides of the pixel.
     fn exact(outline: &[(f32, f32)], row: usize, column: usize) -> f64 {
         let (top, left) = (row as f64, column as f64);
         let mut corners: Vec<(f64, f64)> = outline.iter().map(|&(x, y)| (x.into(), y.into())).collect();
@@ -608,7 +612,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_have_the_share_that_is_covered() {
+    fn pixels_have_their_covered_share() {
         let mut outlines = vec![
             vec![(1.25, 2.5), (6.5, 2.5), (6.5, 7.75), (1.25, 7.75)],
             vec![(0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0)],
@@ -617,7 +621,7 @@ mod tests {
         ];
         let mut stream = Stream::new(0, 0, 0);
         for corners in 3..60 {
-            // Stars around the center do not cross themselves.
+            // Stars around the center do not intersect themselves.
             outlines.push(
                 (0..corners)
                     .map(|corner| {

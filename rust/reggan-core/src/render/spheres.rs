@@ -1,10 +1,11 @@
-//! Spheres: volumes with black balls of random size and place under a blur of random strength, the circles of
-//! RegGAN's paper in three dimensions, which it names as future work.
+//! Spheres: volumes with black balls of random radii and centers under a blur of random strength. They extend
+//! the circles of RegGAN's paper to three dimensions, which the paper names as future work.
 //!
-//! What is drawn, and in which order, is part of the stream version. Lengths are in pixels of a volume whose shortest
-//! side is 64, and are scaled by min(depth, height, width) / 64. The volume's stream (object 0) gives `n =
-//! integer(count)`, `sigma = uniform(blur) * scale`. The stream of ball i (object 1 + i) gives `r = uniform(radius) *
-//! scale`, and the center `x = uniform01 * width`, `y = uniform01 * height`, `z = uniform01 * depth`.
+//! The draws and their order are part of the stream version. Lengths are in pixels of a volume whose shortest
+//! side is 64, and are scaled by min(depth, height, width) / 64. The volume's stream (object 0) gives
+//! `n = integer(count)` and `sigma = uniform(blur) * scale`. The stream of ball i (object 1 + i) gives
+//! `r = uniform(radius) * scale` and the center `x = uniform01 * width`, `y = uniform01 * height`,
+//! `z = uniform01 * depth`.
 
 use super::blur::{Gray, Ink, InkBlur};
 use super::border::Border;
@@ -16,7 +17,7 @@ use crate::parallel::Watch;
 use crate::simd::Simd;
 use crate::{Error, Stream};
 
-/// What spheres are drawn from: ranges, both ends included.
+/// The options of spheres. Ranges include both ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spheres {
     count: (u32, u32),
@@ -26,7 +27,8 @@ pub struct Spheres {
 }
 
 impl Spheres {
-    /// `count` balls, 1 to 65536; `radius` above 0 and at most 10,000; `blur` (a standard deviation) 0 to 64.
+    /// `count` is from 1 to 65536 balls. `radius` is above 0 and at most 10,000. `blur`, a standard
+    /// deviation, is from 0 to 64.
     pub fn new(
         count: (u32, u32),
         radius: (f64, f64),
@@ -39,7 +41,7 @@ impl Spheres {
         Ok(Self { count, radius, blur, border })
     }
 
-    /// Gives the balls of a volume, and the standard deviation of its blur.
+    /// Writes the balls of a volume to `balls`, and returns the standard deviation of its blur.
     fn place(&self, Image { seed, index, size }: Image, balls: &mut Vec<Shape>) -> Result<f64, Error> {
         let (depth, height, width) = (size.depth as f64, size.height as f64, size.width as f64);
         let scale = depth.min(size.shorter_side()) / 64.0;
@@ -56,7 +58,7 @@ impl Spheres {
     }
 }
 
-/// Memory that is kept from one volume to the next.
+/// Working memory, reused from volume to volume.
 #[derive(Default)]
 pub(crate) struct Scratch {
     balls: Vec<Shape>,
@@ -111,7 +113,7 @@ impl Paint for Spheres {
 }
 
 impl Spheres {
-    /// Draws what slice z has of a ball.
+    /// Draws the cross section of a ball in slice z.
     #[inline(always)]
     fn cut(
         &self,
@@ -130,7 +132,7 @@ impl Spheres {
         if self.border != Border::Periodic {
             return disc(center).map_or(Ok(()), |disc| disc.fill(ink, self.border, watch));
         }
-        // The largest disc holds those of all other copies.
+        // The largest disc contains the discs of all other copies.
         let largest = copies(center, radius, depth).filter_map(disc).map(|disc| disc.radius).reduce(f64::max);
         largest.map_or(Ok(()), |radius| Disc { x, y, radius }.fill(ink, self.border, watch))
     }

@@ -82,7 +82,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn count_ones(self, a: __m256i) -> __m256i {
-        // Each half byte is looked up, and the eight bytes of a word are summed (Mula, Kurz, Lemire 2018).
+        // Looks up each nibble and sums the eight bytes of each word (Muła, Kurz, Lemire 2018).
         op!({
             let ones =
                 _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
@@ -212,7 +212,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn load_strided_f32<const N: usize>(self, floats: &[f32], at: usize, stride: usize) -> [__m256; N] {
         let floats = &floats[at..][..(N - 1) * stride + Self::FLOATS];
-        // A loop, which is compiled for this instruction set, as `std::array::from_fn` is not.
+        // A loop is compiled for this instruction set; `std::array::from_fn` is not.
         let mut rows = [self.splat_f32(0.0); N];
         for (place, row) in rows.iter_mut().enumerate() {
             // SAFETY: the slice holds the floats of the last place, and so those of all places.
@@ -270,7 +270,8 @@ impl Simd for Avx2 {
             let mut bits = _mm256_srlv_epi32(_mm256_set1_epi32(bits as i32), lanes);
             let mut sums = sums;
             for table in tables {
-                // Only the lowest three bits of an index are looked at; the fourth chooses among the halves.
+                // The permutation uses only the lowest three bits of an index; the fourth selects the half of
+                // the table.
                 let low = _mm256_permutevar8x32_ps(self.load_f32(table, 0), bits);
                 let high = _mm256_permutevar8x32_ps(self.load_f32(table, 8), bits);
                 let fourth = _mm256_castsi256_ps(_mm256_slli_epi32::<28>(bits));
@@ -285,7 +286,8 @@ impl Simd for Avx2 {
     fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
         let mut rows: [__m256; 8] = self.load_strided_f32(from, 0, from_stride);
         op!({
-            // Within halves of the registers by blocks of 2 x 2 and 4 x 4, then the halves themselves.
+            // Transposes blocks of 2 x 2 and 4 x 4 within halves of the registers, then the halves
+            // themselves.
             for pair in rows.as_chunks_mut::<2>().0 {
                 let [a, b] = *pair;
                 *pair = [_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)];
@@ -308,7 +310,7 @@ impl Simd for Avx2 {
     }
 }
 
-/// For each set of chosen words the order of their halves, as 32-bit lanes.
+/// For each set of chosen words, the order of their halves as 32-bit lanes.
 const COMPRESS: [[u64; 4]; 16] = {
     let mut orders = [[0; 4]; 16];
     let mut chosen = 0;

@@ -119,7 +119,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn compress(self, values: __m512i, chosen: u32, words: &mut [u64], at: usize) {
-        // In a register and stored whole: compressing into memory is slow on some machines.
+        // Compresses in a register, since compressing into memory is slow on some machines.
         let values = op!(_mm512_maskz_compress_epi64(chosen as u8, values));
         self.store(values, words, at);
     }
@@ -197,7 +197,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn load_strided_f32<const N: usize>(self, floats: &[f32], at: usize, stride: usize) -> [__m512; N] {
         let floats = &floats[at..][..(N - 1) * stride + Self::FLOATS];
-        // A loop, which is compiled for this instruction set, as `std::array::from_fn` is not.
+        // A loop is compiled for this instruction set; `std::array::from_fn` is not.
         let mut rows = [self.splat_f32(0.0); N];
         for (place, row) in rows.iter_mut().enumerate() {
             // SAFETY: the slice holds the floats of the last place, and so those of all places.
@@ -255,7 +255,7 @@ impl Simd for Avx512 {
             let mut bits = _mm512_srlv_epi32(_mm512_set1_epi32(bits as i32), lanes);
             let mut sums = sums;
             for table in tables {
-                // Only the lowest four bits of an index are looked at.
+                // The permutation uses only the lowest four bits of an index.
                 let entries = _mm512_permutexvar_ps(bits, self.load_f32(table, 0));
                 sums = _mm512_add_ps(sums, entries);
                 bits = _mm512_srli_epi32::<4>(bits);
@@ -268,7 +268,8 @@ impl Simd for Avx512 {
     fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
         let mut rows: [__m512; 16] = self.load_strided_f32(from, 0, from_stride);
         op!({
-            // Within quarters of the registers by blocks of 2 x 2 and 4 x 4, then the quarters themselves.
+            // Transposes blocks of 2 x 2 and 4 x 4 within quarters of the registers, then the quarters
+            // themselves.
             for pair in rows.as_chunks_mut::<2>().0 {
                 let [a, b] = *pair;
                 *pair = [_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)];

@@ -1,10 +1,10 @@
-//! Instruction sets: a set of operations on words of 64 bits, an implementation of it for each instruction
-//! set, and the one place that chooses among them.
+//! Instruction sets: a trait of operations on 64-bit words and floats, its implementation for each
+//! instruction set, and the choice among them.
 //!
-//! A kernel is written once, generic over [`Simd`], and compiled once for each instruction set. A value of a
-//! `Simd` type is the proof that this machine has its instructions.
+//! A kernel is written once, generic over [`Simd`], and compiled for each instruction set. A value of a
+//! `Simd` type proves that this machine supports its instructions.
 
-#![allow(unsafe_code, reason = "intrinsics, behind the proof that the machine has them")]
+#![allow(unsafe_code, reason = "intrinsics; each type proves that the machine supports them")]
 
 /// An operation without access to memory, as a method body.
 macro_rules! op {
@@ -14,7 +14,7 @@ macro_rules! op {
     };
 }
 
-/// A type whose values prove that the machine has these features.
+/// A type whose values prove that the machine supports these features.
 macro_rules! proof {
     ($name:ident, $detected:ident, $($feature:tt),+) => {
         #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ macro_rules! proof {
             }
 
             /// # Safety
-            /// `detect` has given one on this machine.
+            /// `detect` must have returned a value on this machine.
             pub(super) unsafe fn new_unchecked() -> Self {
                 Self(())
             }
@@ -69,46 +69,46 @@ pub(crate) trait Simd: Copy {
     fn and_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
     fn or(self, a: Self::Words, b: Self::Words) -> Self::Words;
     fn xor(self, a: Self::Words, b: Self::Words) -> Self::Words;
-    /// Wrapping, as all arithmetic here.
+    /// Wraps on overflow, as all arithmetic here.
     fn add(self, a: Self::Words, b: Self::Words) -> Self::Words;
     fn sub(self, a: Self::Words, b: Self::Words) -> Self::Words;
     fn shift_left<const N: u32>(self, a: Self::Words) -> Self::Words;
     fn shift_right<const N: u32>(self, a: Self::Words) -> Self::Words;
-    /// The ones in each word.
+    /// The number of ones in each word.
     fn count_ones(self, a: Self::Words) -> Self::Words;
     /// Bit i is set if word i is not 0.
     fn nonzero(self, a: Self::Words) -> u32;
     /// Each word plus all words before it.
     fn prefix_sum(self, a: Self::Words) -> Self::Words;
-    /// The last word in every place.
+    /// The last word in every lane.
     fn broadcast_last(self, a: Self::Words) -> Self::Words;
-    /// Writes the words whose bit is set in `chosen`, in order, to `words[at..]`, and anything to the rest of
-    /// `words[at..at + LANES]`.
+    /// Writes the words whose bits are set in `chosen` to `words[at..]`, in order. The rest of
+    /// `words[at..at + LANES]` is unspecified.
     fn compress(self, values: Self::Words, chosen: u32, words: &mut [u64], at: usize);
 
-    /// Which of 64 pixels are `<= limit`, pixel 0 in the lowest bit, and not 0 if one is NaN; then the bits may be
-    /// any. The limit is neither NaN nor -0.0.
+    /// Which of 64 pixels are `<= limit`, pixel 0 in the lowest bit, and a nonzero number if any of them is
+    /// NaN. With NaN, the bits are unspecified. The limit must not be NaN or -0.0.
     fn at_most_f32(self, pixels: &[f32; 64], limit: f32) -> (u64, u64);
     /// As [`Simd::at_most_f32`].
     fn at_most_f64(self, pixels: &[f64; 64], limit: f64) -> (u64, u64);
     /// As [`Simd::at_most_f32`].
     fn at_most_f16(self, pixels: &[f16; 64], limit: f16) -> (u64, u64);
-    /// As [`Simd::at_most_f32`], without NaN.
+    /// As [`Simd::at_most_f32`], but without NaN.
     fn at_most_u8(self, pixels: &[u8; 64], limit: u8) -> u64;
 
     /// `FLOATS` floats, at most 16.
     type Floats: Copy;
     const FLOATS: usize;
-    /// Registers for them.
+    /// Number of vector registers.
     const REGISTERS: usize;
 
     /// The floats `floats[at..at + FLOATS]`.
     fn load_f32(self, floats: &[f32], at: usize) -> Self::Floats;
-    /// The same from `N` places, each `stride` after the one before.
+    /// Loads from `N` places, `stride` floats apart.
     fn load_strided_f32<const N: usize>(self, floats: &[f32], at: usize, stride: usize) -> [Self::Floats; N];
     /// Writes to `floats[at..at + FLOATS]`.
     fn store_f32(self, values: Self::Floats, floats: &mut [f32], at: usize);
-    /// Writes to `N` places, each `stride` after the one before.
+    /// Writes to `N` places, `stride` floats apart.
     fn store_strided_f32<const N: usize>(
         self,
         values: [Self::Floats; N],
@@ -121,27 +121,27 @@ pub(crate) trait Simd: Copy {
     fn mul_f32(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// `a * b + c`, rounded once.
     fn fma_f32(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
-    /// Adds to float i, for table after table, the entry that the four bits from bit `i + 4 * table` on name. There
-    /// are at most four tables.
+    /// Adds table entries to each float: for float i and table t, the entry whose index is the four bits of
+    /// `bits` from bit `i + 4 * t` on. There are at most four tables.
     fn add_lookups<const N: usize>(
         self,
         sums: Self::Floats,
         tables: &[[f32; 16]; N],
         bits: u32,
     ) -> Self::Floats;
-    /// Writes the float in row y and column x of a block of `FLOATS` x `FLOATS`, `from[y * from_stride + x]`, to
+    /// Transposes a block of `FLOATS` x `FLOATS`: writes `from[y * from_stride + x]` to
     /// `to[x * to_stride + y]`.
     fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize);
 }
 
-/// A computation that can be compiled for any instruction set. `run` must be `#[inline(always)]`, and so must
-/// what it calls, to be compiled for the one it runs on.
+/// A computation that can be compiled for any instruction set. `run` and everything it calls must be
+/// `#[inline(always)]`, or it is not compiled for the instruction set that it runs on.
 pub(crate) trait Kernel {
     type Output;
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// An instruction set that this machine has.
+/// An instruction set that this machine supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(Set);
 
@@ -156,15 +156,15 @@ enum Set {
     Avx512,
 }
 
-/// Every name of an instruction set, on any machine, each better than those before it.
+/// The names of all instruction sets on any machine, from the slowest to the fastest.
 const NAMES: [&str; 4] = ["scalar", "neon", "avx2", "avx512"];
 
-/// The variable of the environment that keeps from using the better instruction sets.
+/// The environment variable that limits the choice of instruction sets.
 pub const SIMD_VARIABLE: &str = "REGGAN_SIMD";
 
 impl Level {
-    /// Those that this machine has, from the plainest to the best.
-    #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a few, whatever the input")]
+    /// The instruction sets of this machine, from the slowest to the fastest.
+    #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a few elements, for any input")]
     pub fn available() -> Vec<Self> {
         let mut sets = vec![Self(Set::Scalar)];
         #[cfg(target_arch = "aarch64")]
@@ -183,7 +183,8 @@ impl Level {
         sets
     }
 
-    /// The best that this machine has and that the environment variable `REGGAN_SIMD`, read once, allows.
+    /// The fastest instruction set that this machine supports and that the environment variable `REGGAN_SIMD`
+    /// allows. The variable is read once.
     pub fn chosen() -> Result<Self, Error> {
         static CHOSEN: OnceLock<Result<Level, Error>> = OnceLock::new();
         CHOSEN.get_or_init(|| Self::at_most(std::env::var_os(SIMD_VARIABLE).as_deref())).clone()
@@ -200,7 +201,7 @@ impl Level {
         Ok(Self::available().into_iter().rfind(allowed).unwrap_or(Self(Set::Scalar)))
     }
 
-    /// Its name, as in `REGGAN_SIMD`.
+    /// The name, as in `REGGAN_SIMD`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Scalar => "scalar",
@@ -249,7 +250,7 @@ mod tests {
         })
     }
 
-    /// Everything that can be done with words, written one after the other.
+    /// Applies every operation on words and writes the results one after another.
     struct Words(u64);
 
     impl Kernel for Words {
@@ -279,7 +280,7 @@ mod tests {
                 put(simd.count_ones(a));
                 put(simd.splat(first[0]));
                 for lane in 0..S::LANES {
-                    // What depends on the number of lanes, each against the words themselves.
+                    // Operations that depend on the number of lanes are compared with the words themselves.
                     let upto = first[at..=at + lane].iter().fold(0_u64, |sum, word| sum.wrapping_add(*word));
                     let mut out = [0; 8];
                     simd.store(simd.prefix_sum(a), &mut out, 0);
@@ -296,7 +297,7 @@ mod tests {
                     assert_eq!(out[2..][..expected.len()], expected);
                 }
             }
-            // Word after word, whatever the number of lanes.
+            // Reorders the results by word, so that they do not depend on the number of lanes.
             let operations = 12;
             let block = operations * S::LANES;
             (0..8 * operations)
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_as_the_scalar_ones() {
+    fn operations_on_words_match_the_scalar_ones() {
         for number in 0..200 {
             let expected = Scalar.vectorize(Words(number));
             for level in Level::available() {
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn comparisons_are_as_the_scalar_ones() {
+    fn comparisons_match_the_scalar_ones() {
         let special =
             [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN, 1e-7, -1e-7, 70_000.0, 2.55];
         for number in 0..500 {
@@ -364,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_only_keeps_from_better_ones() {
+    fn the_variable_sets_an_upper_limit() {
         let name = |wanted: Option<&str>| Level::at_most(wanted.map(AsRef::as_ref)).map(Level::name);
         let available: Vec<_> = Level::available().into_iter().map(Level::name).collect();
         assert_eq!(available[0], "scalar");

@@ -1,4 +1,4 @@
-//! NEON: every 64-bit Arm.
+//! NEON: all 64-bit Arm machines.
 
 use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
@@ -114,7 +114,7 @@ impl Simd for Neon {
         // SAFETY: `self` proves that the machine has the instructions; each load is of 4 pixels.
         unsafe {
             let limit = vdupq_n_f32(limit);
-            // The bits of the first, second, third and fourth pixel of all fours.
+            // Lane i collects the bits of pixel i of every four pixels. `number` stays all ones without NaN.
             let mut number = vdupq_n_u32(u32::MAX);
             let mut words = [0; 2];
             for (word, fours) in words.iter_mut().zip(fours.as_chunks::<8>().0) {
@@ -170,7 +170,7 @@ impl Simd for Neon {
                 let sixteen = vld1q_u8(sixteens[position].as_ptr());
                 vandq_u8(vcleq_u8(sixteen, limit), weights)
             };
-            // Three rounds of adding neighbors leave eight bits a byte.
+            // Three rounds of pairwise addition leave eight bits in each byte.
             let low = vpaddq_u8(bits(0), bits(1));
             let high = vpaddq_u8(bits(2), bits(3));
             let all = vpaddq_u8(low, high);
@@ -192,7 +192,7 @@ impl Simd for Neon {
     #[inline(always)]
     fn load_strided_f32<const N: usize>(self, floats: &[f32], at: usize, stride: usize) -> [float32x4_t; N] {
         let floats = &floats[at..][..(N - 1) * stride + Self::FLOATS];
-        // A loop, which is compiled for this instruction set, as `std::array::from_fn` is not.
+        // A loop is compiled for this instruction set; `std::array::from_fn` is not.
         let mut rows = [self.splat_f32(0.0); N];
         for (place, row) in rows.iter_mut().enumerate() {
             // SAFETY: the slice holds the floats of the last place, and so those of all places.
@@ -256,7 +256,7 @@ impl Simd for Neon {
             let mut bits = vshlq_u32(vdupq_n_u32(bits), vld1q_s32(lanes.as_ptr()));
             let mut sums = sums;
             for table in tables {
-                // Entry i is the bytes 4 i to 4 i + 3.
+                // Entry i is bytes 4 i to 4 i + 3.
                 let entry = vandq_u32(bits, vdupq_n_u32(15));
                 let places = vaddq_u32(vmulq_u32(entry, vdupq_n_u32(0x0404_0404)), vdupq_n_u32(0x0302_0100));
                 let bytes = vld1q_u8_x4(table.as_ptr().cast());

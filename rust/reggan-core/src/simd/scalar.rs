@@ -1,4 +1,4 @@
-//! The readable specification of every operation, one word at a time, in plain Rust.
+//! The reference implementation of every operation in plain Rust, one word at a time.
 
 use half::f16;
 
@@ -101,7 +101,7 @@ impl Simd for Scalar {
 
     #[inline(always)]
     fn at_most_f32(self, pixels: &[f32; 64], limit: f32) -> (u64, u64) {
-        // Each half is collected in 32-bit lanes, as wide as the pixels.
+        // Each half is collected in 32-bit lanes, which are as wide as the pixels.
         let (low, high) = pixels.split_at(32);
         let [mut low_bits, mut high_bits, mut nan] = [0_u32; 3];
         for (bit, (&low, &high)) in low.iter().zip(high).enumerate() {
@@ -200,7 +200,7 @@ impl Simd for Scalar {
     }
 }
 
-/// An integer in the order of the numbers: negative ones are counted downward.
+/// An integer that sorts like the number: negative numbers count down by magnitude.
 #[inline(always)]
 pub(super) fn f16_key(pixel: f16) -> i16 {
     let bits = pixel.to_bits() as i16;
@@ -209,7 +209,7 @@ pub(super) fn f16_key(pixel: f16) -> i16 {
 
 #[inline(always)]
 fn gather(flags: [bool; 64]) -> u64 {
-    // Eight bytes that are 0 or 1, times this, have their eight bits in order in the top byte.
+    // Eight bytes of 0 or 1, times this, have their bits in order in the top byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let bytes = flags.map(u8::from);
     let eights = bytes.as_chunks::<8>().0.iter().enumerate();

@@ -1,0 +1,30 @@
+"""Rules: they score images exactly, from 0 to 1, and define the score classes that a classifier learns.
+
+A rule needs no gradient. `Connected` is the score of RegGAN (arXiv 2102.04593, section 3.1). Rules can be combined:
+`Connected() & Ink(0.1, 0.4)`, or on the command line "connected & ink(0.1, 0.4)", also with your own rules:
+"connected & my_rules:Bridge(width=3)".
+"""
+
+from .names import RULES, repair, resolve_rule
+from .rule import Product, Rule, check_rule, checked_scores, min_channel, repair_samples
+from .shapes import Connected, Ink, Solid, Symmetric
+from .widths import Bridge, Clear, Slot
+
+__all__ = [
+    "RULES",
+    "Bridge",
+    "Clear",
+    "Connected",
+    "Ink",
+    "Product",
+    "Rule",
+    "Slot",
+    "Solid",
+    "Symmetric",
+    "check_rule",
+    "checked_scores",
+    "min_channel",
+    "repair",
+    "repair_samples",
+    "resolve_rule",
+]

@@ -1,0 +1,207 @@
+//! The rules that a search knows: how many pixels stand in their way, and where.
+
+use crate::Error;
+use crate::components::{BitRows, Components, Connectivity};
+use crate::memory::try_filled;
+use crate::morphology::{Disc, Layer, Opener};
+use crate::parallel::Watch;
+
+/// A rule, or one of the rules of a product.
+#[derive(Clone, Debug)]
+pub enum Term {
+    /// All ink is one piece.
+    Connected(Connectivity),
+    /// From `least` to `most` pixels are ink.
+    Ink {
+        /// The fewest.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
+    /// There is ink, and it encloses no paper.
+    Solid(Connectivity),
+    /// Ink and its mirror image, left to right, have in common at least this share of what is ink in either.
+    Symmetric(f64),
+    /// Opening a layer by the disc changes nothing.
+    Wide(Wide),
+}
+
+/// A layer and the disc that opens it.
+#[derive(Clone, Debug)]
+pub struct Wide {
+    pub(super) layer: Layer,
+    pub(super) disc: Disc,
+}
+
+impl Term {
+    /// A layer that is nowhere narrower than `diameter` pixels.
+    pub fn wide(layer: Layer, diameter: usize) -> Result<Self, Error> {
+        Ok(Self::Wide(Wide { layer, disc: Disc::new(diameter)? }))
+    }
+}
+
+/// A mask and what stands in its way.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) bits: BitRows,
+    /// The pixels that openings remove.
+    pub(super) narrow: BitRows,
+    /// Of each term: about how many pixels have to change.
+    pub(super) violations: Vec<u64>,
+    /// Pixels that differ from the sample.
+    pub(super) changed: u64,
+    /// What the mask costs: changed pixels and borders.
+    pub(super) cost: f64,
+}
+
+impl State {
+    /// Takes the size of the bits for everything else.
+    pub(super) fn prepare(&mut self, terms: usize) -> Result<(), Error> {
+        self.violations = try_filled(terms, 0)?;
+        self.narrow.resize(1, self.bits.height(), self.bits.width())
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.violations.iter().sum()
+    }
+}
+
+/// Working memory of a thread.
+#[derive(Default)]
+pub(super) struct Tools {
+    pub(super) components: Components,
+    pub(super) opener: Opener,
+    /// Bits of any use.
+    pub(super) inverse: BitRows,
+    pub(super) stack: Vec<(usize, usize)>,
+}
+
+/// Measures the state, cheap terms first. Returns whether the sum of its violations is at most `most`; if not, what
+/// it measured is incomplete.
+pub(super) fn measure(
+    terms: &[Term],
+    state: &mut State,
+    most: u64,
+    tools: &mut Tools,
+    watch: &mut Watch<'_>,
+) -> Result<bool, Error> {
+    let State { bits, narrow, violations, .. } = state;
+    narrow.clear();
+    let mut total = 0;
+    for (term, violation) in terms.iter().zip(violations) {
+        *violation = violation_of(term, bits, narrow, tools, watch)?;
+        total += *violation;
+        if total > most {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn violation_of(
+    term: &Term,
+    bits: &BitRows,
+    narrow: &mut BitRows,
+    tools: &mut Tools,
+    watch: &mut Watch<'_>,
+) -> Result<u64, Error> {
+    Ok(match term {
+        Term::Connected(connectivity) => {
+            tools.components.find(bits, *connectivity, watch)?;
+            let tally = tools.components.tally();
+            if tally.count == 0 { 1 } else { tally.area - tally.largest_area }
+        }
+        Term::Ink { least, most } => {
+            let area = bits.area();
+            least.saturating_sub(area) + area.saturating_sub(*most)
+        }
+        Term::Solid(connectivity) => {
+            if bits.area() == 0 {
+                return Ok(1);
+            }
+            find_holes(bits, *connectivity, tools, watch)?.iter().map(|&area| u64::from(area)).sum()
+        }
+        Term::Symmetric(overlap) => {
+            let (common, either) = mirror_counts(bits);
+            // The arithmetic of the rule, so that both agree on every image.
+            if common as f64 / either.max(1) as f64 / overlap >= 1.0 {
+                0
+            } else {
+                ((overlap * either as f64 - common as f64).ceil() as u64).max(1)
+            }
+        }
+        Term::Wide(Wide { layer, disc }) => tools.opener.add_narrow(bits, *layer, disc, narrow)?,
+    })
+}
+
+/// The areas of the paper's components; 0 for those that touch the border, which are no holes. Leaves the components
+/// of the paper in the tools.
+pub(super) fn find_holes(
+    bits: &BitRows,
+    connectivity: Connectivity,
+    tools: &mut Tools,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<u32>, Error> {
+    let Tools { components, inverse, .. } = tools;
+    inverse.copy_from(bits)?;
+    inverse.invert();
+    components.find(inverse, connectivity.dual(), watch)?;
+    let components = components.number(watch)?;
+    let mut areas = try_filled(components.areas.len(), 0)?;
+    areas.copy_from_slice(components.areas);
+    for (y, runs) in components.rows().enumerate() {
+        let border = y == 0 || y == bits.height() - 1;
+        for (run, number) in runs {
+            if border || run.start == 0 || run.columns().end == bits.width() {
+                areas[number as usize - 1] = 0;
+            }
+        }
+    }
+    Ok(areas)
+}
+
+/// Pixels that are ink in the image and in its mirror image, and in either.
+fn mirror_counts(bits: &BitRows) -> (u64, u64) {
+    let (mut common, mut either) = (0, 0);
+    for row in bits.rows() {
+        for (position, &word) in row.iter().enumerate() {
+            let mirrored = mirrored_word(row, position, bits.width());
+            common += u64::from((word & mirrored).count_ones());
+            either += u64::from((word | mirrored).count_ones());
+        }
+    }
+    (common, either)
+}
+
+/// Word `position` of the mirrored row.
+pub(super) fn mirrored_word(row: &[u64], position: usize, width: usize) -> u64 {
+    // Reversing all words puts pixel x at 64 * words - 1 - x, which is too far right by the spare bits.
+    let spare = row.len() * 64 - width;
+    let source = row.len() - 1 - position;
+    let low = row[source].reverse_bits() >> spare;
+    let high = if source == 0 || spare == 0 { 0 } else { row[source - 1].reverse_bits() << (64 - spare) };
+    low | high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Stream;
+
+    #[test]
+    fn rows_are_mirrored_at_any_width() {
+        for width in [1, 7, 63, 64, 65, 127, 128, 130] {
+            let mut stream = Stream::new(1, width as u64, 0);
+            let mut bits = BitRows::default();
+            bits.resize(1, 1, width).unwrap();
+            bits.clear();
+            (0..width).for_each(|x| bits.put(0, x, stream.word().is_multiple_of(2)));
+            for position in 0..width.div_ceil(64) {
+                let word = mirrored_word(bits.row(0), position, width);
+                for x in position * 64..width.min(position * 64 + 64) {
+                    assert_eq!(word >> (x % 64) & 1 == 1, bits.get(0, width - 1 - x), "{x} of {width}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+"""Repair by search: what comes back obeys, or says that it does not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+import reggan
+from reggan import Bridge, Clear, Connected, Ink, Rule, Slot, Solid, Symmetric, repair_by_search
+
+CIRCLES = reggan.render(reggan.Circles(), 40, size=32, dtype=np.uint8)
+HARD = Connected() & Clear(5) & Ink()
+
+
+@dataclass(frozen=True)
+class Centered(Rule):
+    """A rule of one's own: the center of the ink is in the middle, to one pixel."""
+
+    def __call__(self, images):
+        scores = np.zeros(len(images), np.float32)
+        for position, mask in enumerate(reggan.ink_mask(images)):
+            if mask.any():
+                off = np.abs(np.subtract(ndimage.center_of_mass(mask), (np.array(mask.shape) - 1) / 2)).max()
+                scores[position] = 1 if off <= 1 else 1 / (1 + off)
+        return scores
+
+
+@dataclass(frozen=True)
+class Dark(Rule):
+    """A rule about grays: the mean is at most 0.6."""
+
+    def __call__(self, images):
+        white = 255 if images.dtype == np.uint8 else 1
+        return np.minimum(1, (1 - images.mean((1, 2)) / white) / 0.4).astype(np.float32)
+
+
+def masks(images):
+    return reggan.ink_mask(images)
+
+
+def searched(images, rule, **options):
+    """Repaired images, numbers of changed pixels and scores."""
+    found = repair_by_search(images, rule, **options)
+    return found.images, found.changed, found.scores
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Connected(),
+        Connected(connectivity=8),
+        Ink(0.3, 0.32),
+        Solid() & Ink(0.3, 0.5),
+        Symmetric(),
+        Symmetric(1),
+        Bridge(4),
+        Slot(3),
+        Clear(5),
+        HARD,
+        HARD & Symmetric(0.9) & Solid(),
+        Connected(threshold=0.3) & Clear(3, threshold=0.3),
+        Connected() & Ink(threshold=0.6),
+        Centered(),
+        Centered() & HARD,
+        Dark(),
+    ],
+    ids=str,
+)
+def test_every_rule_is_obeyed_and_scores_and_changes_are_exact(rule):
+    images = CIRCLES[:12]
+    before = images.copy()
+    repaired, changed, scores = searched(images, rule)
+    assert (images == before).all()
+    assert scores.tolist() == rule(repaired).tolist()
+    assert (scores == 1).all()
+    assert (scores.dtype, changed.dtype, repaired.dtype) == (np.float32, np.int32, np.uint8)
+    thresholds = {factor.threshold for factor in _factors(rule) if hasattr(factor, "threshold")}
+    if len(thresholds) < 2:
+        threshold = next(iter(thresholds), 0.5)
+        flipped = reggan.ink_mask(images, threshold=threshold) != reggan.ink_mask(repaired, threshold=threshold)
+        assert changed.tolist() == flipped.sum((1, 2)).tolist()
+    obeyed = rule(images) == 1
+    assert (repaired[obeyed] == images[obeyed]).all()
+    assert not changed[obeyed].any()
+    assert (changed[~obeyed] > 0).all()
+
+
+def _factors(rule):
+    return [*_factors(rule.first), *_factors(rule.second)] if hasattr(rule, "first") else [rule]
+
+
+@pytest.mark.parametrize("rule", [HARD, Centered() & Connected()], ids=str)
+def test_results_depend_on_seed_and_position_and_on_nothing_else(rule):
+    images = CIRCLES[:10]
+    whole = searched(images, rule, seed=3, threads=1)
+    for threads in (2, None):
+        for one, other in zip(whole, searched(images, rule, seed=3, threads=threads), strict=True):
+            assert (one == other).all()
+    part = searched(images[:4], rule, seed=3)
+    assert (part[0] == whole[0][:4]).all()
+    assert (searched(images, rule, seed=4)[0] != whole[0]).any()
+    twins = searched(np.stack([images[0]] * 2), HARD)[0]
+    assert (twins[0] != twins[1]).any()
+
+
+def test_images_that_obey_come_back_as_they_are():
+    repaired, _, _ = searched(CIRCLES, HARD)
+    again, changed, scores = searched(repaired, HARD, seed=9)
+    assert (again == repaired).all()
+    assert not changed.any()
+    assert (scores == 1).all()
+
+
+def test_few_pixels_change():
+    repaired, _, _ = searched(CIRCLES, HARD)
+    damaged = repaired.copy()
+    damaged[:, 15, 3:9] ^= 255
+    broken = HARD(damaged) < 1
+    assert broken.mean() > 0.8
+    _, changed, scores = searched(damaged, HARD)
+    assert (scores == 1).all()
+    assert changed.max() <= 40
+    assert changed[broken].mean() < 10
+
+
+def test_far_from_changes_grays_are_those_of_the_sample():
+    repaired, changed, _ = searched(CIRCLES, Solid() & Connected())
+    flipped = masks(CIRCLES) != masks(repaired)
+    # The widest blur that is tried reaches 7 pixels.
+    near = np.stack([ndimage.binary_dilation(mask, np.ones((15, 15))) for mask in flipped])
+    assert changed.any()
+    assert (repaired[~near] == CIRCLES[~near]).all()
+    assert (repaired[near] != CIRCLES[near]).any()
+
+
+@pytest.mark.parametrize("rule", [HARD, Centered()], ids=str)
+def test_a_search_that_runs_out_says_so(rule):
+    repaired, changed, scores = searched(CIRCLES, rule, budget=4)
+    before = rule(CIRCLES)
+    assert scores.tolist() == rule(repaired).tolist()
+    assert (scores < 1).mean() > 0.5
+    assert (scores >= before).all()
+    assert (changed == (masks(CIRCLES) != masks(repaired)).sum((1, 2))).all()
+
+
+def test_what_no_image_obeys_fails_within_the_budget():
+    nothing = Ink(0.5, 0.5) & Symmetric(1)
+    odd = np.random.default_rng(0).integers(0, 256, (3, 5, 5), np.uint8)
+    repaired, _, scores = searched(odd, nothing, budget=500)
+    assert (scores < 1).all()
+    assert (scores >= nothing(odd)).all()
+    assert scores.tolist() == nothing(repaired).tolist()
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32), st.floats(0.1, 0.9))
+@settings(max_examples=25, deadline=None)
+def test_any_size_and_any_image(height, width, seed, share):
+    images = (np.random.default_rng(seed).random((2, height, width)) < share).astype(np.uint8) * 255
+    for rule in (Clear(3), Connected() & Solid(), Symmetric(1)):
+        repaired, changed, scores = searched(images, rule, seed=seed, budget=3000)
+        assert scores.tolist() == rule(repaired).tolist()
+        assert (scores >= rule(images)).all()
+        assert changed.tolist() == (masks(images) != masks(repaired)).sum((1, 2)).tolist()
+
+
+def test_a_rule_of_ones_own_is_called_with_batches():
+    sizes = []
+
+    class Counting(Centered):
+        def __call__(self, images):
+            sizes.append(len(images))
+            return super().__call__(images)
+
+    searched(CIRCLES, Counting())
+    assert sizes[0] == len(CIRCLES)
+    # Searches that are done leave the batch; all of them go on side by side.
+    assert len(sizes) < 2000
+    assert sizes[-2] < len(CIRCLES)
+
+
+def test_subclasses_of_rules_are_rules_of_ones_own():
+    class Half(Ink):
+        def __call__(self, images):
+            return super().__call__(images) * np.float32(0.5)
+
+    scores = searched(CIRCLES[:2], Half(), budget=20)[2]
+    assert (scores <= 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "error", "message"),
+    [
+        (np.zeros((2, 4, 4)), {}, TypeError, "images are float64, but must be a uint8 array"),
+        (np.zeros((4, 4), np.uint8), {}, ValueError, r"images have shape \(4, 4\), but must be \(N, H, W\)"),
+        (CIRCLES, {"seed": -1}, ValueError, "seed is -1, but must be from 0"),
+        (CIRCLES, {"budget": 0}, ValueError, "budget is 0, but must be from 1"),
+        (CIRCLES, {"threads": 0}, ValueError, "threads is 0"),
+        (CIRCLES, {"rule": Connected(threshold=0)}, ValueError, "the threshold must be above 0"),
+    ],
+)
+def test_what_cannot_be_repaired_is_refused(images, options, error, message):
+    with pytest.raises(error, match=message):
+        searched(images, options.pop("rule", HARD), **options)
+
+
+def test_no_images_are_fine():
+    repaired, changed, scores = searched(CIRCLES[:0], HARD)
+    assert (repaired.shape, changed.shape, scores.shape) == ((0, 32, 32), (0,), (0,))
