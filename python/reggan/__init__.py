@@ -5,6 +5,7 @@ This module is the array API: rendering and exact scoring of images. It does not
 
 from reggan._arrays import PackedImages
 from reggan._core import __version__
+from reggan.edits import Edit, edits_between
 from reggan.morphology import narrow_pixels
 from reggan.rendering import (
     STREAM_VERSION,
@@ -42,6 +43,7 @@ __all__ = [
     "Clear",
     "Components",
     "Connected",
+    "Edit",
     "Found",
     "GroundTruth",
     "Ink",
@@ -55,6 +57,7 @@ __all__ = [
     "Symmetric",
     "__version__",
     "analyze",
+    "edits_between",
     "find",
     "gaussian_blur",
     "ground_truth",

@@ -13,6 +13,7 @@ import numpy as np
 
 from reggan import _core
 from reggan._arrays import Array, Batch, PackedImages, check_threads, choice, integer, number, on_host
+from reggan.edits import Edit
 from reggan.scoring import score
 
 METHODS = ("erase", "slide", "bridge")
@@ -28,6 +29,8 @@ class Repaired(Generic[Array]):
     """(N,) int32: pixels that changed between ink and paper; 0 where an image obeyed."""
     scores: Array
     """(N,) float32: exact scores of the repaired images; below 1 where the repair failed."""
+    edits: tuple[tuple[Edit, ...], ...] | None = None
+    """What changed in each image, the largest edit first; only of `reggan.repair` with `explain=True`."""
 
 
 def repair_connected(

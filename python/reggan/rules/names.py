@@ -9,6 +9,7 @@ import unicodedata
 from typing import Any
 
 from .._arrays import Array, on_host
+from ..edits import edits_between
 from ..repairing import Repaired
 from .rule import Rule
 from .shapes import Connected, Ink, Solid, Symmetric
@@ -113,6 +114,7 @@ def repair(
     method: str | None = None,
     seed: int = 0,
     budget: int = 20_000,
+    explain: bool = False,
     threads: int | None = None,
 ) -> Repaired[Array]:
     """Edit images until they obey a rule, with few changed pixels.
@@ -128,13 +130,26 @@ def repair(
         method: One of `rule.methods`: for `connected` "slide", "erase", "bridge" or "search". None is the first.
         seed: Seed of a search.
         budget: The most proposals of a search for an image.
+        explain: Whether `edits` of the result say what changed, about 0.1 ms an edit.
         threads: Maximum number of threads; None is all cores.
 
     Raises:
         TypeError, ValueError: For other images or options.
     """
     found = resolve_rule(rule) if isinstance(rule, str) else rule
-    array, wrap = on_host(images)
-    repaired: Any = found.repair(array, method=method, seed=seed, budget=budget, threads=threads)
-    results = (repaired.images, repaired.changed, repaired.scores)
-    return Repaired(*(results if wrap is None else map(wrap, results)))
+    given: tuple[Any, Any] = on_host(images)
+    array, wrap = given
+    repaired = found.repair(array, method=method, seed=seed, budget=budget, threads=threads)
+    edits = None
+    if explain:
+        threshold, connectivity = (_first_option(found, name) for name in ("threshold", "connectivity"))
+        before, after = (each.reshape(-1, *array.shape[-2:]) for each in (array, repaired.images))
+        edits = edits_between(before, after, threshold=threshold, connectivity=connectivity or 4)
+    results: list[Any] = [repaired.images, repaired.changed, repaired.scores]
+    wrapped = results if wrap is None else list(map(wrap, results))
+    return Repaired(wrapped[0], wrapped[1], wrapped[2], edits)
+
+
+def _first_option(rule: Rule, name: str) -> Any:
+    """The value of an option of the first factor that has it, None if no factor does."""
+    return next((getattr(factor, name) for factor in rule.factors if hasattr(factor, name)), None)
