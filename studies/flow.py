@@ -15,6 +15,7 @@ from reggan.options import options
 from reggan.recipes import Repair
 from reggan.recipes.adversarial import Builders
 from reggan.recipes.phases import Batch, Networks, Phase, Stage, Stats
+from reggan.recipes.repair import Repairs
 from reggan.rules import Rule
 
 __all__ = ["RectifiedFlow"]
@@ -41,11 +42,12 @@ class RectifiedFlow(Repair):
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """One stage with one phase: the velocity from noise to repaired images."""
         adam = partial(torch.optim.Adam, lr=self.lr, fused=True)
-        return (Stage("flow", steps, (Phase("flow", "generator", partial(self.velocity_loss, rule), adam),)),)
+        loss = partial(self.velocity_loss, Repairs(rule, self.method))
+        return (Stage("flow", steps, (Phase("flow", "generator", loss, adam),)),)
 
-    def velocity_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+    def velocity_loss(self, repairs: Repairs, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Mean squared error of the velocity x - z at (1 - t) z + t x, with noise z and t in [0, 1] (equation 1)."""
-        real = self.repaired(rule, batch).real
+        real = self.repaired(repairs, batch).real
         noise = batch.noise(*real.shape)
         time = batch.uniform(len(real))
         along = time[:, None, None, None]

@@ -93,17 +93,17 @@ def _factors(rule):
 
 
 @pytest.mark.parametrize("rule", [HARD, Centered() & Connected()], ids=str)
-def test_results_depend_on_seed_and_position_and_on_nothing_else(rule):
+def test_results_depend_on_image_and_seed_alone(rule):
     images = CIRCLES[:10]
     whole = searched(images, rule, seed=3, threads=1)
     for threads in (2, None):
         for one, other in zip(whole, searched(images, rule, seed=3, threads=threads), strict=True):
             assert (one == other).all()
-    part = searched(images[:4], rule, seed=3)
-    assert (part[0] == whole[0][:4]).all()
+    part = searched(images[6:2:-1], rule, seed=3)
+    assert (part[0] == whole[0][6:2:-1]).all()
     assert (searched(images, rule, seed=4)[0] != whole[0]).any()
-    twins = searched(np.stack([images[0]] * 2), HARD)[0]
-    assert (twins[0] != twins[1]).any()
+    twins = searched(np.stack([images[0]] * 2), rule)[0]
+    assert (twins[0] == twins[1]).all()
 
 
 def test_images_that_obey_come_back_as_they_are():

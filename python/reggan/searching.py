@@ -56,8 +56,8 @@ def repair_by_search(
     threshold. Images that obey come back as they are. An image for which `budget` proposals do not suffice comes back
     as the best mask that was found, with its score below 1, which is never below its former score.
 
-    The result for an image depends on its pixels, its position in the batch, the rule, the seed and the budget; not on
-    the other images, nor on `threads`.
+    The result for an image depends on its pixels, the rule, the seed and the budget; not on the other images, its place
+    among them, or `threads`.
 
     Args:
         images: uint8 (N, H, W), white paper 255.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -18,7 +20,10 @@ from .adversarial import Builders
 from .dcgan import DCGAN
 from .phases import Batch, Networks, Stage, Stats
 
-__all__ = ["Repair"]
+__all__ = ["Repair", "Repairs"]
+
+_REMEMBERED = 2**28
+"""Bytes of the repaired images in memory."""
 
 
 @options
@@ -39,17 +44,36 @@ class Repair(DCGAN):
         """One stage: the discriminator on repaired images, then the generator against it."""
         (stage,) = super().stages(steps, rule)
         discriminator, generator = stage.phases
-        repaired = partial(self.repaired_discriminator_loss, rule)
-        return (replace(stage, phases=(replace(discriminator, loss=repaired), generator)),)
+        loss = partial(self.repaired_discriminator_loss, Repairs(rule, self.method))
+        return (replace(stage, phases=(replace(discriminator, loss=loss), generator)),)
 
-    def repaired_discriminator_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
+    def repaired_discriminator_loss(self, repairs: Repairs, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Repaired images against generated ones."""
-        return self.adversarial_loss(networks, self.repaired(rule, batch))
+        return self.adversarial_loss(networks, self.repaired(repairs, batch))
 
-    def repaired(self, rule: Rule, batch: Batch) -> Batch:
+    def repaired(self, repairs: Repairs, batch: Batch) -> Batch:
         """The best candidates, repaired."""
         best = self.best(batch)
-        seed = int(torch.randint(2**62, (), generator=batch.generator))
-        repaired = repair_samples(rule, to_numpy(quantize(best.real)), method=self.method, seed=seed)
-        real = normalize(to_tensor(repaired.images)).to(best.real)
+        real = normalize(to_tensor(repairs(to_numpy(quantize(best.real))))).to(best.real)
         return replace(best, real=real.contiguous(memory_format=torch.channels_last))
+
+
+class Repairs:
+    """Repaired images. It remembers them, because the best of the data come again and a search takes milliseconds."""
+
+    def __init__(self, rule: Rule, method: str | None) -> None:
+        self._rule, self._method = rule, method
+        self._known: dict[bytes, npt.NDArray[np.uint8]] = {}
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Repair uint8 images (N, H, W) or (N, 3, H, W)."""
+        keys = [image.tobytes() for image in images]
+        found = {key: self._known[key] for key in keys if key in self._known}
+        missing = {key: image for key, image in zip(keys, images, strict=True) if key not in found}
+        if missing:
+            repaired = repair_samples(self._rule, np.stack(list(missing.values())), method=self._method).images
+            found |= zip(missing, repaired, strict=True)
+            self._known |= found
+            while len(self._known) * images[0].nbytes > _REMEMBERED:
+                del self._known[next(iter(self._known))]
+        return np.stack([found[key] for key in keys])

@@ -64,6 +64,14 @@ fn pack(pixels: &[u8], width: usize, at_most: u8) -> Result<BitRows, Error> {
     Ok(bits)
 }
 
+/// The number of an image's random stream: FNV-1a of its pixels, so that equal images have equal results anywhere in a
+/// batch.
+fn digest(pixels: &[u8]) -> u64 {
+    pixels
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
+}
+
 /// Repairs each image for the product of terms: writes the images, and how many pixels changed from ink to paper or
 /// back.
 pub fn repair_by_search(
@@ -79,24 +87,19 @@ pub fn repair_by_search(
     check_length("changed", changed.len() * images.area(), images.pixels.len())?;
     let (plan, at_most) = (Plan::new(terms, effort.budget)?, limit_of(foreground)?);
     let area = images.area();
-    let tasks =
-        images.pixels.chunks_exact(area).zip(repaired.chunks_exact_mut(area)).zip(changed).enumerate();
-    runner.run(
-        tasks,
-        <(Tools, Buffers)>::default,
-        |(tools, buffers), (index, ((pixels, out), changed)), watch| {
-            let original = pack(pixels, images.width, at_most)?;
-            let mut kept = BitRows::default();
-            kept.copy_from(&original)?;
-            let mut search = Search::new(original, &plan, effort.seed, index as u64)?;
-            while search.propose(&plan, tools, watch)? {
-                search.judge(1.0)?;
-            }
-            *changed = search.best().count_different(&kept) as i32;
-            let sample = Sample { pixels, bits: &kept, at_most };
-            Look::of(sample, buffers)?.put_back(sample, search.best(), buffers, out)
-        },
-    )
+    let tasks = images.pixels.chunks_exact(area).zip(repaired.chunks_exact_mut(area)).zip(changed);
+    runner.run(tasks, <(Tools, Buffers)>::default, |(tools, buffers), ((pixels, out), changed), watch| {
+        let original = pack(pixels, images.width, at_most)?;
+        let mut kept = BitRows::default();
+        kept.copy_from(&original)?;
+        let mut search = Search::new(original, &plan, effort.seed, digest(pixels))?;
+        while search.propose(&plan, tools, watch)? {
+            search.judge(1.0)?;
+        }
+        *changed = search.best().count_different(&kept) as i32;
+        let sample = Sample { pixels, bits: &kept, at_most };
+        Look::of(sample, buffers)?.put_back(sample, search.best(), buffers, out)
+    })
 }
 
 /// Searches that go on side by side, for rules that only the caller can score.
@@ -131,14 +134,14 @@ impl Searches {
             searches: Vec::new(),
         };
         let mut buffers = Buffers::default();
-        for (index, pixels) in images.pixels.chunks_exact(images.area()).enumerate() {
+        for pixels in images.pixels.chunks_exact(images.area()) {
             let bits = pack(pixels, images.width, at_most)?;
             let mut original = BitRows::default();
             original.copy_from(&bits)?;
             let sample = Sample { pixels, bits: &original, at_most };
             started.looks.try_push(Look::of(sample, &mut buffers)?)?;
             started.originals.try_push(original)?;
-            started.searches.try_push(Search::new(bits, &started.plan, effort.seed, index as u64)?)?;
+            started.searches.try_push(Search::new(bits, &started.plan, effort.seed, digest(pixels))?)?;
         }
         Ok(started)
     }

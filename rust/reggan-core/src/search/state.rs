@@ -113,7 +113,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    pub(super) fn new(original: BitRows, plan: &Plan, seed: u64, index: u64) -> Result<Self, Error> {
+    pub(super) fn new(original: BitRows, plan: &Plan, seed: u64, digest: u64) -> Result<Self, Error> {
         let mut search = Self {
             original,
             current: State::default(),
@@ -121,7 +121,7 @@ impl Search {
             best: BitRows::default(),
             best_rank: None,
             score: 0.0,
-            stream: Stream::new(seed, index, 0),
+            stream: Stream::new(seed, digest, 0),
             phase: Phase::Sample,
             spent: 0,
             windows: Vec::new(),
