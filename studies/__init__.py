@@ -26,8 +26,8 @@ STUDIES: dict[str, Study[Any]] = {
         BySamples(measures.COUNTS, 5000, "components", with_counts, expected=(0.0, *[1 / 9] * 9)),
     ),
     "classifier": Study("the classifier of the score, and whether generated images improve it", pupils, ByClasses()),
-    "far": Study("a rule that no image of the data comes close to", arms.far, ByReferences()),
-    "fine": Study("the rule at 64 pixels", arms.fine, ByReferences()),
+    "far": Study("a rule that no image of the data comes close to", arms.far, ByReferences(repairs=True)),
+    "fine": Study("the rule at 64 pixels", arms.fine, ByReferences(repairs=True)),
     "heavy-mode": Study(
         "which recipes lose a mode of one frame in twenty",
         arms.heavy_mode,
@@ -53,9 +53,11 @@ STUDIES: dict[str, Study[Any]] = {
         arms.reggan_paper,
         ByReferences(shown=("dcgan", "reggan-first", "harvest")),
     ),
-    "repair": Study("repaired images as real images, and rivals", arms.repair, ByReferences(repairs=True)),
-    "solid": Study("the same recipe with an easy rule: no holes", arms.solid, ByReferences(pieces=False)),
-    "symmetric": Study("the same recipe with another rule: symmetry", arms.symmetric, ByReferences(pieces=False)),
+    "repair": Study("the default recipe, and rivals", arms.repair, ByReferences(repairs=True)),
+    "solid": Study("the same recipe with an easy rule: no holes", arms.solid, ByReferences(pieces=False, repairs=True)),
+    "symmetric": Study(
+        "the same recipe with another rule: symmetry", arms.symmetric, ByReferences(pieces=False, repairs=True)
+    ),
     "targets": Study("mean scores as targets", arms.targets, ByReferences()),
     "toy-1d": Study(
         "Gaussians on a line, and the required width of networks",

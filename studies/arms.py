@@ -64,9 +64,14 @@ def _harvest(config: TrainConfig = _HARVEST, /, **options: object) -> TrainConfi
     return replace(config, recipe=replace(config.recipe, **options))
 
 
+def _repair(config: TrainConfig) -> TrainConfig:
+    """The default with the rule and the data of a configuration."""
+    return replace(preset("quick", "repair"), rule=config.rule, data=config.data, log_every=1)
+
+
 def _plain(recipe: type[DCGAN] = DCGAN, **options: object) -> DCGAN:
     """A recipe with the widths, labels and noise of the recommended one."""
-    return recipe(width=24, real_label=0.9, instance_noise=0.1, **options)  # type: ignore[arg-type]
+    return recipe(**({"width": 24, "real_label": 0.9, "instance_noise": 0.1} | options))  # type: ignore[arg-type]
 
 
 def reggan_paper(work: Path) -> dict[str, Arm[TrainConfig]]:
@@ -92,17 +97,18 @@ def reggan_paper(work: Path) -> dict[str, Arm[TrainConfig]]:
 
 
 def repair(work: Path) -> dict[str, Arm[TrainConfig]]:
-    """Repaired images as real images, and rivals: a quarter of the steps of Harvest, which has its own."""
+    """The default, and rivals with the same budget: a quarter of the steps of Harvest, which has its own."""
     config = replace(preset("quick", "repair"), log_every=1)
+    plain = _plain(lr=6e-4, instance_noise=0.2)
     obeying = work / "obeying-32.npy"
     # A step of the flow takes six to seven times as long as one of a GAN.
     flow = replace(config, recipe=RectifiedFlow(candidates=8, lr=6e-4), steps=600)
     return {
         "repair": Arm("Repair", config),
-        "filtered": Arm("DCGAN on the best eighth", replace(config, recipe=_plain(candidates=8, lr=6e-4))),
+        "filtered": Arm("DCGAN on the best eighth", replace(config, recipe=replace(plain, candidates=8))),
         "oracle": Arm(
             "DCGAN on obeying images",
-            replace(config, recipe=_plain(lr=6e-4), data=Files(str(obeying))),
+            replace(config, recipe=plain, data=Files(str(obeying))),
             prepare=partial(_find_obeying, obeying),
         ),
         "flow": Arm("rectified flow, the same time", flow),
@@ -141,6 +147,7 @@ def fine(work: Path) -> dict[str, Arm[TrainConfig]]:
     best = replace(fine, data=RenderedImages(images=7540, classes=(9, 10)))
     return {
         "harvest": Arm("Harvest", fine),
+        "repair": Arm("Repair", replace(preset("fine", "repair"), log_every=1)),
         "no-leak": Arm("Harvest without a leak", _harvest(fine, leak=0.0)),
         "dcgan": Arm("DCGAN", _with(_plain(), fine)),
         "filtered": Arm("DCGAN on s ≥ 0.85", _with(_plain(), best)),
@@ -152,6 +159,7 @@ def far(work: Path) -> dict[str, Arm[TrainConfig]]:
     far = replace(_HARVEST, rule=_FAR_RULE, data=RenderedImages(images=37_700, classes=(1, 2, 3, 4, 5, 6), below=0.6))
     return {
         "harvest": Arm("Harvest", far),
+        "repair": Arm("Repair", _repair(far)),
         "harvest-best": Arm("Harvest of the best of all", _harvest(far, min_per_niche=24_000)),
         "dcgan": Arm("DCGAN", _with(_plain(), far)),
         "filtered": Arm("DCGAN on the best fifth", _with(_plain(candidates=5), far)),
@@ -182,6 +190,7 @@ def _another(rule: str, data: RenderedImages) -> dict[str, Arm[TrainConfig]]:
     config = replace(_HARVEST, rule=rule, data=data)
     return {
         "harvest": Arm("Harvest", config),
+        "repair": Arm("Repair", _repair(config)),
         "dcgan": Arm("DCGAN", _with(_plain(), config)),
         "filtered": Arm("DCGAN on the best fifth", _with(_plain(candidates=5), config)),
     }

@@ -68,6 +68,7 @@ _COLUMNS: Columns = {
     "one_piece": column("one_piece"),
     "blank": ("without ink", lambda r: _blank(r["figures"]["histograms"]["components"]), ".2%"),
     "ink": column("ink_of_reference"),
+    "white": ("white / reference", lambda r: r["figures"].get("white_of_reference"), ".2f"),
     "coverage": column("coverage"),
     "frechet": column("frechet"),
     "two_sample_masks": column("two_sample_masks"),
@@ -82,10 +83,16 @@ _COLUMNS: Columns = {
     "repaired_frechet": column("frechet", "Fréchet, repaired", of="repaired"),
     "repaired_two_sample_masks": column("two_sample_masks", "told apart by masks, repaired", of="repaired"),
     "repaired_two_sample_gray": column("two_sample_gray", "told apart by gray, repaired", of="repaired"),
+    "repaired_white": ("white / reference, repaired", lambda r: r.get("repaired", {}).get("white"), ".2f"),
     "changed": ("pixels changed", lambda r: r.get("repaired", {}).get("changed"), ".2%"),
     "honesty_gap": column("honesty_gap", value=lambda r: r.get("honesty_gap")),
     "worst_batch": ("worst batch", lambda r: r.get("worst_batch", {}).get("score"), ".3f"),
     "seconds_per_thousand": ("seconds for 1,000 that obey", lambda r: r.get("seconds_per_thousand"), ".3g"),
+    "repaired_seconds_per_thousand": (
+        "seconds for 1,000, repaired",
+        lambda r: r.get("repaired", {}).get("seconds_per_thousand"),
+        ".3g",
+    ),
     "minutes": MINUTES,
 }
 
@@ -181,6 +188,8 @@ def _measure(directory: Path, standard: TrainConfig, count: int, sealed: bool, r
     figures = evaluate(images, reference, training, held_out, rule)
     ink = float((min_channel(reference) < 128).mean())
     figures["ink_of_reference"] = figures["ink"] / ink if ink else math.nan
+    white = float((reference == 255).mean())
+    figures["white_of_reference"] = float((images == 255).mean()) / white if white else math.nan
     kept = [images[rule(min_channel(images)) >= 1]]
     for part in range(1, _TRIES):
         found = sum(map(len, kept))
@@ -196,9 +205,13 @@ def _measure(directory: Path, standard: TrainConfig, count: int, sealed: bool, r
     spent = seconds_per_thousand(seconds, count, figures["obeying"])
     measured = {"reference": about, "seconds_per_thousand": spent, "figures": figures, "rejected": rejected}
     if repairs:
+        started = time.perf_counter()
         repaired = repair_samples(rule, images)
+        seconds += time.perf_counter() - started
         changed = repaired.changed.mean() / math.prod(images.shape[-2:])
         shares = {"changed": changed, "obeying": float((repaired.scores >= 1).mean())}
+        shares["seconds_per_thousand"] = seconds_per_thousand(seconds, count, shares["obeying"])
+        shares["white"] = float((repaired.images == 255).mean()) / white if white else math.nan
         measured["repaired"] = shares | compare(repaired.images, reference)
     return measured, images[:_SHOWN]
 

@@ -183,7 +183,7 @@ def test_what_does_not_fit_is_said(tmp_path):
         make(batches=blobs(16, 50, 50))
     with pytest.raises(ValueError, match="give modality=, for points PointModality"):
         make(batches=torch.randn(20, 2))
-    with pytest.raises(TypeError, match=r"recipe is 'harvest', must be an object such as reggan\.recipes\.Harvest"):
+    with pytest.raises(TypeError, match=r"recipe is 'harvest', must be an object such as reggan\.recipes\.Repair"):
         make(recipe="harvest")
     with pytest.raises(ValueError, match="DCGAN makes images, not points"):
         make(batches=torch.randn(20, 2), modality=PointModality(MIXTURES["ring-8"]))

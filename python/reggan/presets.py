@@ -89,7 +89,7 @@ _HARVEST: dict[str, dict[str, Any]] = {
 }
 
 
-def preset(name: str = "quick", recipe: str = "harvest") -> TrainConfig:
+def preset(name: str = "quick", recipe: str = "repair") -> TrainConfig:
     """Return the configuration of a preset for a recipe of RECIPES.
 
     Raises:
@@ -148,7 +148,7 @@ def _small(recipe: Recipe) -> dict[str, Any]:
         case Harvest():
             return smooth | {"candidates": 5}
         case Repair():
-            return smooth | {"candidates": 8, "lr": 6e-4}
+            return smooth | {"candidates": 8, "lr": 6e-4, "instance_noise": 0.2}
         case _:
             return smooth
 

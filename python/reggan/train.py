@@ -67,16 +67,16 @@ else:
 class TrainOptions:
     """Train a generator whose samples obey a rule, and write a run directory.
 
-    Without options: the recipe harvest on rendered discs, in minutes on two CPU cores. The options and defaults below
+    Without options: the recipe repair on rendered discs, in minutes on two CPU cores. The options and defaults below
     are those of the given recipe, preset and data: add --help to `--recipe dcgan` or `--data PATH` for others.
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """Saved in config.json."""
-    recipe: RecipeName = "harvest"
+    recipe: RecipeName = "repair"
     """Training method."""
     preset: PresetName = "quick"
-    """Set of defaults: quick (minutes, 32 pixels), fine (an hour, 64), paper (arXiv 2102.04593), pairs, or points."""
+    """Set of defaults: quick (minutes, 32 pixels), fine (64 pixels), paper (arXiv 2102.04593), pairs, or points."""
     renderer: RendererName = "circles"
     """Shapes of the rendered images. Only circles are balanced over the score classes by default; for the others give
     --data.classes or --data.counts."""
@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(arguments: list[str]) -> TrainOptions:
     """Parse the options. Recipe, preset and data determine the options and defaults, so they are parsed first."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    first.add_argument("--recipe", default="harvest")
+    first.add_argument("--recipe", default="repair")
     first.add_argument("--preset")
     first.add_argument("--renderer")
     first.add_argument("--data", type=Path, nargs="+", default=[])

@@ -103,7 +103,7 @@ class Trainer:
         """Build the networks and their optimizers.
 
         Args:
-            recipe: How to train, such as `Harvest(width=24)`.
+            recipe: How to train, such as `Repair(width=24)`.
             batches: A tensor or an array of all samples, any iterable of batches, such as a DataLoader, or a
                 `SampleSet`. Images are (N, C, H, W) or (N, H, W), uint8 with white paper 255, or floats in [0, 1].
                 A step takes `recipe.draws` batches. Batches of an iterable may differ in size.
@@ -127,7 +127,7 @@ class Trainer:
                 recipe or cannot be built for samples of this shape, or the ranks cannot share a batch.
         """
         if not isinstance(recipe, Recipe):
-            raise TypeError(f"recipe is {recipe!r}, must be an object such as reggan.recipes.Harvest()")
+            raise TypeError(f"recipe is {recipe!r}, must be an object such as reggan.recipes.Repair()")
         self.rule = resolve_rule(rule) if isinstance(rule, str) else rule
         if not isinstance(self.rule, Rule):
             raise TypeError(f"rule is {self.rule!r}, must be a reggan.Rule, or a text such as 'connected & ink'")
