@@ -342,7 +342,7 @@ def test_images_are_repaired_for_a_rule_by_name():
     assert (repaired.scores == 1).all()
     np.testing.assert_array_equal(repaired.changed, ((images <= 127) != (repaired.images <= 127)).sum((1, 2)))
     tensors = reggan.repair(torch.from_numpy(images), "connected & ink(0.1, 0.4)", seed=3)
-    assert all(isinstance(tensor, torch.Tensor) for tensor in vars(tensors).values())
+    assert all(isinstance(each, torch.Tensor) for each in (tensors.images, tensors.changed, tensors.scores))
     np.testing.assert_array_equal(tensors.images.numpy(), repaired.images)
     for method in Connected.methods:
         found = reggan.repair(images, method=method)
@@ -352,6 +352,32 @@ def test_images_are_repaired_for_a_rule_by_name():
     np.testing.assert_array_equal(by_default, reggan.repair_connected(images, method="slide").images)
     with pytest.raises(ValueError, match=r"method is 'erase', must be one of search to repair Ink\("):
         reggan.repair(images, Ink(), method="erase")
+
+
+@pytest.mark.parametrize("method", ["search", *Connected.methods[:-1]])
+def test_a_product_is_repaired_by_methods_of_its_factors_and_a_search(method):
+    rule = Connected(threshold=0.4) & Ink(0.15, 0.25, threshold=0.4)
+    assert rule.known_methods() == ("search", *Connected.methods[:-1])
+    images = reggan.render(reggan.Circles(), 60, seed=2, size=32, dtype=np.uint8)
+    repaired = rule.repair(images, method=method, seed=5)
+    assert (rule(repaired.images) == 1).all()
+    assert (repaired.scores == 1).all()
+    before, after = (reggan.ink_mask(each, threshold=0.4) for each in (images, repaired.images))
+    np.testing.assert_array_equal(repaired.changed, (before != after).sum((1, 2)))
+    joined = images if method == "search" else Connected(threshold=0.4).repair(images, method=method).images
+    obeys = rule(joined) == 1
+    assert obeys.any() == (method != "search")
+    np.testing.assert_array_equal(repaired.images[obeys], joined[obeys])
+    np.testing.assert_array_equal(rule.repair(repaired.images, method=method).images, repaired.images)
+
+
+def test_a_product_that_cannot_be_repaired_leaves_the_better_image():
+    rule = Connected() & Ink(0.6, 0.7)
+    images = reggan.render(reggan.Circles(), 20, seed=2, size=32, dtype=np.uint8)
+    repaired = rule.repair(images, method="erase", budget=1)
+    assert (repaired.scores >= rule(images)).all()
+    assert (repaired.scores < 1).all()
+    np.testing.assert_array_equal(repaired.scores, rule(repaired.images))
 
 
 class Upper(Connected):

@@ -11,7 +11,7 @@ from typing import Any
 from .._arrays import Array, on_host
 from ..edits import edits_between
 from ..repairing import Repaired
-from .rule import Rule
+from .rule import Rule, first_option
 from .shapes import Connected, Ink, Solid, Symmetric
 from .widths import Bridge, Clear, Slot
 
@@ -127,7 +127,8 @@ def repair(
         images: uint8 (N, H, W), white paper 255: a NumPy array, a torch tensor or any object with DLPack. `connected`
             takes all images that `reggan.score` takes.
         rule: A rule, or its name.
-        method: One of `rule.methods`: for `connected` "slide", "erase", "bridge" or "search". None is the first.
+        method: For `connected` "slide", "erase", "bridge" or "search"; for a product "search", or a method of one of
+            its rules, which then comes before the search. None is the first of `rule.known_methods()`.
         seed: Seed of a search.
         budget: The most proposals of a search for an image.
         explain: Whether `edits` of the result say what changed, about 0.1 ms an edit.
@@ -142,14 +143,9 @@ def repair(
     repaired = found.repair(array, method=method, seed=seed, budget=budget, threads=threads)
     edits = None
     if explain:
-        threshold, connectivity = (_first_option(found, name) for name in ("threshold", "connectivity"))
+        threshold, connectivity = (first_option(found, name) for name in ("threshold", "connectivity"))
         before, after = (each.reshape(-1, *array.shape[-2:]) for each in (array, repaired.images))
         edits = edits_between(before, after, threshold=threshold, connectivity=connectivity or 4)
     results: list[Any] = [repaired.images, repaired.changed, repaired.scores]
     wrapped = results if wrap is None else list(map(wrap, results))
     return Repaired(wrapped[0], wrapped[1], wrapped[2], edits)
-
-
-def _first_option(rule: Rule, name: str) -> Any:
-    """The value of an option of the first factor that has it, None if no factor does."""
-    return next((getattr(factor, name) for factor in rule.factors if hasattr(factor, name)), None)

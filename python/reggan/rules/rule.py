@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..repairing import Repaired
+from ..scoring import ink_mask
 from ..searching import Term, repair_by_search
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "check_pixels",
     "check_rule",
     "checked_scores",
+    "first_option",
     "min_channel",
     "repair_samples",
     "rounded",
@@ -113,14 +115,18 @@ class Rule(ABC):
         """Repair uint8 images (N, H, W) by one of `methods` other than "search"."""
         raise NotImplementedError(f"{type(self).__name__} lists {method!r} in methods, but defines no repair_by")
 
+    def known_methods(self) -> tuple[str, ...]:
+        """The methods of repair that this rule has, the default first."""
+        # A subclass may score otherwise than the rule whose methods it would inherit.
+        known: tuple[str, ...] = vars(type(self)).get("methods", Rule.methods)
+        return known
+
     def check_method(self, method: str | None) -> str:
         """Return this method of repair, for None the default; a ValueError if the rule has no such method."""
-        # A subclass may score otherwise than the rule whose methods it would inherit.
-        known = vars(type(self)).get("methods", Rule.methods)
+        known = self.known_methods()
         if method is not None and method not in known:
             raise ValueError(f"method is {method!r}, must be one of {', '.join(known)} to repair {self}")
-        chosen: str = method or known[0]
-        return chosen
+        return method or known[0]
 
     def __and__(self, other: Rule) -> Rule:
         return Product(self, other)
@@ -147,6 +153,42 @@ class Product(Rule):
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return self.first(images) * self.second(images)
+
+    def known_methods(self) -> tuple[str, ...]:
+        """Search, and the methods of the factors."""
+        return tuple(dict.fromkeys(("search", *(name for factor in self.factors for name in factor.known_methods()))))
+
+    def repair(
+        self,
+        images: npt.NDArray[np.uint8],
+        *,
+        method: str | None = None,
+        seed: int = 0,
+        budget: int = 20_000,
+        threads: int | None = None,
+    ) -> Repaired[npt.NDArray[Any]]:
+        """Repair by the factors that have this method, one after the other; then search where the product still fails.
+
+        A search alone changes fewer pixels.
+        """
+        chosen, begun = self.check_method(method), images
+        for factor in self.factors:
+            if chosen != "search" and chosen in factor.known_methods():
+                begun = factor.repair(begun, method=chosen, threads=threads).images
+        found = repair_by_search(begun, self, seed=seed, budget=budget, threads=threads)
+        if begun is images:
+            return found
+        former, scores = self(images), found.scores
+        is_worse = (former >= scores)[:, None, None]
+        repaired = np.where(is_worse, images, found.images)
+        before, after = (ink_mask(each, threshold=first_option(self, "threshold")) for each in (images, repaired))
+        changed = (before != after).sum(axis=(1, 2), dtype=np.int32)
+        return Repaired(repaired, changed, np.maximum(former, scores))
+
+
+def first_option(rule: Rule, name: str) -> Any:
+    """The value of an option of the first factor that has it; None if no factor does."""
+    return next((getattr(factor, name) for factor in rule.factors if hasattr(factor, name)), None)
 
 
 def repair_samples(
