@@ -53,7 +53,11 @@ STUDIES: dict[str, Study[Any]] = {
         arms.reggan_paper,
         ByReferences(shown=("dcgan", "reggan-first", "harvest")),
     ),
-    "repair": Study("the default recipe, and rivals", arms.repair, ByReferences(repairs=True)),
+    "repair": Study(
+        "the default recipe, and rivals",
+        arms.repair,
+        ByReferences(shown=("filtered", "harvest", "repair"), repairs=True),
+    ),
     "solid": Study("the same recipe with an easy rule: no holes", arms.solid, ByReferences(pieces=False, repairs=True)),
     "symmetric": Study(
         "the same recipe with another rule: symmetry", arms.symmetric, ByReferences(pieces=False, repairs=True)

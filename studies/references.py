@@ -116,7 +116,11 @@ class ByReferences(TrainingRuns):
     """Whether the generated images are also measured after repair."""
 
     columns = _COLUMNS
-    lead = ("score", "obeying", "ink", "coverage", "frechet", "two_sample_masks", "two_sample_gray")
+    lead = (
+        *("score", "obeying", "ink", "coverage", "frechet"),
+        *("repaired_obeying", "repaired_coverage", "repaired_frechet"),
+        *("repaired_two_sample_masks", "repaired_two_sample_gray", "changed"),
+    )
     note = ""
 
     def measure(self, path: Path, config: TrainConfig, standard: TrainConfig, reduced: bool) -> Record:
@@ -126,8 +130,8 @@ class ByReferences(TrainingRuns):
             return read_record(beside)
         directory = run_directory(path)
         train(directory, config)
-        measured, images = _measure(directory, standard, _FEW_IMAGES if reduced else _IMAGES, self.sealed, self.repairs)
-        save_picture(_tiles(images), path.with_suffix(".png"))
+        measured, rows = _measure(directory, standard, _FEW_IMAGES if reduced else _IMAGES, self.sealed, self.repairs)
+        save_picture(_tiles(rows), path.with_suffix(".png"))
         about = {
             "is_judge": config == standard,
             "is_sealed": self.sealed,
@@ -147,11 +151,13 @@ class ByReferences(TrainingRuns):
             labels[name]: [record["figures"]["histograms"] for record in found] for name, found in records.items()
         }
         yield "histograms.png", _bars(counted)
-        samples = {"data set": data[:_SHOWN]} | {
-            labels[name]: _read_tiles(picture_path(out, name, records), standard.size)
-            for name in self.shown or records
-            if name in records
-        }
+        samples = {"data set": data[:_SHOWN]}
+        for name in self.shown or records:
+            if name in records:
+                made, *repaired = _read_tiles(picture_path(out, name, records), standard.size)
+                samples[labels[name]] = made
+                if repaired and name == next(iter(arms)):
+                    samples[f"{labels[name]}, repaired"] = repaired[0]
         if self.pieces:
             samples = {label: highlight(min_channel(images)) for label, images in samples.items()}
         yield "samples.png", panels(samples, _SHEET_COLUMNS)
@@ -168,8 +174,10 @@ def _record_beside(path: Path, config: Record, sealed: bool) -> Path | None:
     return None
 
 
-def _measure(directory: Path, standard: TrainConfig, count: int, sealed: bool, repairs: bool) -> tuple[Record, Images]:
-    """Metrics of a run's images, before and after rejection by the exact rule or repair, and some of the images."""
+def _measure(
+    directory: Path, standard: TrainConfig, count: int, sealed: bool, repairs: bool
+) -> tuple[Record, list[Images]]:
+    """Metrics of a run's images, before and after rejection by the exact rule or repair, and some images of each."""
     run = RunDirectory.open(directory)
     config, generator = run.config, run.load_sampler().generator
     rule, data = standard.resolved_rule, standard.open_data()
@@ -204,6 +212,7 @@ def _measure(directory: Path, standard: TrainConfig, count: int, sealed: bool, r
         rejected |= compare(obeying[:count], reference)
     spent = seconds_per_thousand(seconds, count, figures["obeying"])
     measured = {"reference": about, "seconds_per_thousand": spent, "figures": figures, "rejected": rejected}
+    rows = [images[:_SHOWN]]
     if repairs:
         started = time.perf_counter()
         repaired = repair_samples(rule, images)
@@ -213,7 +222,8 @@ def _measure(directory: Path, standard: TrainConfig, count: int, sealed: bool, r
         shares["seconds_per_thousand"] = seconds_per_thousand(seconds, count, shares["obeying"])
         shares["white"] = float((repaired.images == 255).mean()) / white if white else math.nan
         measured["repaired"] = shares | compare(repaired.images, reference)
-    return measured, images[:_SHOWN]
+        rows.append(repaired.images[:_SHOWN])
+    return measured, rows
 
 
 def _history(directory: Path, config: TrainConfig) -> Record:
@@ -289,13 +299,14 @@ def _bars(counted: Mapping[str, list[dict[str, Any]]]) -> Figure:
     return figure
 
 
-def _tiles(images: Images) -> Image.Image:
-    """Images side by side without a border, as `_read_tiles` reads them."""
-    return Image.fromarray(np.hstack([np.moveaxis(image, 0, -1) if image.ndim == 3 else image for image in images]))
+def _tiles(rows: list[Images]) -> Image.Image:
+    """Rows of images side by side without a border, as `_read_tiles` reads them."""
+    colored = [np.moveaxis(images, 1, -1) if images.ndim == 4 else images for images in rows]
+    return Image.fromarray(np.vstack([np.hstack(list(images)) for images in colored]))
 
 
-def _read_tiles(path: Path, size: int) -> Images:
+def _read_tiles(path: Path, size: int) -> list[Images]:
     with Image.open(path) as image:
         pixels = np.asarray(image)
-    tiles = np.stack(np.split(pixels, pixels.shape[1] // size, axis=1))
-    return np.moveaxis(tiles, -1, 1) if tiles.ndim == 4 else tiles
+    rows = [np.stack(np.split(row, row.shape[1] // size, axis=1)) for row in np.split(pixels, len(pixels) // size)]
+    return [np.moveaxis(row, -1, 1) if row.ndim == 4 else row for row in rows]

@@ -496,7 +496,7 @@ def test_generate_requires_a_score(run, capsys, tmp_path):
 
 def test_generate_repairs_what_fails(run, capsys, tmp_path):
     made = {}
-    for name, options in (("as-made", []), ("slid", ["--repair"]), ("erased", ["--repair", "--method", "erase"])):
+    for name, options in (("as-made", []), ("repaired", ["--repair"]), ("erased", ["--repair", "--method", "erase"])):
         described = tmp_path / f"{name}.json"
         arguments = [str(run), "-n", "20", "--out", str(tmp_path / name), "--json", str(described), *options]
         code, out, _ = ended(lambda arguments=arguments: generate_command.main(arguments), capsys)
@@ -506,7 +506,7 @@ def test_generate_repairs_what_fails(run, capsys, tmp_path):
     images, described, _ = made["as-made"]
     assert "changed" not in described
     assert (score(images) < 1).any()
-    for name in ("slid", "erased"):
+    for name in ("repaired", "erased"):
         repaired, described, out = made[name]
         changed = ((images <= 127) != (repaired <= 127)).sum((1, 2))
         assert described["changed"] == changed.tolist()
@@ -519,7 +519,7 @@ def test_generate_repairs_what_fails(run, capsys, tmp_path):
     code, _, err = ended(lambda: generate_command.main([str(run), "--repair", "--method", "fold"]), capsys)
     assert code == 1
     assert (
-        "method is 'fold', must be one of slide, erase, bridge, search to repair Connected(threshold=0.5, con" in err[0]
+        "method is 'fold', must be one of search, slide, erase, bridge to repair Connected(threshold=0.5, con" in err[0]
     )
     assert ended(lambda: generate_command.main([str(run), "--method", "erase"]), capsys)[0] == 2
 
@@ -654,7 +654,11 @@ def test_modules_run_without_a_warning():
 
 
 def test_runs_are_named_after_what_they_make(tmp_path):
-    names = {"harvest": "harvest-connected-32px-seed0", "gan": "gan-connected-32px-seed0"}
+    names = {
+        "repair": "repair-connected-32px-seed0",
+        "harvest": "harvest-connected-32px-seed0",
+        "gan": "gan-connected-32px-seed0",
+    }
     names |= {"toy-1d": "toy-1d-normal-3-seed0", "cyclegan": "cyclegan-32px-seed0"}
     for recipe, name in names.items():
         config = train_command._parse(["--recipe", recipe]).config

@@ -26,10 +26,7 @@ PAGES = {
 }
 FENCES = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALL, TEST = "pip install .", "make test"
-_FEW = (
-    "--steps=6 --classifier-steps=4 --warmup=0.34 --width=4 --classifier-width=4 --harvest-size=20 --replay=40"
-    " --eval-images=64"
-)
+_FEW = "--steps=6 --width=4 --eval-images=64"
 SHORT = {
     "python -m reggan.train --data": _FEW,
     "python -m reggan.train": f"{_FEW} --data.images=500",
@@ -40,7 +37,7 @@ SHORT = {
 }
 """Long commands run as they are written, with these options after them, unless they resume a run."""
 SMALL = {
-    "Harvest(width=24)": "Harvest(width=4, classifier_width=4, classifier_steps=4, harvest_size=9, replay=8)",
+    "Repair(width=24)": "Repair(width=4)",
     "steps=4000": "steps=6",
     "10_000,": "100,",
 }

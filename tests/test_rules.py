@@ -348,16 +348,23 @@ def test_images_are_repaired_for_a_rule_by_name():
         found = reggan.repair(images, method=method)
         assert (found.scores == reggan.score(found.images)).all()
         assert (found.scores == 1).all()
-    by_default = reggan.repair(images).images
-    np.testing.assert_array_equal(by_default, reggan.repair_connected(images, method="slide").images)
+    np.testing.assert_array_equal(reggan.repair(images).images, reggan.repair_by_search(images, Connected()).images)
+    slid = reggan.repair(images / np.float32(255), method="slide").images
+    np.testing.assert_array_equal(slid, reggan.repair_connected(images / np.float32(255), method="slide").images)
+    for shape in ((32, 32), (1, 32, 32), (1, 1, 32, 32)):
+        found = reggan.repair(images[0].reshape(shape), explain=True)
+        np.testing.assert_array_equal(found.images, reggan.repair(images).images[0].reshape(shape))
+        assert found.changed.shape == found.scores.shape == shape[:-2][:1]
+    with pytest.raises(ValueError, match=r"images have shape \(12, 3, 32, 32\), but must be"):
+        reggan.repair(np.stack([images] * 3, axis=1))
     with pytest.raises(ValueError, match=r"method is 'erase', must be one of search to repair Ink\("):
         reggan.repair(images, Ink(), method="erase")
 
 
-@pytest.mark.parametrize("method", ["search", *Connected.methods[:-1]])
+@pytest.mark.parametrize("method", Connected.methods)
 def test_a_product_is_repaired_by_methods_of_its_factors_and_a_search(method):
     rule = Connected(threshold=0.4) & Ink(0.15, 0.25, threshold=0.4)
-    assert rule.known_methods() == ("search", *Connected.methods[:-1])
+    assert rule.known_methods() == Connected.methods
     images = reggan.render(reggan.Circles(), 60, seed=2, size=32, dtype=np.uint8)
     repaired = rule.repair(images, method=method, seed=5)
     assert (rule(repaired.images) == 1).all()

@@ -31,7 +31,8 @@ class Repair(DCGAN):
     """DCGAN whose real images are the best candidates, repaired until they obey the rule."""
 
     method: str | None = None
-    """How the rule repairs, such as erase or slide; by default the rule's first method."""
+    """How the rule repairs, such as slide or search; by default its first method other than a search, if it has one:
+    sliding far pieces together keeps the look of the data better."""
     tanh_scale: Annotated[float, Field(ge=1, le=2)] = 1.08
     """Scale of the generator's last tanh, which is then clamped; above 1, white paper is exactly white."""
 
@@ -62,7 +63,8 @@ class Repairs:
     """Repaired images. It remembers them, because the best of the data come again and a search takes milliseconds."""
 
     def __init__(self, rule: Rule, method: str | None) -> None:
-        self._rule, self._method = rule, method
+        others = (name for name in rule.known_methods() if name != "search")
+        self._rule, self._method = rule, method or next(others, "search")
         self._known: dict[bytes, npt.NDArray[np.uint8]] = {}
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

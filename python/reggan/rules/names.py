@@ -119,16 +119,17 @@ def repair(
 ) -> Repaired[Array]:
     """Edit images until they obey a rule, with few changed pixels.
 
-    `connected` is repaired by `reggan.repair_connected`. All other rules and products, your own included, are repaired
-    by `reggan.repair_by_search`, which may fail within its budget: then the image comes back with a score below 1.
-    Images that obey come back as they are.
+    By default a search edits the images, `reggan.repair_by_search`; it takes any rule, and changes the fewest pixels.
+    It may fail within its budget: then the image comes back with a score below 1. Images that obey come back as they
+    are.
 
     Args:
-        images: uint8 (N, H, W), white paper 255: a NumPy array, a torch tensor or any object with DLPack. `connected`
-            takes all images that `reggan.score` takes.
+        images: uint8 (N, H, W), (N, 1, H, W) or (H, W), white paper 255: a NumPy array, a torch tensor or any object
+            with DLPack. Methods of `connected` other than "search" take all images that `reggan.score` takes.
         rule: A rule, or its name.
-        method: For `connected` "slide", "erase", "bridge" or "search"; for a product "search", or a method of one of
-            its rules, which then comes before the search. None is the first of `rule.known_methods()`.
+        method: "search", or a faster method of the rule: "slide", "erase" or "bridge" of `connected`, as in
+            `reggan.repair_connected`. Rules of a product that have the method use it, and a search follows. None is the
+            first of `rule.known_methods()`.
         seed: Seed of a search.
         budget: The most proposals of a search for an image.
         explain: Whether `edits` of the result say what changed, about 0.1 ms an edit.
@@ -140,12 +141,17 @@ def repair(
     found = resolve_rule(rule) if isinstance(rule, str) else rule
     given: tuple[Any, Any] = on_host(images)
     array, wrap = given
-    repaired = found.repair(array, method=method, seed=seed, budget=budget, threads=threads)
+    is_single = array.ndim == 2
+    if not (is_single or array.ndim == 3 or (array.ndim == 4 and array.shape[1] == 1)):
+        raise ValueError(f"images have shape {array.shape}, but must be (N, H, W), (N, 1, H, W) or (H, W)")
+    batch = array.reshape(1 if is_single else len(array), *array.shape[-2:])
+    repaired = found.repair(batch, method=method, seed=seed, budget=budget, threads=threads)
     edits = None
     if explain:
         threshold, connectivity = (first_option(found, name) for name in ("threshold", "connectivity"))
-        before, after = (each.reshape(-1, *array.shape[-2:]) for each in (array, repaired.images))
-        edits = edits_between(before, after, threshold=threshold, connectivity=connectivity or 4)
-    results: list[Any] = [repaired.images, repaired.changed, repaired.scores]
+        edits = edits_between(batch, repaired.images, threshold=threshold, connectivity=connectivity or 4)
+    results: list[Any] = [repaired.images.reshape(array.shape), repaired.changed, repaired.scores]
+    if is_single:
+        results[1:] = [result.reshape(()) for result in results[1:]]
     wrapped = results if wrap is None else list(map(wrap, results))
     return Repaired(wrapped[0], wrapped[1], wrapped[2], edits)

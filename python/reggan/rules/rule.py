@@ -155,7 +155,7 @@ class Product(Rule):
         return self.first(images) * self.second(images)
 
     def known_methods(self) -> tuple[str, ...]:
-        """Search, and the methods of the factors."""
+        """The search, and the methods of the factors."""
         return tuple(dict.fromkeys(("search", *(name for factor in self.factors for name in factor.known_methods()))))
 
     def repair(

@@ -21,7 +21,7 @@ __all__ = ["Connected", "Ink", "Solid", "Symmetric"]
 class Connected(Rule):
     """All ink is one piece: pixels of the largest component over all ink pixels; 0 for an empty image."""
 
-    methods = ("slide", "erase", "bridge", "search")
+    methods = ("search", "slide", "erase", "bridge")
 
     threshold: float = 0.5
     connectivity: int = 4
