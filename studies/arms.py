@@ -114,6 +114,7 @@ def repair(work: Path) -> dict[str, Arm[TrainConfig]]:
         "flow": Arm("rectified flow, the same time", flow),
         "flow-long": Arm("rectified flow, four times as long", replace(flow, steps=2400)),
         "harvest": Arm("Harvest", _HARVEST),
+        "harvest-noise": Arm("Harvest, as much noise as Repair", _harvest(instance_noise=0.2)),
     }
 
 

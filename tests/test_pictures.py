@@ -1,13 +1,15 @@
 """Pictures of sets and of what renderers draw: overviews, and PNG files of the very images."""
 
 import io
+import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from reggan import RENDERERS, Circles, render
+from reggan import RENDERERS, Circles, render, score
 from reggan.data import make_shards
 from reggan.data.__main__ import main
 from reggan.data.pictures import Rendered, export_images, overview
@@ -142,3 +144,59 @@ def test_an_export_goes_on_and_keeps_to_its_source(made, tmp_path, capsys):
     assert main(["export", str(made), str(out)]) == 1
     assert "exists without export.json" in capsys.readouterr().err
     assert {name: content for name, content in before.items() if name != "export.json"}.items() <= contents(out).items()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with a gray, a transparent, a nested and a damaged picture, of different sizes."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    two = np.full((20, 30), 255, np.uint8)
+    two[2:6, 3:9] = two[12:15, 20:22] = 0
+    Image.fromarray(two).save(folder / "two.png")
+    Image.fromarray(np.dstack([np.zeros((16, 16, 3), np.uint8), np.uint8(255) * (two.T[:16, :16] < 128)])).save(
+        folder / "clear.png"
+    )
+    Image.fromarray(two[:10]).save(folder / "more" / "one.bmp")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_pictures_are_scored_at_their_own_size_and_repaired(pictures, tmp_path, capsys):
+    out, described = tmp_path / "repaired", tmp_path / "scores.json"
+    assert main(["score", str(pictures), "--json", str(described)]) == 1
+    printed, error = capsys.readouterr()
+    assert "1 of 4 files cannot be read" in error
+    assert printed.splitlines()[-1] == "2 of 3 obey 'connected', mean score 0.9333"
+    found = {Path(each["name"]).name: each for each in json.loads(described.read_text())["images"]}
+    assert found["two.png"]["score"] == pytest.approx(24 / 30)
+    assert (found["clear.png"]["score"], found["one.bmp"]["score"]) == (1, 1)
+    assert "it is not an image" in found["broken.png"]["error"]
+    for method, changed in (("erase", 6), ("search", None)):
+        folder = out / method
+        assert main(["score", str(pictures), "--repair", str(folder), "--method", method]) == 1
+        printed, _ = capsys.readouterr()
+        assert printed.splitlines()[-1] == "3 of 3 obey 'connected' after repair, mean score 1.0000"
+        assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png")) == [
+            "clear.png",
+            "more/one.bmp.png",
+            "two.png",
+        ]
+        with Image.open(folder / "two.png") as image:
+            repaired = np.asarray(image)
+        assert repaired.shape == (20, 30)
+        assert score(repaired) == 1
+        assert changed is None or f"two.png  1.0000  {changed} pixels changed" in printed
+
+
+def test_wrong_options_of_scores(pictures, tmp_path, capsys):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    for arguments, text in (
+        (["--rule", "connectd"], "unknown rule 'connectd'"),
+        (["--method", "erase"], "--method applies only to --repair"),
+        (["--repair", str(tmp_path / "new"), "--method", "fold"], "method is 'fold', must be one of"),
+        (["--repair", str(tmp_path / "full")], "is not empty; name a new folder"),
+    ):
+        assert main(["score", str(pictures), *arguments]) == 2
+        assert text in capsys.readouterr().err

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 __all__ = ["COMMANDS", "UsageError", "choose", "execute", "main"]
 
 COMMANDS: dict[str, str] = {
-    "data": "make, verify and show sets of rendered images; find images that obey a rule",
+    "data": "make, verify and show sets of images; score pictures under a rule; find images that obey",
     "evaluate": "compare a trained generator's images with images that obey the rule",
     "generate": "make images with a trained generator, with their exact scores",
     "train": "train a generator whose samples obey a rule",

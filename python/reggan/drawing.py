@@ -56,13 +56,13 @@ def _wrapped(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
     return lines
 
 
-def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4) -> Image.Image:
+def panels(groups: dict[str, npt.NDArray[np.uint8]], columns: int = 4, zoom: int | None = None) -> Image.Image:
     """Draw sheets side by side, one for each group of images (N, H, W), or RGB (N, 3, H, W), below its name."""
     import matplotlib
 
     # Pillow's built-in font lacks characters such as ≥.
     font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 17)
-    sheets = [sheet(images, columns=columns) for images in groups.values()]
+    sheets = [sheet(images, columns=columns, zoom=zoom) for images in groups.values()]
     gap, line = 24, 22
     titles = [_wrapped(name, each.width + gap // 2, font) for name, each in zip(groups, sheets, strict=True)]
     head = 12 + line * max(map(len, titles))

@@ -1,4 +1,4 @@
-"""`python -m reggan.data COMMAND`: make, verify and show sets of rendered images; find images that obey a rule."""
+"""`python -m reggan.data COMMAND`: make, verify and show sets of images; score pictures; find images that obey."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,7 +15,7 @@ import tyro
 
 from .._arrays import check_threads
 from ..cli import UsageError, choose, execute
-from ..files import atomic_write, check_folder, slug
+from ..files import atomic_write, check_folder, slug, write_json
 from ..rules import Connected, resolve_rule
 from ..search import find
 from ..source import Source
@@ -126,6 +126,23 @@ class FindOptions(Drawn):
     """File for the indices; by default found-RENDERER-RULE-SIZEpx-seedN.json."""
     threads: int | None = None
     """Maximum number of threads; by default all cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """Score pictures under a rule, each at its own size; with --repair, also write copies that obey."""
+
+    path: tyro.conf.Positional[Path]
+    """A folder of pictures, an IDX, .npy or .npz file, or a set."""
+    rule: str = "connected"
+    """Rules by name, such as "connected & ink(0.1, 0.4)", or your own, such as "ink & my_module:MyRule(3)"."""
+    repair: Path | None = None
+    """New folder for repaired copies, as PNG."""
+    method: str | None = None
+    """With --repair: search, which changes the fewest pixels, or a faster method of the rule: slide, erase or bridge of
+    connected. By default the rule's first method."""
+    json: Path | None = None
+    """Also write all scores to this JSON file."""
 
 
 @contextmanager
@@ -267,10 +284,41 @@ def _find(options: FindOptions) -> None:
     print(out)
 
 
+def _score(options: ScoreOptions) -> None:
+    from .judging import judge
+    from .sources import open_source
+
+    if options.method is not None and options.repair is None:
+        raise UsageError("--method applies only to --repair")
+    with _usage():
+        rule = resolve_rule(options.rule)
+        rule.check_method(options.method)
+    if options.json is not None:
+        check_folder(options.json, "--json")
+    if options.repair is not None:
+        options.repair.mkdir(parents=True, exist_ok=True)
+        if any(options.repair.iterdir()):
+            raise UsageError(f"--repair {options.repair} is not empty; name a new folder")
+    judged = []
+    for each in judge(open_source(options.path), rule, options.repair, options.method):
+        changed = "" if each.changed is None else f"  {each.changed} pixels changed"
+        print(f"{each.name}  {each.score:.4f}{changed}" if each.score is not None else f"{each.name}  {each.error}")
+        judged.append(each)
+    scores = [each.score for each in judged if each.score is not None]
+    obeying, after = sum(score >= 1 for score in scores), "" if options.repair is None else " after repair"
+    print(f"{obeying} of {len(scores)} obey {options.rule!r}{after}, mean score {np.mean(scores or [np.nan]):.4f}")
+    if options.json is not None:
+        described = {"rule": options.rule, "obeying": obeying, "images": [asdict(each) for each in judged]}
+        write_json(options.json, described, indent=1)
+    if len(scores) < len(judged):
+        raise ValueError(f"{len(judged) - len(scores)} of {len(judged)} files cannot be read")
+
+
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None], str]] = {
     "export": (ExportOptions, _export, "write images as PNG files"),
     "find": (FindOptions, _find, "find images that obey a rule, by brute force"),
     "make": (MakeOptions, _make, "write a set of images as shards"),
+    "score": (ScoreOptions, _score, "score pictures under a rule, and repair copies of them"),
     "show": (ShowOptions, _show, "draw a contact sheet and histograms"),
     "verify": (VerifyOptions, _verify, "check a set of shards"),
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-__all__ = ["Pictures", "decode", "endings", "find_pictures", "is_run"]
+__all__ = ["Pictures", "decode", "endings", "find_pictures", "is_run", "on_paper"]
 
 _NAMED = 10
 """Maximum number of kinds of files in a note."""
@@ -144,6 +144,14 @@ def decode(path: Path) -> tuple[Image.Image, bool]:
         except Exception as error:  # Decoders raise all kinds of errors on damaged data.
             raise ValueError(str(error) or repr(error)) from error
     return _of_8_bits(image), has_more
+
+
+def on_paper(image: Image.Image, background: str = "white") -> Image.Image:
+    """A picture without transparency: on paper of this color, if it has any."""
+    if not image.has_transparency_data:
+        return image
+    clear = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", clear.size, background), clear)
 
 
 def _of_8_bits(image: Image.Image) -> Image.Image:

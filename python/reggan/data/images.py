@@ -27,6 +27,7 @@ from ..options import options
 from ..progress import Progress
 from ..rules import Rule
 from ..scoring import analyze
+from .folders import on_paper
 from .loading import Fingerprint, Indices
 from .sources import open_source
 
@@ -239,10 +240,7 @@ def _resized(image: Image.Image, size: int, files: Files) -> Picture:
     width, height = image.size
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ValueError(f"it has {width} x {height} pixels, must have an aspect ratio of at most {MAX_ASPECT}")
-    if image.has_transparency_data:
-        clear = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", clear.size, files.background), clear)
-    picture = image.convert("RGB" if files.color else "L")
+    picture = on_paper(image, files.background).convert("RGB" if files.color else "L")
     is_padded = files.crop == "pad"
     scale = size / (max(width, height) if is_padded else min(width, height))
     least = 1 if is_padded else size

@@ -30,6 +30,10 @@ class Source(Protocol):
     def name(self, number: int) -> str:
         """The name of an image in errors."""
 
+    def file_name(self, number: int) -> str:
+        """A relative path of its own for a PNG file made from an image."""
+        return f"{number:05d}.png"
+
     def read(self, number: int) -> Image.Image:
         """An image; ValueError or OSError if it cannot be read."""
 
@@ -58,6 +62,10 @@ class Folder(Source):
 
     def name(self, number: int) -> str:
         return str(self.found.paths[number])
+
+    def file_name(self, number: int) -> str:
+        path = self.found.paths[number].relative_to(self.folder)
+        return str(path if path.suffix == ".png" else path.with_name(f"{path.name}.png"))
 
     def read(self, number: int) -> Image.Image:
         picture, has_more = decode(self.found.paths[number])

@@ -8,16 +8,23 @@ A rule needs no gradient. `Connected` is the score of RegGAN (arXiv 2102.04593, 
 from .names import RULES, repair, resolve_rule
 from .rule import Product, Rule, check_rule, checked_scores, min_channel, repair_samples
 from .shapes import Connected, Ink, Solid, Symmetric
-from .widths import Bridge, Clear, Slot
+from .topology import Betti, Clean, Framed, Holes, Joins
+from .widths import Bridge, Clear, Runs, Slot
 
 __all__ = [
     "RULES",
+    "Betti",
     "Bridge",
+    "Clean",
     "Clear",
     "Connected",
+    "Framed",
+    "Holes",
     "Ink",
+    "Joins",
     "Product",
     "Rule",
+    "Runs",
     "Slot",
     "Solid",
     "Symmetric",

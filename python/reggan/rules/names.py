@@ -13,15 +13,22 @@ from ..edits import edits_between
 from ..repairing import Repaired
 from .rule import Rule, first_option
 from .shapes import Connected, Ink, Solid, Symmetric
-from .widths import Bridge, Clear, Slot
+from .topology import Betti, Clean, Framed, Holes, Joins
+from .widths import Bridge, Clear, Runs, Slot
 
 __all__ = ["RULES", "repair", "resolve_rule"]
 
 RULES: dict[str, Rule] = {
+    "betti": Betti(),
     "bridge": Bridge(),
+    "clean": Clean(),
     "clear": Clear(),
     "connected": Connected(),
+    "framed": Framed(),
+    "holes": Holes(),
     "ink": Ink(),
+    "joins": Joins(),
+    "runs": Runs(),
     "slot": Slot(),
     "solid": Solid(),
     "symmetric": Symmetric(),

@@ -1,4 +1,4 @@
-"""Rules of widths: nothing is narrower than a disc."""
+"""Rules of widths: nothing is narrower than a disc, or than a run of pixels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..morphology import check_diameter, narrow_pixels
+from ..scoring import ink_mask
 from ..searching import Term
 from .rule import Rule, check_pixels, rounded
 
-__all__ = ["Bridge", "Clear", "Slot"]
+__all__ = ["Bridge", "Clear", "Runs", "Slot"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,40 @@ class Clear(Bridge):
 
     def terms(self, area: int) -> tuple[Term, ...]:
         return (("bridge", self.diameter, 0), ("slot", self.diameter, 0))
+
+
+@dataclass(frozen=True)
+class Runs(Rule):
+    """In rows and columns no run of ink is shorter than `ink` pixels, and no run of paper between ink than `paper`.
+
+    1 / (1 + v / 8), where v counts the shorter runs. These are the widths and spaces of Manhattan design rules, such as
+    `width_check` and `space_check` of KLayout with projection metrics.
+    """
+
+    edges = Bridge.edges
+
+    ink: int = 2
+    paper: int = 2
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min(self.ink, self.paper) < 1:
+            raise ValueError(f"runs are at least {self.ink} and {self.paper} pixels, but must be at least 1")
+        check_pixels(self.threshold)
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        ink = ink_mask(images, threshold=self.threshold)
+        return _score_of(self._short(ink) + self._short(ink.swapaxes(1, 2)))
+
+    def _short(self, ink: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """The number of runs in the rows of each image that are too short."""
+        count, height, width = ink.shape
+        edges = np.flatnonzero(np.diff(ink.reshape(-1, width), axis=1, prepend=False, append=False))
+        row, place = np.divmod(edges, width + 1)
+        runs = place[1::2] - place[::2]
+        gaps, same_row = place[2::2] - place[1:-1:2], row[2::2] == row[1:-1:2]
+        short = [row[::2][runs < self.ink], row[2::2][same_row & (gaps < self.paper)]]
+        return np.bincount(np.concatenate(short) // height, minlength=count)
 
 
 def _score_of(violations: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

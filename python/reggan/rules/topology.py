@@ -1,0 +1,166 @@
+"""Rules of pieces and holes: how many there are, what they touch and how far they reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..scoring import analyze, ink_mask, label, remove_small, score
+from .rule import Rule, check_pixels, rounded
+
+__all__ = ["Betti", "Clean", "Framed", "Holes", "Joins"]
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Counting(Rule):
+    """Scores 1 / (1 + v / 4) of v, the number by which an image is off."""
+
+    edges = (0.25, 0.45, 0.6, 0.75, 1.0)
+    """Classes: off by more than 12, by up to 12, 4, 2 and 1, and not off."""
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        return rounded(4.0 / (4 + self.off(images)))
+
+    def off(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """By how much each image is off: (N,)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Holes(_Counting):
+    """There are `low` to `high` holes, that is areas of paper enclosed by ink; 1 / (1 + v / 4) if v too few or many."""
+
+    low: int = 1
+    high: int = 1_000_000
+    threshold: float = 0.5
+    connectivity: int = 4
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high:
+            raise ValueError(f"holes are from {self.low} to {self.high}, but must be 0 <= low <= high")
+        check_pixels(self.threshold, self.connectivity)
+
+    def off(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        found = analyze(images, threshold=self.threshold, connectivity=self.connectivity, fields=("holes",))
+        off: npt.NDArray[np.int64] = np.maximum(np.maximum(self.low - found.holes, found.holes - self.high), 0)
+        return off
+
+
+@dataclass(frozen=True)
+class Betti(_Counting):
+    """Exactly `pieces` pieces and `holes` holes, none of fewer than `min_area` pixels: the Betti numbers b0 and b1.
+
+    1 / (1 + v / 4), where v is how far both counts are off; a piece or hole of too few pixels adds the share it lacks.
+    """
+
+    pieces: int = 1
+    holes: int = 0
+    min_area: int = 1
+    threshold: float = 0.5
+    connectivity: int = 4
+
+    def __post_init__(self) -> None:
+        if min(self.pieces, self.holes) < 0 or self.min_area < 1:
+            raise ValueError(
+                f"pieces, holes and min_area are {self.pieces}, {self.holes} and {self.min_area}, but must be at least "
+                "0, 0 and 1"
+            )
+        check_pixels(self.threshold, self.connectivity)
+
+    def off(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        ink = ink_mask(images, threshold=self.threshold)
+        # With a margin, all paper outside of holes is one area, and is not small.
+        margin = -(-self.min_area // (2 * sum(ink.shape[1:])))
+        paper = np.pad(~ink, ((0, 0), (margin, margin), (margin, margin)), constant_values=True)
+        pieces, lacking = self._counts(ink, self.connectivity)
+        areas, lacking_paper = self._counts(paper, 12 - self.connectivity)
+        return np.abs(pieces - self.pieces) + np.abs(areas - 1 - self.holes) + lacking + lacking_paper
+
+    def _counts(self, masks: npt.NDArray[np.bool_], connectivity: int) -> tuple[Counts, npt.NDArray[np.float64]]:
+        """The number of components, and the sum of the shares of `min_area` that small ones lack."""
+        every = analyze(masks, foreground="light", connectivity=connectivity, fields=("count", "area"))
+        kept = remove_small(masks, self.min_area, foreground="light", connectivity=connectivity)
+        large = analyze(kept, foreground="light", connectivity=connectivity, fields=("count", "area"))
+        return every.count, every.count - large.count - (every.area - large.area) / self.min_area
+
+
+@dataclass(frozen=True)
+class Clean(_Counting):
+    """No two pixels of ink touch at a corner alone, so that 4- and 8-connected pieces are the same.
+
+    1 / (1 + v / 4), where v counts the 2 × 2 pixels in which only two that face each other across a corner are ink.
+    """
+
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_pixels(self.threshold)
+
+    def off(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        ink = ink_mask(images, threshold=self.threshold)
+        corner, right = ink[:, :-1, :-1], ink[:, :-1, 1:]
+        below, across = ink[:, 1:, :-1], ink[:, 1:, 1:]
+        off: npt.NDArray[np.int64] = np.count_nonzero(
+            (corner == across) & (right == below) & (corner != right), axis=(1, 2)
+        )
+        return off
+
+
+@dataclass(frozen=True)
+class Framed(Rule):
+    """The ink and a frame, the outermost `width` pixels of the image, are one piece: the largest piece's share of both.
+
+    An image without ink obeys.
+    """
+
+    width: int = 1
+    threshold: float = 0.5
+    connectivity: int = 4
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"width is {self.width}, but must be at least 1 pixel")
+        check_pixels(self.threshold, self.connectivity)
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        framed = np.ones_like(ink := ink_mask(images, threshold=self.threshold))
+        inner = (slice(None), slice(self.width, -self.width), slice(self.width, -self.width))
+        framed[inner] = ink[inner]
+        return score(framed, foreground="light", connectivity=self.connectivity)
+
+
+@dataclass(frozen=True)
+class Joins(Rule):
+    """A piece of ink reaches from one side of the image to the other: the longest extent of a piece over the side.
+
+    With `axis` "x" it reaches from left to right, with "y" from top to bottom.
+    """
+
+    axis: Literal["x", "y"] = "x"
+    threshold: float = 0.5
+    connectivity: int = 4
+
+    def __post_init__(self) -> None:
+        if self.axis not in ("x", "y"):
+            raise ValueError(f"axis is {self.axis!r}, but must be 'x' or 'y'")
+        check_pixels(self.threshold, self.connectivity)
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        labels = label(images, threshold=self.threshold, connectivity=self.connectivity)
+        index, *place = np.nonzero(labels)
+        along, side = place[self.axis == "x"], images.shape[1 + (self.axis == "x")]
+        # Components of all images, numbered through.
+        starts = np.cumsum(labels.max(axis=(1, 2), initial=0)) if len(labels) else np.zeros(0, np.int64)
+        number = labels[labels > 0] + np.concatenate(([0], starts))[index] - 1
+        count = int(starts[-1]) if len(starts) else 0
+        first, last = np.full(count, side), np.full(count, -1)
+        np.minimum.at(first, number, along)
+        np.maximum.at(last, number, along)
+        longest = np.zeros(len(images))
+        np.maximum.at(longest, np.searchsorted(starts, np.arange(count), side="right"), last + 1 - first)
+        return rounded(longest / side)
