@@ -147,7 +147,7 @@ def test_a_warmup_is_a_share_of_the_steps_and_the_rule_has_the_others(config, st
 
 def test_a_warmup_in_steps_as_older_runs_have_it_is_said():
     with pytest.raises(ValueError, match="warmup is 8000, must be less than or equal to 1"):
-        config_from_json(edited(lambda raw: raw["recipe"].update(warmup=8000)))
+        config_from_json(edited(lambda raw: raw.update(recipe={"name": "harvest", "warmup": 8000})))
 
 
 def test_unknown_names_name_the_known_ones():

@@ -270,7 +270,7 @@ def test_an_undefined_figure_of_a_record_is_no_part_of_the_mean():
 
 def test_an_unknown_arm_is_an_error(tmp_path, capsys):
     assert main(["far", "--only", "oracle", "--out", str(tmp_path)]) == 1
-    assert "unknown arm oracle; known: harvest, harvest-best, dcgan" in capsys.readouterr().err
+    assert "unknown arm oracle; known: harvest, repair, harvest-best, dcgan" in capsys.readouterr().err
 
 
 def test_classifiers_are_taught_and_tested(tmp_path, monkeypatch):

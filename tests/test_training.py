@@ -265,6 +265,7 @@ def flags(config):
     options = [f"--{name.replace('_', '-')}={getattr(config, name)}" for name in TINY]
     recipe = config.recipe
     return [
+        "--recipe=harvest",
         *options,
         f"--width={recipe.width}",
         f"--classifier-steps={recipe.classifier_steps}",
