@@ -56,7 +56,7 @@ STUDIES: dict[str, Study[Any]] = {
     "repair": Study(
         "the default recipe, and rivals",
         arms.repair,
-        ByReferences(shown=("filtered", "harvest", "repair"), repairs=True),
+        ByReferences(shown=("filtered", "harvest-noise", "repair"), repairs=True),
     ),
     "solid": Study("the same recipe with an easy rule: no holes", arms.solid, ByReferences(pieces=False, repairs=True)),
     "symmetric": Study(

@@ -115,6 +115,7 @@ def repair(work: Path) -> dict[str, Arm[TrainConfig]]:
         "flow-long": Arm("rectified flow, four times as long", replace(flow, steps=2400)),
         "harvest": Arm("Harvest", _HARVEST),
         "harvest-noise": Arm("Harvest, as much noise as Repair", _harvest(instance_noise=0.2)),
+        "harvest-gentle": Arm("– and two thirds of the pull", _harvest(instance_noise=0.2, rule_weight=6.0)),
     }
 
 

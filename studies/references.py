@@ -27,6 +27,7 @@ from reggan.evaluate import (
 from reggan.files import atomic_write
 from reggan.metrics import compare
 from reggan.modalities import Images
+from reggan.recipes import Repair
 from reggan.recording import seconds_trained
 from reggan.rules import min_channel, repair_samples
 from reggan.runs import RunDirectory
@@ -156,7 +157,7 @@ class ByReferences(TrainingRuns):
             if name in records:
                 made, *repaired = _read_tiles(picture_path(out, name, records), standard.size)
                 samples[labels[name]] = made
-                if repaired and name == next(iter(arms)):
+                if repaired and isinstance(arms[name].config.recipe, Repair):
                     samples[f"{labels[name]}, repaired"] = repaired[0]
         if self.pieces:
             samples = {label: highlight(min_channel(images)) for label, images in samples.items()}

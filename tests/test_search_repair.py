@@ -209,3 +209,18 @@ def test_what_cannot_be_repaired_is_refused(images, options, error, message):
 def test_no_images_are_fine():
     repaired, changed, scores = searched(CIRCLES[:0], HARD)
     assert (repaired.shape, changed.shape, scores.shape) == ((0, 32, 32), (0,), (0,))
+
+
+def test_erased_pieces_leave_no_faint_rings():
+    images = reggan.render(reggan.Circles(), 200, seed=6, size=32)
+    repaired, _, _ = searched(images, Connected())
+    before, after = (reggan.label(each) for each in (images, repaired))
+    gone = (before > 0) & (after == 0)
+    dusty = 0
+    for sample, image, old, ink, removed in zip(images, repaired, before > 0, after > 0, gone, strict=True):
+        # Two pixels around ink that went, and further away from all other ink than its grays reach.
+        near = ndimage.binary_dilation(removed, np.ones((5, 5)))
+        alone = near & ~ink & ~ndimage.binary_dilation(old & ~removed, np.ones((15, 15)))
+        dusty += int((image[alone] < np.median(sample[~old]) - 3).sum())
+    assert gone.sum() > 500
+    assert dusty <= 5

@@ -11,6 +11,9 @@ const MARGIN: i32 = 16;
 /// The blurs that are tried, from the sharpest on: sigma in pixels. 0 is no blur.
 const SIGMAS: [f32; 7] = [0.0, 0.5, 0.75, 1.0, 1.4, 2.0, 2.8];
 
+/// Faint grays of a piece reach further than its blur, by two pixels with this much more of it.
+const FAINT: f32 = 0.8;
+
 /// The weights of a row of pixels sum to about this.
 const UNIT: i32 = 1 << 8;
 
@@ -98,6 +101,8 @@ fn unpack(bits: &BitRows, values: &mut Vec<i32>) -> Result<(), Error> {
 pub(super) struct Buffers {
     ink: Vec<i32>,
     delta: Vec<i32>,
+    gone: Vec<i32>,
+    kept: Vec<i32>,
     buffer: Vec<i32>,
 }
 
@@ -144,19 +149,31 @@ impl Look {
         if bits.count_different(sample.bits) == 0 {
             return Ok(());
         }
-        let Buffers { ink, delta, buffer } = buffers;
+        let Buffers { ink, delta, gone, kept, buffer } = buffers;
         let width = bits.width();
         unpack(bits, ink)?;
+        unpack(bits, kept)?;
         unpack(sample.bits, delta)?;
-        delta.iter_mut().zip(ink.iter()).for_each(|(delta, &ink)| *delta = ink - *delta);
+        unpack(sample.bits, gone)?;
+        for ((delta, gone), &ink) in delta.iter_mut().zip(gone.iter_mut()).zip(ink.iter()) {
+            *delta = ink - *delta;
+            *gone *= 1 - ink;
+        }
         blur(self.sigma, delta, width, buffer)?;
         blur(self.sigma, ink, width, buffer)?;
+        let wider = (self.sigma + FAINT).min(SIGMAS[SIGMAS.len() - 1]);
+        blur(wider, gone, width, buffer)?;
+        blur(wider, kept, width, buffer)?;
         let (limit, unit) = (i32::from(sample.at_most), UNIT * UNIT);
         for (pixel, out) in out.iter_mut().enumerate() {
             let (y, x) = (pixel / width, pixel % width);
             let is_ink = bits.get(y, x);
             let flipped = is_ink != sample.bits.get(y, x);
             if delta[pixel] == 0 && !flipped {
+                // Near ink that went, and to no other ink, is paper.
+                if gone[pixel] > 0 && kept[pixel] == 0 {
+                    *out = (*out).max(self.paper as u8);
+                }
                 continue;
             }
             let change = (self.contrast * delta[pixel] + unit / 2).div_euclid(unit);
