@@ -173,7 +173,7 @@ def measure(config: TrainConfig, blocks: int) -> dict[str, Any]:
 
 
 def ruled() -> tuple[TrainConfig, Trainer, Iterator[Tensor]]:
-    """A trainer of the recommended recipe at the first step with the rule, and its data."""
+    """A trainer of Harvest at the first step with the rule, and its data."""
     config = preset("quick", "harvest")
     # A small harvest, since it is not measured.
     recipe = replace(config.recipe, harvest_size=4096, acceptance=0.5)
@@ -192,7 +192,7 @@ def run_phases(trainer: Trainer, stage: Stage, batch: Batch) -> dict[str, Tensor
 
 
 def shares(steps: int = 100) -> dict[str, float]:
-    """Parts of a step of the recommended recipe with the rule that are not spent in its networks."""
+    """Parts of a step of Harvest with the rule that are not spent in its networks."""
     config, trainer, batches = ruled()
     stage = trainer.stages[2]
     trainer._begin(stage, trainer._batch(next(batches), 0))
@@ -225,7 +225,7 @@ def shares(steps: int = 100) -> dict[str, float]:
 
 
 def compiled(steps: int = 60) -> dict[str, Any]:
-    """Gain of torch.compile for a step of the recommended recipe, and its compilation time."""
+    """Gain of torch.compile for a step of Harvest, and its compilation time."""
     config, eager, batches = ruled()
     other = make_trainer(config)
     for name in ("generator", "discriminator", "classifier"):

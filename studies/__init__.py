@@ -19,7 +19,7 @@ from .study import Arm, Study
 __all__ = ["STUDIES", "Arm", "ByClasses", "ByReferences", "BySamples", "Study"]
 
 STUDIES: dict[str, Study[Any]] = {
-    "ablation": Study("the recommended recipe without one part at a time", arms.ablation, ByReferences()),
+    "ablation": Study("Harvest without one part at a time", arms.ablation, ByReferences()),
     "blob-count": Study(
         "whether a GAN generates 1 to 9 blobs equally often, like the data",
         arms.blob_count,

@@ -56,7 +56,7 @@ _FASHION_TRAIN, FASHION_TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-u
 
 
 def _with(recipe: Recipe, config: TrainConfig = _HARVEST) -> TrainConfig:
-    """The recommended configuration with another recipe and its decay, but the same data, steps, batch and networks."""
+    """Harvest's configuration with another recipe and its decay, but the same data, steps, batch and networks."""
     return replace(config, recipe=recipe, lr_decay=preset("quick", "dcgan").lr_decay)
 
 
@@ -70,7 +70,7 @@ def _repair(config: TrainConfig) -> TrainConfig:
 
 
 def _plain(recipe: type[DCGAN] = DCGAN, **options: object) -> DCGAN:
-    """A recipe with the widths, labels and noise of the recommended one."""
+    """A recipe with the widths, labels and noise of Harvest."""
     return recipe(**({"width": 24, "real_label": 0.9, "instance_noise": 0.1} | options))  # type: ignore[arg-type]
 
 
@@ -129,7 +129,7 @@ def _find_obeying(path: Path) -> None:
 
 
 def ablation(work: Path) -> dict[str, Arm[TrainConfig]]:
-    """The recommended recipe without one part at a time."""
+    """Harvest without one part at a time."""
     return {
         "harvest": Arm("Harvest", _HARVEST),
         "no-harvest": Arm("no harvest: best data stay the real images", _harvest(harvest_share=0.0)),
@@ -144,7 +144,7 @@ def ablation(work: Path) -> dict[str, Arm[TrainConfig]]:
 
 
 def fine(work: Path) -> dict[str, Arm[TrainConfig]]:
-    """The recommended recipe at 64 pixels."""
+    """Harvest at 64 pixels."""
     fine = replace(preset("fine", "harvest"), log_every=1)
     best = replace(fine, data=RenderedImages(images=7540, classes=(9, 10)))
     return {
@@ -188,7 +188,7 @@ def solid(work: Path) -> dict[str, Arm[TrainConfig]]:
 
 
 def _another(rule: str, data: RenderedImages) -> dict[str, Arm[TrainConfig]]:
-    """The recommended recipe with only the rule and its data changed, and two baselines."""
+    """Harvest with only the rule and its data changed, and two baselines."""
     config = replace(_HARVEST, rule=rule, data=data)
     return {
         "harvest": Arm("Harvest", config),

@@ -23,8 +23,8 @@ class Edit:
     """Adjoining pixels of one image that all became ink, or all became paper.
 
     New ink "filled" a hole, "joined" pieces, or was "added" to a piece or beside it. New paper "erased" a whole piece,
-    "opened" a way between two areas of paper, or was "removed" from a piece. A piece that was moved is erased in one
-    place and added in another.
+    "opened" a passage between two areas of paper, or was "removed" from a piece. A piece that was moved is erased in
+    one place and added in another.
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ def edits_between(
 ) -> tuple[tuple[Edit, ...], ...]:
     """The edits of each image between images (N, H, W) and their repaired versions, the largest first.
 
-    Ink has this `connectivity`, 4 or 8, and paper the other one. A ValueError if the shapes differ.
+    Ink has this `connectivity`, 4 or 8, and paper the other one. Raises ValueError if the shapes differ.
     """
     if before.shape != after.shape:
         raise ValueError(f"images are {before.shape} and repaired images {after.shape}, but must have one shape")

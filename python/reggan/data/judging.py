@@ -1,4 +1,4 @@
-"""Scores of anybody's pictures under a rule, each at its own size, and repaired copies."""
+"""Score pictures under a rule, each at its own size, and write repaired copies."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Judged:
 
     name: str
     score: float | None = None
-    """Exact score, with a repair that of the repaired picture; None if the file cannot be read."""
+    """Exact score, after the repair if there was one; None if the file cannot be read."""
     changed: int | None = None
-    """Pixels that a repair changed between ink and paper."""
+    """Pixels that a repair changed between ink and paper; None without a repair."""
     error: str | None = None
     """Why the file cannot be read."""
 

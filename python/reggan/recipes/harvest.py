@@ -1,4 +1,4 @@
-"""Harvest, the recommended recipe: generated images that obey the rule become the discriminator's real images.
+"""Harvest: generated images that obey the rule become the discriminator's real images.
 
 It extends RegGAN (Di Cerbo, Hirsa and Shayaan, arXiv 2102.04593). Training on generated samples that pass a test is
 expert iteration (Anthony, Tian and Barber, arXiv 1705.08439). Two gradients are balanced by their norms as in VQGAN

@@ -23,7 +23,7 @@ from .phases import Batch, Networks, Stage, Stats
 __all__ = ["Repair", "Repairs"]
 
 _REMEMBERED = 2**28
-"""Bytes of the repaired images in memory."""
+"""Most bytes of repaired images to remember."""
 
 
 @options
@@ -31,8 +31,8 @@ class Repair(DCGAN):
     """DCGAN whose real images are the best candidates, repaired until they obey the rule."""
 
     method: str | None = None
-    """How the rule repairs, such as slide or search; by default its first method other than a search, if it has one:
-    sliding far pieces together keeps the look of the data better."""
+    """How the rule repairs, such as slide or search. By default its first method other than search, if it has one:
+    sliding pieces together better keeps the look of the data."""
     tanh_scale: Annotated[float, Field(ge=1, le=2)] = 1.08
     """Scale of the generator's last tanh, which is then clamped; above 1, white paper is exactly white."""
 
@@ -60,7 +60,7 @@ class Repair(DCGAN):
 
 
 class Repairs:
-    """Repaired images. It remembers them, because the best of the data come again and a search takes milliseconds."""
+    """Repaired images. It remembers them, because the same good images are drawn again."""
 
     def __init__(self, rule: Rule, method: str | None) -> None:
         others = (name for name in rule.known_methods() if name != "search")

@@ -2,7 +2,7 @@
 
 A rule needs no gradient. `Connected` is the score of RegGAN (arXiv 2102.04593, section 3.1). Rules can be combined:
 `Connected() & Ink(0.1, 0.4)`, or on the command line "connected & ink(0.1, 0.4)", also with your own rules:
-"connected & my_rules:Bridge(width=3)".
+"connected & my_rules:Afloat(0.6)".
 """
 
 from .names import RULES, repair, resolve_rule

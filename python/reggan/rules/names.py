@@ -45,8 +45,8 @@ _OWN = "_own_module"
 def resolve_rule(name: str) -> Rule:
     """Find a rule by its name in RULES, or your own as "package.module:attribute": a Rule or a subclass.
 
-    Rules in RULES and subclasses take options as in Python: "ink(0.07, high=0.42)", "my_rules:Bridge(3)".
-    "&" combines rules: "connected & my_rules:Bridge(3) & ink".
+    Rules in RULES and subclasses take options as in Python: "ink(0.07, high=0.42)", "my_rules:Afloat(0.6)".
+    "&" combines rules: "connected & my_rules:Afloat(0.6) & ink".
 
     Raises:
         ValueError: The name is unknown, does not lead to a Rule, or has a wrong option.

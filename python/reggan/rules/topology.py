@@ -33,7 +33,7 @@ class _Counting(Rule):
 
 @dataclass(frozen=True)
 class Holes(_Counting):
-    """There are `low` to `high` holes, that is areas of paper enclosed by ink; 1 / (1 + v / 4) if v too few or many."""
+    """There are `low` to `high` holes, that is areas of paper enclosed by ink; 1 / (1 + v / 4) of v too few or many."""
 
     low: int = 1
     high: int = 1_000_000
@@ -55,7 +55,8 @@ class Holes(_Counting):
 class Betti(_Counting):
     """Exactly `pieces` pieces and `holes` holes, none of fewer than `min_area` pixels: the Betti numbers b0 and b1.
 
-    1 / (1 + v / 4), where v is how far both counts are off; a piece or hole of too few pixels adds the share it lacks.
+    1 / (1 + v / 4), where v is the sum by which both counts are off; a piece or hole of too few pixels adds the share
+    that it lacks.
     """
 
     pieces: int = 1
@@ -91,7 +92,7 @@ class Betti(_Counting):
 
 @dataclass(frozen=True)
 class Clean(_Counting):
-    """No two pixels of ink touch at a corner alone, so that 4- and 8-connected pieces are the same.
+    """No two pixels of ink touch only at a corner, so that 4- and 8-connected pieces are the same.
 
     1 / (1 + v / 4), where v counts the 2 × 2 pixels in which only two that face each other across a corner are ink.
     """
@@ -136,7 +137,7 @@ class Framed(Rule):
 
 @dataclass(frozen=True)
 class Joins(Rule):
-    """A piece of ink reaches from one side of the image to the other: the longest extent of a piece over the side.
+    """A piece of ink reaches from one side of the image to the other: the longest extent of a piece, over the side.
 
     With `axis` "x" it reaches from left to right, with "y" from top to bottom.
     """

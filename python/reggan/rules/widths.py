@@ -20,8 +20,8 @@ __all__ = ["Bridge", "Clear", "Runs", "Slot"]
 class Bridge(Rule):
     """No ink is narrower than `diameter` pixels: each ink pixel is in a disc of ink of that diameter.
 
-    1 / (1 + v / 8), where v counts the other ink pixels. `reggan.morphology` defines the disc; outside of the image
-    all is ink.
+    1 / (1 + v / 8), where v counts the ink pixels in no such disc. `reggan.morphology` defines the disc; everything
+    outside the image counts as ink.
     """
 
     edges = (0.25, 0.4, 0.6, 0.8, 1.0)
