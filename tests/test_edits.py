@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import oracles
 import pytest
@@ -11,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 import reggan
-from reggan import Connected, Ink, Rule
+from reggan import Connected, Ink, Joins, Rule
 from reggan.edits import Edit, edits_between
 
 BEFORE = """
@@ -86,7 +88,8 @@ def test_edits_are_the_regions_that_differ(masks: tuple[oracles.Mask, oracles.Ma
 
 @given(pairs)
 def test_ink_and_paper_trade_their_kinds(masks: tuple[oracles.Mask, oracles.Mask]) -> None:
-    before, after = masks
+    # In a margin of paper, which no edit reaches, no hole touches the border.
+    before, after = (np.pad(mask, ((0, 0), (1, 1), (1, 1)), constant_values=True) for mask in masks)
     mirrored = {"filled": "erased", "joined": "opened", "added": "removed"}
     mirrored |= {of_paper: of_ink for of_ink, of_paper in mirrored.items()}
     # In a bool image, ink is False.
@@ -119,6 +122,39 @@ def test_bridges_join_and_erasing_erases() -> None:
         edits = reggan.repair(images, method=method, explain=True).edits
         assert edits is not None
         assert {edit.kind for edit in edits[0]} == kinds
+
+
+def test_diagonal_holes_and_pieces_and_paper_at_the_border() -> None:
+    ring, whole = np.ones((1, 9, 9), bool), np.ones((1, 9, 9), bool)
+    ring[0, 2:7, 2:7] = whole[0, 2:7, 2:7] = False
+    ring[0, 3, 3] = ring[0, 4, 4] = True
+    assert [edit.kind for edit in edits_between(ring, whole)[0]] == ["filled", "filled"]
+    dots = np.ones((1, 9, 9), bool)
+    dots[0, 3, 5] = dots[0, 4, 6] = False
+    assert [edit.kind for edit in edits_between(dots, np.ones_like(dots), connectivity=8)[0]] == ["erased", "erased"]
+    assert [edit.kind for edit in edits_between(np.ones_like(dots), np.zeros_like(dots))[0]] == ["added"]
+
+
+def test_edits_are_of_the_ink_at_the_threshold_of_the_rule() -> None:
+    image = np.full((1, 32, 32), 255, np.uint8)
+    image[:, 12:20, 12:20] = 0
+    repaired = reggan.repair(reggan.gaussian_blur(image, 1.5), Joins(threshold=0.1), explain=True)
+    assert repaired.edits is not None
+    assert repaired.scores == 1
+    assert sum(edit.pixels for edit in repaired.edits[0]) == repaired.changed
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "text"),
+    [
+        (np.ones((3, 3)), {}, r"images are of shape \(3, 3\), but must be a NumPy array \(N, H, W\)"),
+        ([[[1]]], {}, "images are a list, but must be"),
+        (np.ones((1, 3, 3)), {"connectivity": 6}, "connectivity is 6, but must be 4 or 8"),
+    ],
+)
+def test_wrong_arguments(images: Any, options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        edits_between(images, images, **options)
 
 
 def test_shapes_that_differ() -> None:

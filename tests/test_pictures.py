@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reggan import RENDERERS, Circles, render, score
+from reggan import RENDERERS, Circles, Connected, render, score
 from reggan.data import make_shards
 from reggan.data.__main__ import main
 from reggan.data.pictures import Rendered, export_images, overview
@@ -166,7 +166,7 @@ def test_pictures_are_scored_at_their_own_size_and_repaired(pictures, tmp_path, 
     out, described = tmp_path / "repaired", tmp_path / "scores.json"
     assert main(["score", str(pictures), "--json", str(described)]) == 1
     printed, error = capsys.readouterr()
-    assert "1 of 4 files cannot be read" in error
+    assert "1 of 4 pictures cannot be judged" in error
     assert printed.splitlines()[-1] == "2 of 3 obey 'connected', mean score 0.9333"
     found = {Path(each["name"]).name: each for each in json.loads(described.read_text())["images"]}
     assert found["two.png"]["score"] == pytest.approx(24 / 30)
@@ -195,8 +195,54 @@ def test_wrong_options_of_scores(pictures, tmp_path, capsys):
     for arguments, text in (
         (["--rule", "connectd"], "unknown rule 'connectd'"),
         (["--method", "erase"], "--method applies only to --repair"),
+        (["--repair", str(pictures / "new")], "would be among the pictures"),
         (["--repair", str(tmp_path / "new"), "--method", "fold"], "method is 'fold', must be one of"),
-        (["--repair", str(tmp_path / "full")], "is not empty; name a new folder"),
+        (["--repair", str(tmp_path / "full")], "exists and is not an empty folder; name a new one"),
     ):
         assert main(["score", str(pictures), *arguments]) == 2
         assert text in capsys.readouterr().err
+
+
+def test_copies_have_names_of_their_own_and_keep_colors(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    colored = np.full((20, 20, 3), 255, np.uint8)
+    colored[2:8, 2:8], colored[12:16, 12:16] = 0, (255, 230, 0)
+    for name in ("x.bmp", "x.bmp.png", "x.bmp.png.png"):
+        Image.fromarray(colored).save(folder / name)
+    assert main(["score", str(folder)]) == 0
+    assert "3 of 3 obey" in capsys.readouterr().out
+    out = tmp_path / "out"
+    assert main(["score", str(folder), "--color", "--repair", str(out), "--method", "erase"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith("x.bmp  1.0000  16 pixels changed")
+    assert sorted(path.name for path in out.iterdir()) == ["x.bmp.png", "x.bmp.png.png", "x.bmp.png.png.png"]
+    for path in out.iterdir():
+        with Image.open(path) as image:
+            assert (np.asarray(image)[2:8, 2:8] == 0).all()
+            assert image.mode == "RGB"
+
+
+class Fussy(Connected):
+    """Fails on small images."""
+
+    def __call__(self, images):
+        if images.shape[1] < 15:
+            raise IndexError("too small")
+        return super().__call__(images)
+
+
+def test_a_rule_that_fails_on_a_picture_does_not_end_the_command(pictures, tmp_path, capsys, monkeypatch):
+    described = tmp_path / "scores.json"
+    monkeypatch.setattr("reggan.data.__main__.resolve_rule", lambda name: Fussy())
+    assert main(["score", str(pictures), "--json", str(described)]) == 1
+    assert "2 of 4 pictures cannot be judged" in capsys.readouterr().err
+    errors = [each["error"] for each in json.loads(described.read_text())["images"]]
+    assert [error for error in errors if error and "small" in error] == ["IndexError('too small')"]
+
+
+def test_a_score_that_is_nearly_1_is_not_printed_as_1(tmp_path, capsys):
+    picture = np.zeros((1, 300, 300), np.uint8)
+    picture[0, 0, 1] = picture[0, 1, 0] = 255
+    np.save(tmp_path / "one.npy", picture)
+    assert main(["score", str(tmp_path / "one.npy")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "0 of 1 obey 'connected', mean score 0.9999"

@@ -224,3 +224,12 @@ def test_erased_pieces_leave_no_faint_rings():
         dusty += int((image[alone] < np.median(sample[~old]) - 3).sum())
     assert gone.sum() > 500
     assert dusty <= 5
+
+
+def test_what_is_erased_gets_the_gray_of_the_paper():
+    image = np.full((1, 32, 32), 200, np.uint8)
+    image[0, 4:16, 4:16], image[0, 22:26, 22:26] = 0, 110
+    repaired, changed, scores = searched(image, Connected())
+    assert (scores == 1).all()
+    assert changed == 16
+    assert np.unique(repaired[0, 18:, 18:]).tolist() == [200]

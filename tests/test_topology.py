@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.measure import euler_number
 
 import reggan
-from reggan.rules import Betti, Clean, Framed, Holes, Joins, Rule, Runs, resolve_rule
+from reggan.rules import Betti, Clean, Framed, Holes, Ink, Joins, Rule, Runs, resolve_rule
 
 STRUCTURES = {4: ndimage.generate_binary_structure(2, 1), 8: np.ones((3, 3))}
 masks = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=3, max_dims=3, max_side=11))
@@ -157,17 +157,29 @@ def test_a_search_repairs_renders(text: str) -> None:
     assert (resolve_rule(text)(repaired.images) == 1).all()
 
 
+def test_a_search_edits_the_ink_at_the_threshold_of_the_rule() -> None:
+    images = np.full((4, 32, 32), 255, np.uint8)
+    images[:, 4:16, 4:16] = 150
+    for rule in (Holes(threshold=0.2), Betti(2, 0, threshold=0.2), Holes(threshold=0.2) & Ink(0, 1, threshold=0.2)):
+        repaired = reggan.repair(images, rule)
+        assert (repaired.scores == 1).all()
+        before, after = (reggan.ink_mask(each, threshold=0.2) for each in (images, repaired.images))
+        np.testing.assert_array_equal(repaired.changed, (before != after).sum((1, 2)))
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
         (lambda: Holes(3, 2), "holes are from 3 to 2"),
-        (lambda: Betti(-1), "pieces, holes and min_area are -1, 0 and 1"),
+        (lambda: Betti(-1), "pieces is -1, but must be an integer of at least 0"),
         (lambda: Framed(0), "width is 0"),
+        (lambda: Holes(1.5), "low is 1.5, but must be an integer of at least 0"),  # type: ignore[arg-type]
+        (lambda: Framed(connectivity="4"), "connectivity is '4', but must be 4 or 8"),  # type: ignore[arg-type]
         (lambda: Joins("z"), "axis is 'z', but must be 'x' or 'y'"),  # type: ignore[arg-type]
-        (lambda: Runs(0), "runs are at least 0 and 2 pixels"),
+        (lambda: Runs(0), "ink is 0, but must be an integer of at least 1"),
         (lambda: Clean(threshold=2), "threshold is 2"),
     ],
 )
 def test_wrong_options(make: type[Rule], text: str) -> None:
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises((TypeError, ValueError), match=text):
         make()

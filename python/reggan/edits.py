@@ -41,8 +41,14 @@ def edits_between(
 
     Ink has this `connectivity`, 4 or 8, and paper the other one. Raises ValueError if the shapes differ.
     """
+    for images in (before, after):
+        if not isinstance(images, np.ndarray) or images.ndim != 3:
+            given = f"of shape {images.shape}" if isinstance(images, np.ndarray) else f"a {type(images).__name__}"
+            raise ValueError(f"images are {given}, but must be a NumPy array (N, H, W)")
     if before.shape != after.shape:
         raise ValueError(f"images are {before.shape} and repaired images {after.shape}, but must have one shape")
+    if connectivity not in (4, 8):
+        raise ValueError(f"connectivity is {connectivity}, but must be 4 or 8")
     edits: list[tuple[Edit, ...]] = [()] * len(before)
     old, new = (ink_mask(images, threshold=threshold) for images in (before, after))
     changed = np.flatnonzero((old != new).any(axis=(1, 2)))
@@ -63,13 +69,15 @@ def _edits(old: Masks, new: Masks, connectivity: int, kinds: tuple[Kind, Kind, K
     covers, joins, neither = kinds
     of_set, of_unset = connectivity, 12 - connectivity
     labels = [_labels(mask, of) for mask, of in ((new & ~old, of_set), (old, of_set), (~old, of_unset))]
-    for regions, pieces, areas in zip(*labels, strict=True):
-        sizes, framed, found = np.bincount(areas.ravel()), np.pad(pieces, 1), []
+    for regions, pieces, areas, now in zip(*labels, new, strict=True):
+        framed, found = np.pad(pieces, 1), []
+        # Areas of which nothing is left. Paper at the border is no hole.
+        gone = np.bincount(areas[~now], minlength=areas.max() + 1) == 0
+        if covers == "filled":
+            gone[np.concatenate([areas[[0, -1]].ravel(), areas[:, [0, -1]].ravel()])] = False
         for ys, xs in _places(regions):
-            covered = np.bincount(areas[ys, xs], minlength=len(sizes))
             beside = {piece for dy, dx in _steps(of_set) for piece in framed[ys + 1 + dy, xs + 1 + dx].tolist()}
-            whole = (covered == sizes)[1:][covered[1:] > 0].any()
-            kind = covers if whole else joins if len(beside - {0}) > 1 else neither
+            kind = covers if gone[areas[ys, xs]].any() else joins if len(beside - {0}) > 1 else neither
             box = (int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1)
             found.append(Edit(kind, len(ys), box))
         yield found

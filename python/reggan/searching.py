@@ -22,7 +22,7 @@ from reggan import _core
 from ._arrays import check_sides, check_threads, integer
 from .repairing import Repaired
 
-__all__ = ["Searchable", "Term", "repair_by_search"]
+__all__ = ["Searchable", "Term", "repair_by_search", "threshold_of"]
 
 Term = tuple[str, float, float]
 """A built-in rule as the core knows it: its name and two numbers."""
@@ -133,17 +133,20 @@ def _split(rule: Searchable, area: int) -> tuple[list[Term], float, list[Searcha
     """The terms that the core knows, their threshold, and the other factors of the rule."""
     terms: list[Term] = []
     others: list[Searchable] = []
-    threshold: float | None = None
+    threshold = threshold_of(rule)
     for factor in rule.factors:
         # A subclass may score otherwise than the built-in rule whose terms it inherits.
         found = factor.terms(area) if "terms" in vars(type(factor)) else ()
-        limit = getattr(factor, "threshold", None)
         # A search has one mask, so a factor with another threshold is scored in Python.
-        if found and threshold in (None, limit):
+        if found and getattr(factor, "threshold", threshold) == threshold:
             terms += [(name, float(first), float(second)) for name, first, second in found]
-            threshold = limit
         else:
             others.append(factor)
     # Cheap ones first: they can rule a proposal out.
     terms.sort(key=lambda term: ("ink", "symmetric", "bridge", "slot", "connected", "solid").index(term[0]))
-    return terms, 0.5 if threshold is None else threshold, others
+    return terms, threshold, others
+
+
+def threshold_of(rule: Searchable) -> float:
+    """The threshold of ink of the first factor that has one, else 0.5."""
+    return next((float(factor.threshold) for factor in rule.factors if hasattr(factor, "threshold")), 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import tyro
 from .._arrays import check_threads
 from ..cli import UsageError, choose, execute
 from ..files import atomic_write, check_folder, slug, write_json
+from ..progress import note
 from ..rules import Connected, resolve_rule
 from ..search import find
 from ..source import Source
@@ -136,6 +138,8 @@ class ScoreOptions:
     """A folder of pictures, an IDX, .npy or .npz file, or a set."""
     rule: str = "connected"
     """Rules by name, such as "connected & ink(0.1, 0.4)", or your own, such as "ink & my_module:MyRule(3)"."""
+    color: bool = False
+    """Score colored pictures by their darkest channel, and keep colors; by default they are made gray."""
     repair: Path | None = None
     """New folder for repaired copies, as PNG."""
     method: str | None = None
@@ -288,30 +292,53 @@ def _score(options: ScoreOptions) -> None:
     from .judging import judge
     from .sources import open_source
 
-    if options.method is not None and options.repair is None:
+    out = options.repair
+    if options.method is not None and out is None:
         raise UsageError("--method applies only to --repair")
     with _usage():
         rule = resolve_rule(options.rule)
         rule.check_method(options.method)
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UsageError(f"--repair {out} exists and is not an empty folder; name a new one")
+        if out.resolve().is_relative_to(options.path.resolve()):
+            raise UsageError(f"--repair {out} would be among the pictures in {options.path}; name another folder")
+    source = open_source(options.path)
+    if not len(source):
+        raise ValueError(f"{options.path} has no images")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
     if options.json is not None:
         check_folder(options.json, "--json")
-    if options.repair is not None:
-        options.repair.mkdir(parents=True, exist_ok=True)
-        if any(options.repair.iterdir()):
-            raise UsageError(f"--repair {options.repair} is not empty; name a new folder")
     judged = []
-    for each in judge(open_source(options.path), rule, options.repair, options.method):
-        changed = "" if each.changed is None else f"  {each.changed} pixels changed"
-        print(f"{each.name}  {each.score:.4f}{changed}" if each.score is not None else f"{each.name}  {each.error}")
-        judged.append(each)
+    try:
+        for each in judge(source, rule, color=options.color, out=out, method=options.method):
+            judged.append(each)
+            changed = "" if each.changed is None else f"  {each.changed} pixels changed"
+            print(
+                f"{each.name}  {_rounded(each.score)}{changed}"
+                if each.score is not None
+                else f"{each.name}  {each.error}"
+            )
+    finally:
+        if options.json is not None:
+            described = {"rule": options.rule, "images": [asdict(each) for each in judged]}
+            write_json(options.json, described, indent=1)
+    for line in source.notes():
+        note(line)
     scores = [each.score for each in judged if each.score is not None]
-    obeying, after = sum(score >= 1 for score in scores), "" if options.repair is None else " after repair"
-    print(f"{obeying} of {len(scores)} obey {options.rule!r}{after}, mean score {np.mean(scores or [np.nan]):.4f}")
-    if options.json is not None:
-        described = {"rule": options.rule, "obeying": obeying, "images": [asdict(each) for each in judged]}
-        write_json(options.json, described, indent=1)
+    if scores:
+        obeying, after = sum(score >= 1 for score in scores), "" if out is None else " after repair"
+        print(
+            f"{obeying} of {len(scores)} obey {options.rule!r}{after}, mean score {_rounded(sum(scores) / len(scores))}"
+        )
     if len(scores) < len(judged):
-        raise ValueError(f"{len(judged) - len(scores)} of {len(judged)} files cannot be read")
+        raise ValueError(f"{len(judged) - len(scores)} of {len(judged)} pictures cannot be judged")
+
+
+def _rounded(score: float) -> str:
+    """Four digits; only scores of 1 become 1."""
+    return f"{math.floor(10_000 * score) / 10_000:.4f}"
 
 
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None], str]] = {

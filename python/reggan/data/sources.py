@@ -53,7 +53,7 @@ class Folder(Source):
         found = find_pictures(folder)
         if not found.paths:
             raise ValueError("; ".join([f"{folder} has no pictures that Pillow reads", *found.notes()]))
-        self.folder, self.found = folder, found
+        self.folder, self.found, self._known = folder, found, frozenset(found.paths)
         self.longer: set[int] = set()
         """Numbers of read files with several pages or frames."""
 
@@ -64,8 +64,11 @@ class Folder(Source):
         return str(self.found.paths[number])
 
     def file_name(self, number: int) -> str:
-        path = self.found.paths[number].relative_to(self.folder)
-        return str(path if path.suffix == ".png" else path.with_name(f"{path.name}.png"))
+        path = self.found.paths[number]
+        # No other picture may have the new name, or lead to it.
+        while path.suffix != ".png" or (path != self.found.paths[number] and path in self._known):
+            path = path.with_name(f"{path.name}.png")
+        return str(path.relative_to(self.folder))
 
     def read(self, number: int) -> Image.Image:
         picture, has_more = decode(self.found.paths[number])

@@ -11,7 +11,8 @@ from typing import Any
 from .._arrays import Array, on_host
 from ..edits import edits_between
 from ..repairing import Repaired
-from .rule import Rule, first_option
+from ..searching import threshold_of
+from .rule import Rule, checked_scores
 from .shapes import Connected, Ink, Solid, Symmetric
 from .topology import Betti, Clean, Framed, Holes, Joins
 from .widths import Bridge, Clear, Runs, Slot
@@ -146,17 +147,20 @@ def repair(
         TypeError, ValueError: For other images or options.
     """
     found = resolve_rule(rule) if isinstance(rule, str) else rule
+    if not isinstance(found, Rule):
+        raise TypeError(f"rule is {found!r}, but must be a reggan.Rule, such as reggan.Connected(), or its name")
     given: tuple[Any, Any] = on_host(images)
     array, wrap = given
     is_single = array.ndim == 2
     if not (is_single or array.ndim == 3 or (array.ndim == 4 and array.shape[1] == 1)):
         raise ValueError(f"images have shape {array.shape}, but must be (N, H, W), (N, 1, H, W) or (H, W)")
     batch = array.reshape(1 if is_single else len(array), *array.shape[-2:])
+    checked_scores(found, batch)
     repaired = found.repair(batch, method=method, seed=seed, budget=budget, threads=threads)
     edits = None
     if explain:
-        threshold, connectivity = (first_option(found, name) for name in ("threshold", "connectivity"))
-        edits = edits_between(batch, repaired.images, threshold=threshold, connectivity=connectivity or 4)
+        connectivity = next((each.connectivity for each in found.factors if hasattr(each, "connectivity")), 4)
+        edits = edits_between(batch, repaired.images, threshold=threshold_of(found), connectivity=connectivity)
     results: list[Any] = [repaired.images.reshape(array.shape), repaired.changed, repaired.scores]
     if is_single:
         results[1:] = [result.reshape(()) for result in results[1:]]

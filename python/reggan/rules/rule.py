@@ -9,17 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from .._arrays import integer
 from ..repairing import Repaired
 from ..scoring import ink_mask
-from ..searching import Term, repair_by_search
+from ..searching import Term, repair_by_search, threshold_of
 
 __all__ = [
     "Product",
     "Rule",
+    "check_counts",
     "check_pixels",
     "check_rule",
     "checked_scores",
-    "first_option",
     "min_channel",
     "repair_samples",
     "rounded",
@@ -44,8 +45,15 @@ def check_pixels(threshold: float, connectivity: int = 4) -> None:
     """Check a threshold and a connectivity of images."""
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold is {threshold}, but must be from 0 to 1")
-    if connectivity not in (4, 8):
+    if integer("connectivity", connectivity, "4 or 8") not in (4, 8):
         raise ValueError(f"connectivity is {connectivity}, but must be 4 or 8")
+
+
+def check_counts(least: int, **counts: int) -> None:
+    """Check options that are integers of at least `least`."""
+    for name, given in counts.items():
+        if integer(name, given, f"an integer of at least {least}") < least:
+            raise ValueError(f"{name} is {given}, but must be an integer of at least {least}")
 
 
 def rounded(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -181,14 +189,9 @@ class Product(Rule):
         former, scores = self(images), found.scores
         is_worse = (former >= scores)[:, None, None]
         repaired = np.where(is_worse, images, found.images)
-        before, after = (ink_mask(each, threshold=first_option(self, "threshold")) for each in (images, repaired))
+        before, after = (ink_mask(each, threshold=threshold_of(self)) for each in (images, repaired))
         changed = (before != after).sum(axis=(1, 2), dtype=np.int32)
         return Repaired(repaired, changed, np.maximum(former, scores))
-
-
-def first_option(rule: Rule, name: str) -> Any:
-    """The value of an option of the first factor that has it; None if no factor does."""
-    return next((getattr(factor, name) for factor in rule.factors if hasattr(factor, name)), None)
 
 
 def repair_samples(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..scoring import analyze, ink_mask, label, remove_small, score
-from .rule import Rule, check_pixels, rounded
+from .rule import Rule, check_counts, check_pixels, rounded
 
 __all__ = ["Betti", "Clean", "Framed", "Holes", "Joins"]
 
@@ -41,7 +41,8 @@ class Holes(_Counting):
     connectivity: int = 4
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low <= self.high:
+        check_counts(0, low=self.low, high=self.high)
+        if self.low > self.high:
             raise ValueError(f"holes are from {self.low} to {self.high}, but must be 0 <= low <= high")
         check_pixels(self.threshold, self.connectivity)
 
@@ -66,21 +67,18 @@ class Betti(_Counting):
     connectivity: int = 4
 
     def __post_init__(self) -> None:
-        if min(self.pieces, self.holes) < 0 or self.min_area < 1:
-            raise ValueError(
-                f"pieces, holes and min_area are {self.pieces}, {self.holes} and {self.min_area}, but must be at least "
-                "0, 0 and 1"
-            )
+        check_counts(0, pieces=self.pieces, holes=self.holes)
+        check_counts(1, min_area=self.min_area)
         check_pixels(self.threshold, self.connectivity)
 
     def off(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
         ink = ink_mask(images, threshold=self.threshold)
-        # With a margin, all paper outside of holes is one area, and is not small.
-        margin = -(-self.min_area // (2 * sum(ink.shape[1:])))
-        paper = np.pad(~ink, ((0, 0), (margin, margin), (margin, margin)), constant_values=True)
+        # With a margin, all paper outside of holes is one area, the first.
+        paper = np.pad(~ink, ((0, 0), (1, 1), (1, 1)), constant_values=True)
+        enclosed = label(paper, foreground="light", connectivity=12 - self.connectivity) > 1
         pieces, lacking = self._counts(ink, self.connectivity)
-        areas, lacking_paper = self._counts(paper, 12 - self.connectivity)
-        return np.abs(pieces - self.pieces) + np.abs(areas - 1 - self.holes) + lacking + lacking_paper
+        holes, lacking_holes = self._counts(enclosed, 12 - self.connectivity)
+        return np.abs(pieces - self.pieces) + np.abs(holes - self.holes) + lacking + lacking_holes
 
     def _counts(self, masks: npt.NDArray[np.bool_], connectivity: int) -> tuple[Counts, npt.NDArray[np.float64]]:
         """The number of components, and the sum of the shares of `min_area` that small ones lack."""
@@ -124,8 +122,7 @@ class Framed(Rule):
     connectivity: int = 4
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"width is {self.width}, but must be at least 1 pixel")
+        check_counts(1, width=self.width)
         check_pixels(self.threshold, self.connectivity)
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

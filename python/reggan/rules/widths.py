@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..morphology import check_diameter, narrow_pixels
 from ..scoring import ink_mask
 from ..searching import Term
-from .rule import Rule, check_pixels, rounded
+from .rule import Rule, check_counts, check_pixels, rounded
 
 __all__ = ["Bridge", "Clear", "Runs", "Slot"]
 
@@ -79,8 +79,7 @@ class Runs(Rule):
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        if min(self.ink, self.paper) < 1:
-            raise ValueError(f"runs are at least {self.ink} and {self.paper} pixels, but must be at least 1")
+        check_counts(1, ink=self.ink, paper=self.paper)
         check_pixels(self.threshold)
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

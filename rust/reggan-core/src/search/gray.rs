@@ -179,8 +179,11 @@ impl Look {
             let change = (self.contrast * delta[pixel] + unit / 2).div_euclid(unit);
             let mut gray = i32::from(*out) - change;
             // What is far from a border after the change has the gray of paper or ink.
-            if delta[pixel] < 0 && ink[pixel] < unit / 64 {
-                gray = gray.max(self.paper);
+            if delta[pixel] < 0 {
+                if ink[pixel] < unit / 64 {
+                    gray = gray.max(self.paper);
+                }
+                gray = gray.min(self.paper.max(i32::from(*out)));
             } else if delta[pixel] > 0 && ink[pixel] > unit - unit / 16 {
                 gray = gray.min(self.paper - self.contrast);
             }
