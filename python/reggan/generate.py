@@ -43,8 +43,8 @@ class GenerateOptions:
     repair: bool = False
     """Repair images that fail the rule, with few changed pixels; repaired.json says which."""
     method: str | None = None
-    """With --repair: search, which changes the fewest pixels, or a faster method of the rule: slide, erase or bridge of
-    connected. By default the rule's first method."""
+    """With --repair: search, which changes the fewest pixels, or a faster method of the rule, such as slide or erase.
+    By default the rule's first method."""
     max_tries: int = 1000
     """With --require: samples to make for each requested one before giving up."""
     seed: int = 0

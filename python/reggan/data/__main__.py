@@ -143,8 +143,8 @@ class ScoreOptions:
     repair: Path | None = None
     """New folder for repaired copies, as PNG."""
     method: str | None = None
-    """With --repair: search, which changes the fewest pixels, or a faster method of the rule: slide, erase or bridge of
-    connected. By default the rule's first method."""
+    """With --repair: search, which changes the fewest pixels, or a faster method of the rule, such as slide or erase.
+    By default the rule's first method."""
     json: Path | None = None
     """Also write all scores to this JSON file."""
 

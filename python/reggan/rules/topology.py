@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,9 +27,9 @@ class _Counting(Rule):
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return rounded(4.0 / (4 + self.off(images)))
 
+    @abstractmethod
     def off(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """By how much each image is off: (N,)."""
-        raise NotImplementedError
+        """By how much each image (N, H, W) is off, in what the rule counts: (N,)."""
 
 
 @dataclass(frozen=True)
