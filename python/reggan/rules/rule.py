@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import integer
+from .._arrays import choice, integer
 from ..repairing import Repaired
 from ..scoring import ink_mask
 from ..searching import Term, repair_by_search, threshold_of
@@ -41,10 +41,11 @@ def min_channel(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return images.min(axis=1) if images.ndim == 4 else images
 
 
-def check_pixels(threshold: float, connectivity: int = 4) -> None:
-    """Check a threshold and a connectivity of images."""
+def check_pixels(threshold: float, connectivity: int = 4, foreground: str = "dark") -> None:
+    """Check the options by which rules read pixels."""
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold is {threshold}, but must be from 0 to 1")
+    choice("foreground", foreground, ("dark", "light"))
     if integer("connectivity", connectivity, "4 or 8") not in (4, 8):
         raise ValueError(f"connectivity is {connectivity}, but must be 4 or 8")
 
