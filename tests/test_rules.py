@@ -8,10 +8,13 @@ import pytest
 import torch
 
 import reggan
+from reggan import Circles, render
 from reggan.rules import (
     RULES,
     Connected,
+    Either,
     Ink,
+    Not,
     Product,
     Rule,
     Solid,
@@ -172,11 +175,50 @@ def test_rules_are_named_with_options_and_joined():
 
 
 @pytest.mark.parametrize(
-    "name", ["", "symmetrical", "connected &", "ink(x)", "ink(2)", "ink(1, 2, 3, 4)", "solid | ink", "__import__('os')"]
+    "name",
+    [
+        "",
+        "symmetrical",
+        "connected &",
+        "ink(x)",
+        "ink(2)",
+        "ink(1, 2, 3, 4)",
+        "solid ^ ink",
+        "-solid",
+        "__import__('os')",
+    ],
 )
 def test_what_is_no_rule_is_said(name):
     with pytest.raises(ValueError, match=f"known rules: {', '.join(RULES)}, combined by &"):
         resolve_rule(name)
+
+
+def test_rules_are_combined_by_or_and_not():
+    parsed = resolve_rule("connected & (solid | ~ink(0.1, 0.2))")
+    assert parsed == Product(Connected(), Either(Solid(), Not(Ink(0.1, 0.2))))
+    images = render(Circles(count=(1, 6)), 300, size=24)
+    connected, solid, ink = (rule(images) for rule in (Connected(), Solid(), Ink(0.1, 0.2)))
+    obeying = (connected == 1) & ((solid == 1) | (ink < 1))
+    assert (parsed(images) == 1).tolist() == obeying.tolist()
+    assert ((Solid() | Ink(0.1, 0.2))(images) == np.maximum(solid, ink)).all()
+    assert len(set(obeying)) == 2
+
+
+def test_a_repair_for_either_rule_is_the_smaller_one():
+    images = render(Circles(count=(2, 6)), 60, size=24)
+    either = Connected() | Ink(0.05, 0.2)
+    repaired, one, other = (reggan.repair(images, rule) for rule in (either, Connected(), Ink(0.05, 0.2)))
+    assert (repaired.scores == 1).all()
+    assert (repaired.changed == np.minimum(one.changed, other.changed)).all()
+    assert 0 < (repaired.changed == one.changed).sum() < 60
+
+
+def test_what_must_not_obey_is_repaired_too():
+    images = render(Circles(count=(1, 1), radius=(8.0, 12.0), blur=(0.0, 0.0)), 20, size=24)
+    repaired = reggan.repair(images, ~Connected())
+    assert (Connected()(images) == 1).all()
+    assert (Connected()(repaired.images) < 1).all()
+    assert (repaired.changed <= 2).all()
 
 
 def test_a_rule_of_ones_own_is_found_by_its_import_path(monkeypatch, tmp_path):

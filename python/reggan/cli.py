@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "data": "make, verify and show sets of images; score pictures under a rule; find images that obey",
     "evaluate": "compare a trained generator's images with images that obey the rule",
     "generate": "make images with a trained generator, with their exact scores",
+    "rules": "list the rules and their options, or draw an example of each",
     "train": "train a generator whose samples obey a rule",
 }
 
@@ -105,6 +106,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(name: str, arguments: list[str]) -> int:
     sys.path.insert(0, "")  # as with `python -m`, so that your own rule is found in the working directory
-    module = ".data.__main__" if name == "data" else f".{name}"
+    module = f".{name}.__main__" if name in ("data", "rules") else f".{name}"
     code: int = importlib.import_module(module, __package__).main(arguments)
     return code

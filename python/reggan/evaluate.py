@@ -34,7 +34,7 @@ from .modalities import ImageModality, Images
 from .randomness import private_generator
 from .recipes import Networks
 from .rendering import render
-from .rules import Rule, min_channel
+from .rules import RULES, Rule, min_channel
 from .runs import RunDirectory
 from .sampler import Sampler
 from .scoring import analyze
@@ -112,8 +112,8 @@ def reference_images(config: TrainConfig, data: SampleSet, count: int, *, sealed
     rule, kind = config.resolved_rule, "sealed " if sealed else ""
     if isinstance(config.data, RenderedImages):
         spec, side = config.data.spec, config.size
-        for name in (part.strip() for part in config.rule.split("&")):
-            if spec == Circles() and (name, side) in oracles():
+        for name, known_side in oracles():
+            if spec == Circles() and known_side == side and RULES[name] in rule.factors:
                 known = oracle(name, side, sealed=sealed)
                 images = render(known.spec, known.indices, seed=known.seed, size=side, dtype=np.uint8)
                 images = images[rule(images) >= 1][:count]

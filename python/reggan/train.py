@@ -25,7 +25,7 @@ from .presets import PRESETS, preset_template, presets_of
 from .progress import interrupted_by_sigterm, note
 from .recipes import RECIPES, name_of
 from .recording import Summary
-from .rules import check_rule
+from .rules import Connected, Ink, check_rule, resolve_rule
 from .runs import RunDirectory
 from .sampler import check_networks
 from .specs import RENDERERS
@@ -78,8 +78,8 @@ class TrainOptions:
     preset: PresetName = "quick"
     """Set of defaults: quick (minutes, 32 pixels), fine (64 pixels), paper (arXiv 2102.04593), pairs, or points."""
     renderer: RendererName = "circles"
-    """Shapes of the rendered images. Only circles are balanced over the score classes by default; for the others give
-    --data.classes or --data.counts."""
+    """Shapes of the rendered images. By default only circles are balanced over the score classes, if the rule is
+    `connected`, alone or with `ink`; otherwise give --data.classes or --data.counts."""
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH")] = ()
     """Images of your own: a folder, an IDX, .npy or .npz file, or a set of shards; two paths for translation."""
     run: Path | None = None
@@ -105,6 +105,7 @@ def _parse(arguments: list[str]) -> TrainOptions:
     first.add_argument("--recipe", default="repair")
     first.add_argument("--preset")
     first.add_argument("--renderer")
+    first.add_argument("--rule")
     first.add_argument("--data", type=Path, nargs="+", default=[])
     first.add_argument("--resume")
     _refuse_renamed(arguments)
@@ -112,6 +113,8 @@ def _parse(arguments: list[str]) -> TrainOptions:
         chosen, _ = first.parse_known_args(arguments)
         chosen.preset = chosen.preset or _usual_preset(chosen.recipe)
         default = preset_template(chosen.preset, chosen.recipe)
+        if chosen.rule and isinstance(default.data, RenderedImages):
+            object.__setattr__(default, "data", _under_rule(chosen.rule, default.data))
         if chosen.renderer:
             object.__setattr__(default, "data", _of_renderer(chosen.renderer, default.data, chosen.data))
         if chosen.data and not chosen.resume:
@@ -156,6 +159,15 @@ def _changes(options: TrainOptions, arguments: Sequence[str]) -> dict[str, Any]:
 def _usual_preset(recipe: str) -> str:
     """The preset "quick", or "points" or "pairs" for recipes that make those."""
     return next((name for name in ("quick", "points", "pairs") if name in presets_of(recipe)), "quick")
+
+
+def _under_rule(rule: str, data: RenderedImages) -> RenderedImages:
+    """The preset's rendered images, without balancing under rules that leave its score classes empty."""
+    factors = resolve_rule(rule).factors
+    is_balanced = any(isinstance(each, Connected) for each in factors) and all(
+        isinstance(each, Connected | Ink) for each in factors
+    )
+    return data if is_balanced else replace(data, classes=())
 
 
 def _of_renderer(name: str, data: Data, paths: list[Path]) -> RenderedImages:

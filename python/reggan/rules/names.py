@@ -36,7 +36,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-_MODULE = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|([^\s&(){}\[\]"',=:]*):(?=[^\W\d])""")
+_MODULE = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|([^\s&|~(){}\[\]"',=:]*):(?=[^\W\d])""")
 """A quoted string, which may contain a colon; or the module of your own rule, with its colon."""
 
 _OWN = "_own_module"
@@ -47,7 +47,7 @@ def resolve_rule(name: str) -> Rule:
     """Find a rule by its name in RULES, or your own as "package.module:attribute": a Rule or a subclass.
 
     Rules in RULES and subclasses take options as in Python: "ink(0.07, high=0.42)", "my_rules:Afloat(0.6)".
-    "&" combines rules: "connected & my_rules:Afloat(0.6) & ink".
+    Rules are combined by "&" (and), "|" (or), "~" (not) and parentheses: "connected & (my_rules:Afloat(0.6) | ~ink)".
 
     Raises:
         ValueError: The name is unknown, does not lead to a Rule, or has a wrong option.
@@ -67,6 +67,10 @@ def _evaluate(node: ast.expr) -> Rule:
     match node:
         case ast.BinOp(left, ast.BitAnd(), right):
             return _evaluate(left) & _evaluate(right)
+        case ast.BinOp(left, ast.BitOr(), right):
+            return _evaluate(left) | _evaluate(right)
+        case ast.UnaryOp(ast.Invert(), negated):
+            return ~_evaluate(negated)
         case ast.Call(called, given, named):
             kind = _find(called)
             if not isinstance(kind, type):
@@ -110,8 +114,8 @@ def _written(node: ast.expr) -> str:
 
 def _known() -> str:
     return (
-        f"known rules: {', '.join(RULES)}, combined by &; your own is package.module:attribute, or a class with "
-        "options, package.module:Class(3)"
+        f"known rules: {', '.join(RULES)}, combined by &, | and ~; your own is package.module:attribute, or a class "
+        "with options, package.module:Class(3)"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a rule is: exact scores, classes of scores, a repair; and products of rules."""
+"""What a rule is: exact scores, classes of scores, a repair; and rules combined by and, or and not."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ..scoring import ink_mask
 from ..searching import Term, repair_by_search, threshold_of
 
 __all__ = [
+    "Either",
+    "Not",
     "Product",
     "Rule",
     "check_counts",
@@ -140,6 +142,12 @@ class Rule(ABC):
     def __and__(self, other: Rule) -> Rule:
         return Product(self, other)
 
+    def __or__(self, other: Rule) -> Rule:
+        return Either(self, other)
+
+    def __invert__(self) -> Rule:
+        return Not(self)
+
 
 @dataclass(frozen=True)
 class Product(Rule):
@@ -193,6 +201,53 @@ class Product(Rule):
         before, after = (ink_mask(each, threshold=threshold_of(self)) for each in (images, repaired))
         changed = (before != after).sum(axis=(1, 2), dtype=np.int32)
         return Repaired(repaired, changed, np.maximum(former, scores))
+
+
+@dataclass(frozen=True)
+class Either(Rule):
+    """One of two rules, or both: the higher score."""
+
+    first: Rule
+    second: Rule
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        return np.maximum(self.first(images), self.second(images))
+
+    def repair(
+        self,
+        images: npt.NDArray[np.uint8],
+        *,
+        method: str | None = None,
+        seed: int = 0,
+        budget: int = 20_000,
+        threads: int | None = None,
+    ) -> Repaired[npt.NDArray[Any]]:
+        """Repair by each rule, and keep the better result; of equal ones, that with fewer changes."""
+        self.check_method(method)
+        one, other = (
+            rule.repair(images, method="search", seed=seed, budget=budget, threads=threads)
+            for rule in (self.first, self.second)
+        )
+        # What one rule could not repair may obey the other by chance, but never scores less than was found.
+        is_other = (other.scores > one.scores) | ((other.scores == one.scores) & (other.changed < one.changed))
+        repaired = np.where(is_other[:, None, None], other.images, one.images)
+        changed = np.where(is_other, other.changed, one.changed)
+        obeys = self(images) >= 1
+        repaired[obeys], changed[obeys] = images[obeys], 0
+        return Repaired(repaired, changed, self(repaired))
+
+
+@dataclass(frozen=True)
+class Not(Rule):
+    """The rule is not obeyed: 1 if its score is below 1, and else 0."""
+
+    edges = (0.5,)
+    """Classes: obeys the rule, and does not."""
+
+    rule: Rule
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        return (self.rule(images) < 1).astype(np.float32)
 
 
 def repair_samples(
