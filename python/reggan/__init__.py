@@ -7,6 +7,7 @@ from reggan._arrays import PackedImages
 from reggan._core import __version__
 from reggan.edits import Edit, edits_between
 from reggan.morphology import narrow_pixels
+from reggan.paths import geodesic_diameter, geodesic_distance, spans
 from reggan.rendering import (
     STREAM_VERSION,
     GroundTruth,
@@ -83,6 +84,8 @@ __all__ = [
     "edits_between",
     "find",
     "gaussian_blur",
+    "geodesic_diameter",
+    "geodesic_distance",
     "ground_truth",
     "image_shape",
     "ink_mask",
@@ -99,4 +102,5 @@ __all__ = [
     "repair_connected",
     "score",
     "simd_info",
+    "spans",
 ]

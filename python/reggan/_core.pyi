@@ -15,6 +15,8 @@ __all__ = [
     "__version__",
     "analyze",
     "gaussian_blur",
+    "geodesic_diameter",
+    "geodesic_distance",
     "label",
     "largest_component",
     "largest_components",
@@ -24,6 +26,7 @@ __all__ = [
     "repair_connected",
     "score",
     "simd_info",
+    "spans",
 ]
 
 __version__: Final[str]
@@ -145,6 +148,9 @@ def repair_connected(
 def narrow_pixels(
     diameter: int, background: bool, images: _Images, counts: NDArray[np.int64], options: Options
 ) -> None: ...
+def geodesic_distance(images: _Images, distances: NDArray[np.int32], options: Options) -> None: ...
+def geodesic_diameter(images: _Images, diameters: NDArray[np.int64], options: Options) -> None: ...
+def spans(images: _Images, spans: NDArray[np.int64], options: Options) -> None: ...
 def repair_by_search(
     images: NDArray[np.uint8],
     repaired: NDArray[np.uint8],

@@ -17,6 +17,7 @@ mod memory;
 mod morphology;
 mod packing;
 mod parallel;
+mod paths;
 mod render;
 mod repair;
 mod rng;
@@ -33,6 +34,7 @@ pub use error::Error;
 pub use foreground::{Foreground, PixelType, Side};
 pub use morphology::{Layer, MAX_DIAMETER, narrow_pixels};
 pub use parallel::{Runner, forked};
+pub use paths::{geodesic_diameter, geodesic_distance, spans};
 pub use render::{
     BinaryBlobs, Blur, Border, Circles, Pixels, Polygons, Renderer, Scene, Shape, Size, Spheres,
     gaussian_blur, render, scenes,

@@ -29,8 +29,9 @@ mod _core {
 
     #[pymodule_export]
     use super::{
-        Options, Renderer, Searches, analyze, gaussian_blur, label, largest_component, largest_components,
-        narrow_pixels, remove_small, repair_by_search, repair_connected, score, simd_info,
+        Options, Renderer, Searches, analyze, gaussian_blur, geodesic_diameter, geodesic_distance, label,
+        largest_component, largest_components, narrow_pixels, remove_small, repair_by_search,
+        repair_connected, score, simd_info, spans,
     };
 
     #[pymodule_init]
@@ -262,6 +263,46 @@ fn narrow_pixels(
     run(py, options.threads, |runner| {
         reggan_core::narrow_pixels(images, options.inner, diameter, layer, counts, runner)
     })
+}
+
+/// Replaces `distances`, 0 at pixels to start from and -1 elsewhere, by the steps to each pixel through the foreground.
+#[pyfunction]
+fn geodesic_distance(
+    py: Python<'_>,
+    images: ImageArray<'_>,
+    mut distances: WriteArrayDyn<'_, i32>,
+    options: &Options,
+) -> PyResult<()> {
+    let (images, distances) = (images.view(options.spatial())?, distances.as_slice_mut()?);
+    run(py, options.threads, |runner| {
+        reggan_core::geodesic_distance(images, options.inner, distances, runner)
+    })
+}
+
+/// Writes for every image the most steps of a shortest path between two pixels of a component.
+#[pyfunction]
+fn geodesic_diameter(
+    py: Python<'_>,
+    images: ImageArray<'_>,
+    mut diameters: WriteArrayDyn<'_, i64>,
+    options: &Options,
+) -> PyResult<()> {
+    let (images, diameters) = (images.view(options.spatial())?, diameters.as_slice_mut()?);
+    run(py, options.threads, |runner| {
+        reggan_core::geodesic_diameter(images, options.inner, diameters, runner)
+    })
+}
+
+/// Writes for every image the most rows and the most columns that a component spans.
+#[pyfunction]
+fn spans(
+    py: Python<'_>,
+    images: ImageArray<'_>,
+    mut spans: WriteArrayDyn<'_, i64>,
+    options: &Options,
+) -> PyResult<()> {
+    let (images, spans) = (images.view(options.spatial())?, spans.as_slice_mut()?);
+    run(py, options.threads, |runner| reggan_core::spans(images, options.inner, spans, runner))
 }
 
 /// Repairs images for the product of terms, which are names with numbers, by search.

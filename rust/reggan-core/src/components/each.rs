@@ -6,6 +6,7 @@ use crate::batch::{Batch, Images, check_length};
 use crate::morphology::Opener;
 use crate::packing::{OnRows, Packing, on_rows};
 use crate::parallel::{Runner, Watch, images_per_task};
+use crate::paths::{Extent, Sparse};
 use crate::simd::{Kernel, Level, Simd};
 
 /// Working memory of a thread, reused from image to image.
@@ -15,6 +16,8 @@ pub(crate) struct Scratch {
     pub(crate) components: Components,
     pub(crate) opener: Opener,
     pub(crate) narrow: BitRows,
+    pub(crate) waves: Sparse,
+    pub(crate) extents: Vec<Extent>,
 }
 
 impl Scratch {
