@@ -7,6 +7,7 @@ A rule needs no gradient. `Connected` is the score of RegGAN (arXiv 2102.04593, 
 
 from .names import RULES, repair, resolve_rule
 from .rule import Either, Not, Product, Rule, check_rule, checked_scores, min_channel, repair_samples
+from .paths import Path, Reach
 from .shapes import Connected, Ink, Solid, Symmetric
 from .topology import Betti, Clean, Framed, Holes, Joins
 from .widths import Bridge, Clear, Runs, Slot
@@ -24,7 +25,9 @@ __all__ = [
     "Ink",
     "Joins",
     "Not",
+    "Path",
     "Product",
+    "Reach",
     "Rule",
     "Runs",
     "Slot",

@@ -12,6 +12,7 @@ from .._arrays import Array, on_host
 from ..edits import edits_between
 from ..repairing import Repaired
 from ..searching import threshold_of
+from .paths import Path, Reach
 from .rule import Rule, checked_scores
 from .shapes import Connected, Ink, Solid, Symmetric
 from .topology import Betti, Clean, Framed, Holes, Joins
@@ -29,6 +30,8 @@ RULES: dict[str, Rule] = {
     "holes": Holes(),
     "ink": Ink(),
     "joins": Joins(),
+    "path": Path(),
+    "reach": Reach(),
     "runs": Runs(),
     "slot": Slot(),
     "solid": Solid(),

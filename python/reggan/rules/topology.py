@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..paths import spans
 from ..scoring import analyze, ink_mask, label, remove_small, score
 from .rule import Rule, check_counts, check_pixels, rounded
 
@@ -143,23 +144,16 @@ class Joins(Rule):
     axis: Literal["x", "y"] = "x"
     threshold: float = 0.5
     connectivity: int = 4
+    foreground: Literal["dark", "light"] = "dark"
 
     def __post_init__(self) -> None:
         if self.axis not in ("x", "y"):
             raise ValueError(f"axis is {self.axis!r}, but must be 'x' or 'y'")
-        check_pixels(self.threshold, self.connectivity)
+        check_pixels(self.threshold, self.connectivity, self.foreground)
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        labels = label(images, threshold=self.threshold, connectivity=self.connectivity)
-        index, *place = np.nonzero(labels)
-        along, side = place[self.axis == "x"], images.shape[1 + (self.axis == "x")]
-        # Components of all images, numbered through.
-        starts = np.cumsum(labels.max(axis=(1, 2), initial=0)) if len(labels) else np.zeros(0, np.int64)
-        number = labels[labels > 0] + np.concatenate(([0], starts))[index] - 1
-        count = int(starts[-1]) if len(starts) else 0
-        first, last = np.full(count, side), np.full(count, -1)
-        np.minimum.at(first, number, along)
-        np.maximum.at(last, number, along)
-        longest = np.zeros(len(images))
-        np.maximum.at(longest, np.searchsorted(starts, np.arange(count), side="right"), last + 1 - first)
-        return rounded(longest / side)
+        axis = ("y", "x").index(self.axis)
+        found = spans(
+            images, threshold=self.threshold, connectivity=self.connectivity, foreground=self.foreground
+        )
+        return rounded(found[:, axis] / images.shape[1 + axis])

@@ -1,6 +1,6 @@
 //! Wavefronts in small images: several rows to a word, and all words a step.
 
-use super::diameter::{Component, Wave, Waves, diameter};
+use super::diameter::{Wave, Waves, diameter};
 use crate::Error;
 use crate::components::BitRows;
 use crate::parallel::Watch;
@@ -28,7 +28,7 @@ pub(super) struct Dense<const N: usize> {
 impl<const N: usize> Dense<N> {
     /// Whether an image fits.
     pub(super) fn fits(height: usize, width: usize) -> bool {
-        width < 64 && height <= N * (64 / width)
+        width < 64 && height < N * (64 / width)
     }
 
     #[inline(always)]
@@ -61,8 +61,8 @@ impl<const N: usize> Dense<N> {
         });
         let along: Pixels<N> = std::array::from_fn(|i| pixels[i] | across[i] & self.corners);
         std::array::from_fn(|i| {
-            let above = if i > 0 { along[i - 1] >> self.fold } else { 0 };
-            let below = if i + 1 < N { along[i + 1] << self.fold } else { 0 };
+            // The last row of all words is empty, so that the first word may follow the last one.
+            let (above, below) = (along[(i + N - 1) % N] >> self.fold, along[(i + 1) % N] << self.fold);
             across[i] | along[i] << self.width | along[i] >> self.width | above | below
         })
     }
@@ -96,28 +96,34 @@ impl<const N: usize> Dense<N> {
 
 impl<const N: usize> Waves for Dense<N> {
     #[inline(always)]
-    fn next_component(&mut self, watch: &mut Watch<'_>) -> Result<Option<Component>, Error> {
-        let Some(source) = first(&self.left) else { return Ok(None) };
-        let mut front: Pixels<N> = single(source);
-        let mut unseen = and_not(&self.left, &front);
-        let mut steps = 0;
-        loop {
-            let next = and(&self.grown(&front), &unseen);
-            if is_empty(&next) {
-                break;
+    fn next_component(&mut self, longest: u32, watch: &mut Watch<'_>) -> Result<Option<Wave>, Error> {
+        while count(&self.left) > longest + 1
+            && let Some(source) = first(&self.left)
+        {
+            let mut front: Pixels<N> = single(source);
+            let mut unseen = and_not(&self.left, &front);
+            let mut next = and(&self.grown(&front), &unseen);
+            let mut steps = 0;
+            while !is_empty(&next) {
+                front = next;
+                unseen = and_not(&unseen, &front);
+                next = and(&self.grown(&front), &unseen);
+                steps += 1;
             }
-            front = next;
-            unseen = and_not(&unseen, &front);
-            steps += 1;
+            self.component = and_not(&self.left, &unseen);
+            self.left = unseen;
+            watch.worked(N * steps as usize)?;
+            if 2 * steps > longest && count(&self.component) > longest + 1 {
+                self.candidates = self.component;
+                return Ok(Some(Wave { steps, last: first(&front).unwrap_or(source) }));
+            }
         }
-        self.component = and_not(&self.left, &unseen);
-        self.candidates = self.component;
-        self.left = unseen;
-        watch.worked(N * steps as usize)?;
-        let pixels = count(&self.component);
-        let is_tree = self.corners == 0 && self.edges() < pixels;
-        let last = first(&front).unwrap_or(source);
-        Ok(Some(Component { pixels, is_tree, wave: Wave { steps, last } }))
+        Ok(None)
+    }
+
+    #[inline(always)]
+    fn is_tree(&self) -> bool {
+        self.corners == 0 && self.edges() < count(&self.component)
     }
 
     #[inline(always)]
@@ -163,9 +169,7 @@ impl<const N: usize> Waves for Dense<N> {
 
 #[inline(always)]
 fn single<const N: usize>(pixel: usize) -> Pixels<N> {
-    let mut pixels = [0; N];
-    pixels[pixel / 64] = 1 << (pixel % 64);
-    pixels
+    std::array::from_fn(|i| if i == pixel / 64 { 1 << (pixel % 64) } else { 0 })
 }
 
 #[inline(always)]

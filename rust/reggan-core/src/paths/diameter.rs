@@ -10,16 +10,6 @@
 use crate::Error;
 use crate::parallel::Watch;
 
-/// A component of an image.
-pub(super) struct Component {
-    /// The number of its pixels.
-    pub(super) pixels: u32,
-    /// Whether it has no cycle.
-    pub(super) is_tree: bool,
-    /// The wavefront that found it.
-    pub(super) wave: Wave,
-}
-
 /// How far a wavefront ran.
 #[derive(Clone, Copy)]
 pub(super) struct Wave {
@@ -31,8 +21,12 @@ pub(super) struct Wave {
 
 /// Wavefronts in an image. Pixels have numbers that only the implementation knows.
 pub(super) trait Waves {
-    /// Takes a component out of the image. Its pixels are the candidates.
-    fn next_component(&mut self, watch: &mut Watch<'_>) -> Result<Option<Component>, Error>;
+    /// Takes components out of the image up to one that may have a path of more than `longest` steps: none with as few
+    /// pixels, or with two paths to its first pixel that are as short. Its pixels are the candidates.
+    fn next_component(&mut self, longest: u32, watch: &mut Watch<'_>) -> Result<Option<Wave>, Error>;
+
+    /// Whether the component is known to have no cycle.
+    fn is_tree(&self) -> bool;
 
     /// Runs a wavefront from a pixel of the component until it has reached all candidates.
     fn sweep(&mut self, source: usize, watch: &mut Watch<'_>) -> Result<Wave, Error>;
@@ -51,16 +45,11 @@ pub(super) trait Waves {
 #[inline(always)]
 pub(super) fn diameter(waves: &mut impl Waves, watch: &mut Watch<'_>) -> Result<u32, Error> {
     let mut longest = 0;
-    while let Some(Component { pixels, is_tree, wave }) = waves.next_component(watch)? {
-        // No path is longer than all pixels in a row, or than two paths to the first pixel.
-        if (pixels - 1).min(2 * wave.steps) <= longest {
-            continue;
-        }
-        let end = wave.last;
+    while let Some(Wave { last: end, .. }) = waves.next_component(longest, watch)? {
         let wave = waves.sweep(end, watch)?;
         longest = longest.max(wave.steps);
         // In a tree, the pixel that is farthest from any pixel is an end of a longest path.
-        if is_tree {
+        if waves.is_tree() {
             continue;
         }
         let mut source = waves.middle([end, wave.last], wave.steps, watch)?;

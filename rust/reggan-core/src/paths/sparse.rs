@@ -1,6 +1,6 @@
 //! Wavefronts in images of any size: a step visits only the words that the front is in.
 
-use super::diameter::{Component, Wave, Waves};
+use super::diameter::{Wave, Waves};
 use crate::Error;
 use crate::components::BitRows;
 use crate::memory::TryGrow;
@@ -63,6 +63,19 @@ impl Front {
     fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
         self.words.iter().map(|&word| (word as usize, self.bits[word as usize]))
     }
+
+    fn count(&self) -> u32 {
+        self.iter().map(|(_, bits)| bits.count_ones()).sum()
+    }
+
+    fn first(&self) -> Option<usize> {
+        self.iter().map(first_of).next()
+    }
+}
+
+/// The first pixel of a word that is not 0.
+fn first_of((word, bits): (usize, u64)) -> usize {
+    word * 64 + bits.trailing_zeros() as usize
 }
 
 /// The wavefronts of one image. The memory is reused from image to image.
@@ -75,7 +88,7 @@ pub(crate) struct Sparse {
     next: usize,
     component: Front,
     candidates: Vec<u64>,
-    /// Pixels that the wavefront has not reached, in the words of the component.
+    /// Pixels of the component that the wavefront has not reached.
     unseen: Vec<u64>,
     front: Front,
     reached: Front,
@@ -95,6 +108,7 @@ impl Sparse {
             padded[..row.len()].copy_from_slice(row);
         }
         self.next = 0;
+        self.forget_component();
         for front in [&mut self.component, &mut self.front, &mut self.reached, &mut self.halfway] {
             front.clear();
             front.resize(words)?;
@@ -151,6 +165,13 @@ impl Sparse {
             }
         }
         Ok(())
+    }
+
+    fn forget_component(&mut self) {
+        for &word in &self.component.words {
+            self.unseen[word as usize] = 0;
+        }
+        self.component.clear();
     }
 
     /// Starts a wavefront in the component.
@@ -221,36 +242,40 @@ fn spread(layout: Layout, front: &Front, unseen: &mut [u64], reached: &mut Front
 }
 
 impl Waves for Sparse {
-    fn next_component(&mut self, watch: &mut Watch<'_>) -> Result<Option<Component>, Error> {
-        let Some(skipped) = self.left[self.next..].iter().position(|&word| word != 0) else {
-            return Ok(None);
-        };
-        watch.worked(skipped)?;
-        self.next += skipped;
-        let source = self.next * 64 + self.left[self.next].trailing_zeros() as usize;
-        self.left[self.next] &= self.left[self.next] - 1;
-        self.component.start_at(source)?;
-        self.front.start_at(source)?;
-        let (mut steps, mut last) = (0, source);
-        loop {
-            watch.worked(UNITS_PER_WORD * self.front.words.len())?;
-            spread(self.layout, &self.front, &mut self.left, &mut self.reached)?;
-            self.front.clear();
-            std::mem::swap(&mut self.front, &mut self.reached);
-            let Some((word, bits)) = self.front.iter().next() else { break };
-            last = word * 64 + bits.trailing_zeros() as usize;
-            steps += 1;
-            for (word, bits) in self.front.iter() {
-                self.component.add(word, bits)?;
+    fn next_component(&mut self, longest: u32, watch: &mut Watch<'_>) -> Result<Option<Wave>, Error> {
+        while let Some(skipped) = self.left[self.next..].iter().position(|&word| word != 0) {
+            watch.worked(skipped)?;
+            self.next += skipped;
+            let source = self.next * 64 + self.left[self.next].trailing_zeros() as usize;
+            self.left[self.next] &= self.left[self.next] - 1;
+            self.forget_component();
+            self.component.start_at(source)?;
+            self.front.start_at(source)?;
+            let (mut steps, mut last) = (0, source);
+            loop {
+                watch.worked(UNITS_PER_WORD * self.front.words.len())?;
+                spread(self.layout, &self.front, &mut self.left, &mut self.reached)?;
+                self.front.clear();
+                std::mem::swap(&mut self.front, &mut self.reached);
+                let Some(pixel) = self.front.first() else { break };
+                last = pixel;
+                steps += 1;
+                for (word, bits) in self.front.iter() {
+                    self.component.add(word, bits)?;
+                }
+            }
+            if 2 * steps > longest && self.component.count() > longest + 1 {
+                for (word, bits) in self.component.iter() {
+                    self.candidates[word] = bits;
+                }
+                return Ok(Some(Wave { steps, last }));
             }
         }
-        let mut pixels = 0;
-        for (word, bits) in self.component.iter() {
-            self.candidates[word] = bits;
-            pixels += bits.count_ones();
-        }
-        let is_tree = !self.layout.corners && self.edges() < pixels;
-        Ok(Some(Component { pixels, is_tree, wave: Wave { steps, last } }))
+        Ok(None)
+    }
+
+    fn is_tree(&self) -> bool {
+        !self.layout.corners && self.edges() < self.component.count()
     }
 
     fn sweep(&mut self, source: usize, watch: &mut Watch<'_>) -> Result<Wave, Error> {
@@ -267,8 +292,7 @@ impl Waves for Sparse {
             left -= candidates(&self.front, &self.candidates);
         }
         let mut reached = self.front.iter().map(|(word, bits)| (word, bits & self.candidates[word]));
-        let last = reached.find(|&(_, bits)| bits != 0);
-        let last = last.map_or(source, |(word, bits)| word * 64 + bits.trailing_zeros() as usize);
+        let last = reached.find(|&(_, bits)| bits != 0).map_or(source, first_of);
         Ok(Wave { steps, last })
     }
 
@@ -277,11 +301,12 @@ impl Waves for Sparse {
         std::mem::swap(&mut self.front, &mut self.halfway);
         self.ball(ends[1], steps.div_ceil(2), watch)?;
         // The words of a front come in no order; any pixel of it that the other ball holds will do.
-        let common = |(word, bits): (usize, u64)| (word, bits & !self.unseen[word]);
-        let rest = |&(_, bits): &(usize, u64)| bits != 0;
-        let count = self.halfway.iter().map(common).filter(rest).count();
-        let middle = self.halfway.iter().map(common).filter(rest).nth(count / 2);
-        Ok(middle.map_or(ends[0], |(word, bits)| word * 64 + bits.trailing_zeros() as usize))
+        let common = || {
+            let held = self.halfway.iter().map(|(word, bits)| (word, bits & !self.unseen[word]));
+            held.filter(|&(_, bits)| bits != 0)
+        };
+        let middle = common().count() / 2;
+        Ok(common().nth(middle).map_or(ends[0], first_of))
     }
 
     fn discard(&mut self, source: usize, radius: u32, watch: &mut Watch<'_>) -> Result<bool, Error> {
@@ -299,7 +324,6 @@ impl Waves for Sparse {
             return preferred;
         }
         let mut words = self.component.iter().map(|(word, _)| (word, self.candidates[word]));
-        let first = words.find(|&(_, bits)| bits != 0);
-        first.map_or(preferred, |(word, bits)| word * 64 + bits.trailing_zeros() as usize)
+        words.find(|&(_, bits)| bits != 0).map_or(preferred, first_of)
     }
 }
