@@ -1,6 +1,6 @@
 """Paths through the foreground, a step to a neighboring pixel each: distances, diameters, and how far pieces extend.
 
-Images, `threshold`, `foreground`, `out`, `threads` and the errors are those of `reggan.scoring`; volumes are not served.
+Images, `threshold`, `foreground`, `out`, `threads` and the errors are those of `reggan.scoring`, without volumes.
 With `connectivity` 4 a step leads to a pixel that shares a side, with 8 also to one that shares a corner; both are one
 step long.
 """

@@ -58,8 +58,8 @@ class Path(Rule):
 class Reach(Rule):
     """Pieces that touch the start touch every goal: the share of the goals that they touch.
 
-    The start and each goal are a border, "left", "right", "top" or "bottom", or a point (y, x), from (0.0, 0.0), the top
-    left pixel, to (1.0, 1.0), the bottom right one. Where the start has no ink, no goal is reached.
+    The start and each goal are a border, "left", "right", "top" or "bottom", or a point (y, x), from (0.0, 0.0), the
+    top left pixel, to (1.0, 1.0), the bottom right one. Where the start has no ink, no goal is reached.
     """
 
     start: Place = "left"
@@ -80,7 +80,7 @@ class Reach(Rule):
     def edges(self) -> tuple[float, ...]:  # type: ignore[override]
         """A class for each number of goals."""
         count = len(self.goals)
-        return tuple((2 * reached - 1) / (2 * count) for reached in range(1, count)) + (1.0,)
+        return (*((2 * reached - 1) / (2 * count) for reached in range(1, count)), 1.0)
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         sides = images.shape[1:]

@@ -153,7 +153,5 @@ class Joins(Rule):
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         axis = ("y", "x").index(self.axis)
-        found = spans(
-            images, threshold=self.threshold, connectivity=self.connectivity, foreground=self.foreground
-        )
+        found = spans(images, threshold=self.threshold, connectivity=self.connectivity, foreground=self.foreground)
         return rounded(found[:, axis] / images.shape[1 + axis])

@@ -21,6 +21,9 @@ pub(super) struct Dense<const N: usize> {
     /// The pixels of a word with a left neighbor, and with a right neighbor.
     has_left: u64,
     has_right: u64,
+    /// All ones in the words with a word above, and with a word below.
+    has_above: Pixels<N>,
+    has_below: Pixels<N>,
     /// All ones if corners connect.
     corners: u64,
 }
@@ -28,7 +31,7 @@ pub(super) struct Dense<const N: usize> {
 impl<const N: usize> Dense<N> {
     /// Whether an image fits.
     pub(super) fn fits(height: usize, width: usize) -> bool {
-        width < 64 && height < N * (64 / width)
+        width < 64 && height <= N * (64 / width)
     }
 
     #[inline(always)]
@@ -48,6 +51,8 @@ impl<const N: usize> Dense<N> {
             fold: (rows as u32 - 1) * width,
             has_left: !starts,
             has_right: !(starts << (width - 1)),
+            has_above: std::array::from_fn(|i| if i > 0 { u64::MAX } else { 0 }),
+            has_below: std::array::from_fn(|i| if i + 1 < N { u64::MAX } else { 0 }),
             corners: if corners { u64::MAX } else { 0 },
         }
     }
@@ -61,8 +66,9 @@ impl<const N: usize> Dense<N> {
         });
         let along: Pixels<N> = std::array::from_fn(|i| pixels[i] | across[i] & self.corners);
         std::array::from_fn(|i| {
-            // The last row of all words is empty, so that the first word may follow the last one.
-            let (above, below) = (along[(i + N - 1) % N] >> self.fold, along[(i + 1) % N] << self.fold);
+            // As a rotation and a mask, the compiler keeps all words in registers.
+            let above = (along[(i + N - 1) % N] & self.has_above[i]) >> self.fold;
+            let below = (along[(i + 1) % N] & self.has_below[i]) << self.fold;
             across[i] | along[i] << self.width | along[i] >> self.width | above | below
         })
     }
