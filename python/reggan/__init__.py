@@ -6,8 +6,8 @@ This module is the array API: rendering and exact scoring of images. It does not
 from reggan._arrays import PackedImages
 from reggan._core import __version__
 from reggan.edits import Edit, edits_between
-from reggan.morphology import narrow_pixels
 from reggan.paths import geodesic_diameter, geodesic_distance, spans
+from reggan.morphology import closing, minimum_spacing, minimum_width, narrow_pixels, opening, short_runs
 from reggan.rendering import (
     STREAM_VERSION,
     GroundTruth,
@@ -85,6 +85,7 @@ __all__ = [
     "Symmetric",
     "__version__",
     "analyze",
+    "closing",
     "edits_between",
     "find",
     "gaussian_blur",
@@ -96,7 +97,10 @@ __all__ = [
     "label",
     "largest_component",
     "largest_components",
+    "minimum_spacing",
+    "minimum_width",
     "narrow_pixels",
+    "opening",
     "oracle",
     "remove_small",
     "render",
@@ -105,6 +109,7 @@ __all__ = [
     "repair_by_search",
     "repair_connected",
     "score",
+    "short_runs",
     "simd_info",
     "spans",
 ]

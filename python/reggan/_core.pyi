@@ -20,11 +20,14 @@ __all__ = [
     "label",
     "largest_component",
     "largest_components",
+    "minimum_width",
     "narrow_pixels",
+    "open_layer",
     "remove_small",
     "repair_by_search",
     "repair_connected",
     "score",
+    "short_runs",
     "simd_info",
     "spans",
 ]
@@ -146,7 +149,16 @@ def repair_connected(
     options: Options,
 ) -> None: ...
 def narrow_pixels(
-    diameter: int, background: bool, images: _Images, counts: NDArray[np.int64], options: Options
+    diameter: int, layers: list[bool], periodic: bool, images: _Images, counts: NDArray[np.int64], options: Options
+) -> None: ...
+def open_layer(
+    diameter: int, background: bool, periodic: bool, images: _Images, mask: NDArray[np.bool_], options: Options
+) -> None: ...
+def minimum_width(
+    background: bool, periodic: bool, images: _Images, widths: NDArray[np.int64], options: Options
+) -> None: ...
+def short_runs(
+    lengths: tuple[int, int], periodic: bool, images: _Images, counts: NDArray[np.int64], options: Options
 ) -> None: ...
 def geodesic_distance(images: _Images, distances: NDArray[np.int32], options: Options) -> None: ...
 def geodesic_diameter(images: _Images, diameters: NDArray[np.int64], options: Options) -> None: ...

@@ -32,7 +32,7 @@ pub use components::{
 };
 pub use error::Error;
 pub use foreground::{Foreground, PixelType, Side};
-pub use morphology::{Layer, MAX_DIAMETER, narrow_pixels};
+pub use morphology::{Layer, MAX_DIAMETER, minimum_width, narrow_pixels, open_layer, short_runs};
 pub use parallel::{Runner, forked};
 pub use paths::{geodesic_diameter, geodesic_distance, spans};
 pub use render::{

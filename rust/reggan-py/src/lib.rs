@@ -30,8 +30,8 @@ mod _core {
     #[pymodule_export]
     use super::{
         Options, Renderer, Searches, analyze, gaussian_blur, geodesic_diameter, geodesic_distance, label,
-        largest_component, largest_components, narrow_pixels, remove_small, repair_by_search,
-        repair_connected, score, simd_info, spans,
+        largest_component, largest_components, minimum_width, narrow_pixels, open_layer, remove_small,
+        repair_by_search, repair_connected, score, short_runs, simd_info, spans,
     };
 
     #[pymodule_init]
@@ -248,20 +248,21 @@ fn repair_connected(
     })
 }
 
-/// Writes for every image how many pixels of a layer its opening by a disc removes.
+/// Writes for every image how many pixels of layers, true for the background, their openings by a disc remove.
 #[pyfunction]
 fn narrow_pixels(
     py: Python<'_>,
     diameter: usize,
-    background: bool,
+    layers: Vec<bool>,
+    periodic: bool,
     images: ImageArray<'_>,
     mut counts: WriteArrayDyn<'_, i64>,
     options: &Options,
 ) -> PyResult<()> {
     let (images, counts) = (images.view(options.spatial())?, counts.as_slice_mut()?);
-    let layer = if background { Layer::Background } else { Layer::Foreground };
+    let layers: Vec<_> = layers.into_iter().map(layer_of).collect();
     run(py, options.threads, |runner| {
-        reggan_core::narrow_pixels(images, options.inner, diameter, layer, counts, runner)
+        reggan_core::narrow_pixels(images, options.inner, diameter, &layers, periodic, counts, runner)
     })
 }
 
@@ -303,6 +304,61 @@ fn spans(
 ) -> PyResult<()> {
     let (images, spans) = (images.view(options.spatial())?, spans.as_slice_mut()?);
     run(py, options.threads, |runner| reggan_core::spans(images, options.inner, spans, runner))
+}
+
+/// Writes to `mask`, an array of bool, the foreground after an opening of the foreground or of the background.
+#[pyfunction]
+fn open_layer(
+    py: Python<'_>,
+    diameter: usize,
+    background: bool,
+    periodic: bool,
+    images: ImageArray<'_>,
+    mask: &Bound<'_, PyUntypedArray>,
+    options: &Options,
+) -> PyResult<()> {
+    let mut mask: WriteArrayDyn<'_, u8> = as_bytes(mask)?.extract()?;
+    let (images, mask, layer) = (images.view(options.spatial())?, mask.as_slice_mut()?, layer_of(background));
+    run(py, options.threads, |runner| {
+        reggan_core::open_layer(images, options.inner, diameter, layer, periodic, mask, runner)
+    })
+}
+
+/// Writes for every image the largest diameter such that no disc up to it removes a pixel of the layer.
+#[pyfunction]
+fn minimum_width(
+    py: Python<'_>,
+    background: bool,
+    periodic: bool,
+    images: ImageArray<'_>,
+    mut widths: WriteArrayDyn<'_, i64>,
+    options: &Options,
+) -> PyResult<()> {
+    let (images, widths, layer) =
+        (images.view(options.spatial())?, widths.as_slice_mut()?, layer_of(background));
+    run(py, options.threads, |runner| {
+        reggan_core::minimum_width(images, options.inner, layer, periodic, widths, runner)
+    })
+}
+
+/// Writes for every image how many runs of foreground and of background are shorter than these lengths.
+#[pyfunction]
+fn short_runs(
+    py: Python<'_>,
+    lengths: [usize; 2],
+    periodic: bool,
+    images: ImageArray<'_>,
+    mut counts: WriteArrayDyn<'_, i64>,
+    options: &Options,
+) -> PyResult<()> {
+    let (images, counts) = (images.view(options.spatial())?, counts.as_slice_mut()?);
+    run(py, options.threads, |runner| {
+        reggan_core::short_runs(images, options.inner, lengths, periodic, counts, runner)
+    })
+}
+
+fn layer_of(background: bool) -> Layer {
+    if background { Layer::Background } else { Layer::Foreground }
 }
 
 /// Repairs images for the product of terms, which are names with numbers, by search.

@@ -3,7 +3,7 @@
 use super::{BitRows, Components, Connectivity, Options, Tally};
 use crate::Error;
 use crate::batch::{Batch, Images, check_length};
-use crate::morphology::Opener;
+use crate::morphology::{Opener, RunFinder};
 use crate::packing::{OnRows, Packing, on_rows};
 use crate::parallel::{Runner, Watch, images_per_task};
 use crate::paths::{Extent, Sparse};
@@ -15,6 +15,7 @@ pub(crate) struct Scratch {
     pub(crate) bits: BitRows,
     pub(crate) components: Components,
     pub(crate) opener: Opener,
+    pub(crate) run_finder: RunFinder,
     pub(crate) narrow: BitRows,
     pub(crate) waves: Sparse,
     pub(crate) extents: Vec<Extent>,

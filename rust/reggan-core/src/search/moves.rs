@@ -4,7 +4,7 @@ use super::terms::{State, Term, Tools, Wide, find_holes, mirrored_word};
 use crate::Error;
 use crate::components::{BitRows, Connectivity, Run};
 use crate::memory::TryGrow;
-use crate::morphology::{Disc, Layer};
+use crate::morphology::{Disc, Layer, Opening};
 use crate::parallel::Watch;
 use crate::rng::Stream;
 
@@ -202,7 +202,12 @@ impl Edit<'_, '_> {
         let narrow = &mut self.tools.inverse;
         narrow.copy_from(&self.current.bits)?;
         narrow.clear();
-        self.tools.opener.add_narrow(&self.current.bits, layer, disc, narrow)?;
+        self.tools.opener.add_narrow(
+            &self.current.bits,
+            Opening { layer, disc, periodic: false },
+            narrow,
+            self.watch,
+        )?;
         self.bits.combine(narrow, |word, narrow| word ^ narrow);
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::terms::{State, Term, Tools, measure};
 use crate::Error;
 use crate::components::{BitRows, Connectivity};
 use crate::memory::{TryGrow, try_collect};
-use crate::morphology::{Disc, Layer};
+use crate::morphology::{Disc, Layer, Opening};
 use crate::parallel::Watch;
 use crate::rng::Stream;
 
@@ -323,7 +323,8 @@ impl Search {
             for layer in [Layer::Foreground, Layer::Background] {
                 tools.inverse.copy_from(bits)?;
                 tools.inverse.clear();
-                tools.opener.add_narrow(bits, layer, disc, &mut tools.inverse)?;
+                let opening = Opening { layer, disc, periodic: false };
+                tools.opener.add_narrow(bits, opening, &mut tools.inverse, watch)?;
                 bits.combine(&tools.inverse, |word, narrow| word ^ narrow);
             }
         }

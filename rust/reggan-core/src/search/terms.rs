@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::components::{BitRows, Components, Connectivity};
 use crate::memory::try_filled;
-use crate::morphology::{Disc, Layer, Opener};
+use crate::morphology::{Disc, Layer, Opener, Opening};
 use crate::parallel::Watch;
 
 /// A rule, or one of the rules of a product.
@@ -130,7 +130,9 @@ fn violation_of(
                 ((overlap * either as f64 - common as f64).ceil() as u64).max(1)
             }
         }
-        Term::Wide(Wide { layer, disc }) => tools.opener.add_narrow(bits, *layer, disc, narrow)?,
+        Term::Wide(Wide { layer, disc }) => {
+            tools.opener.add_narrow(bits, Opening { layer: *layer, disc, periodic: false }, narrow, watch)?
+        }
     })
 }
 

@@ -81,6 +81,16 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn shift_left_by(self, a: __m256i, bits: u32) -> __m256i {
+        op!(_mm256_sll_epi64(a, _mm_cvtsi32_si128(bits as i32)))
+    }
+
+    #[inline(always)]
+    fn shift_right_by(self, a: __m256i, bits: u32) -> __m256i {
+        op!(_mm256_srl_epi64(a, _mm_cvtsi32_si128(bits as i32)))
+    }
+
+    #[inline(always)]
     fn count_ones(self, a: __m256i) -> __m256i {
         // Looks up each nibble and sums the eight bytes of each word (Muła, Kurz, Lemire 2018).
         op!({

@@ -93,6 +93,16 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn shift_left_by(self, a: __m512i, bits: u32) -> __m512i {
+        op!(_mm512_sll_epi64(a, _mm_cvtsi32_si128(bits as i32)))
+    }
+
+    #[inline(always)]
+    fn shift_right_by(self, a: __m512i, bits: u32) -> __m512i {
+        op!(_mm512_srl_epi64(a, _mm_cvtsi32_si128(bits as i32)))
+    }
+
+    #[inline(always)]
     fn count_ones(self, a: __m512i) -> __m512i {
         op!(_mm512_popcnt_epi64(a))
     }

@@ -74,6 +74,10 @@ pub(crate) trait Simd: Copy {
     fn sub(self, a: Self::Words, b: Self::Words) -> Self::Words;
     fn shift_left<const N: u32>(self, a: Self::Words) -> Self::Words;
     fn shift_right<const N: u32>(self, a: Self::Words) -> Self::Words;
+    /// Shifts by fewer than 64 bits.
+    fn shift_left_by(self, a: Self::Words, bits: u32) -> Self::Words;
+    /// Shifts by fewer than 64 bits.
+    fn shift_right_by(self, a: Self::Words, bits: u32) -> Self::Words;
     /// The number of ones in each word.
     fn count_ones(self, a: Self::Words) -> Self::Words;
     /// Bit i is set if word i is not 0.
@@ -277,6 +281,8 @@ mod tests {
                 put(simd.shift_right::<1>(a));
                 put(simd.shift_left::<48>(a));
                 put(simd.shift_right::<63>(a));
+                put(simd.shift_left_by(a, self.0 as u32 % 64));
+                put(simd.shift_right_by(a, self.0 as u32 % 64));
                 put(simd.count_ones(a));
                 put(simd.splat(first[0]));
                 for lane in 0..S::LANES {
@@ -298,7 +304,7 @@ mod tests {
                 }
             }
             // Reorders the results by word, so that they do not depend on the number of lanes.
-            let operations = 12;
+            let operations = 14;
             let block = operations * S::LANES;
             (0..8 * operations)
                 .map(|position| {

@@ -82,6 +82,16 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn shift_left_by(self, a: uint64x2_t, bits: u32) -> uint64x2_t {
+        op!(vshlq_u64(a, vdupq_n_s64(bits.into())))
+    }
+
+    #[inline(always)]
+    fn shift_right_by(self, a: uint64x2_t, bits: u32) -> uint64x2_t {
+        op!(vshlq_u64(a, vdupq_n_s64(-i64::from(bits))))
+    }
+
+    #[inline(always)]
     fn count_ones(self, a: uint64x2_t) -> uint64x2_t {
         op!(vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(vcntq_u8(vreinterpretq_u8_u64(a))))))
     }

@@ -75,6 +75,16 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
+    fn shift_left_by(self, a: u64, bits: u32) -> u64 {
+        a << bits
+    }
+
+    #[inline(always)]
+    fn shift_right_by(self, a: u64, bits: u32) -> u64 {
+        a >> bits
+    }
+
+    #[inline(always)]
     fn count_ones(self, a: u64) -> u64 {
         a.count_ones().into()
     }
