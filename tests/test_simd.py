@@ -31,6 +31,14 @@ for width in (1, 31, 32, 63, 64, 65, 127, 128, 129, 200):
         images = (255 * gray).astype(np.uint8)
         digest.update(reggan.score(images, threshold=density, foreground="light").tobytes())
         digest.update(reggan.label(images, threshold=density).tobytes())
+for width in range(1, 131):
+    white = rng.random((10, 20, width)) < np.linspace(0.1, 0.9, 10).reshape(-1, 1, 1)
+    for border in ("solid", "periodic"):
+        for diameter in (2, 3, 5, 20):
+            digest.update(reggan.narrow_pixels(white, diameter, layer="both", border=border).tobytes())
+            digest.update(reggan.opening(white, diameter, border=border).tobytes())
+        digest.update(reggan.minimum_spacing(white, border=border).tobytes())
+        digest.update(reggan.short_runs(white, 3, 4, periodic=border == "periodic").tobytes())
 images, scores = reggan.render(reggan.Circles(), 50, size=65, with_scores=True)
 digest.update(images.tobytes() + scores.tobytes())
 print(reggan.simd_info()["used"], digest.hexdigest())
