@@ -42,6 +42,15 @@ pub(crate) trait Packing: Copy + Sync {
         width: usize,
         write: impl FnMut(usize, u64),
     ) -> bool;
+
+    /// Packs rows of at most 64 pixels that follow each other: a word each. Returns whether any pixel is NaN.
+    fn pack_rows<S: Simd>(
+        self,
+        simd: S,
+        elements: &[Self::Element],
+        width: usize,
+        words: &mut [u64],
+    ) -> bool;
 }
 
 /// Gray values, compared with a limit.
@@ -88,6 +97,15 @@ impl<T: Gray> Packing for Threshold<T> {
             write(blocks.len(), (bits ^ flip) & ((1 << rest.len()) - 1));
         }
         any_nan != 0
+    }
+
+    #[inline(always)]
+    fn pack_rows<S: Simd>(self, simd: S, pixels: &[T], width: usize, words: &mut [u64]) -> bool {
+        let mut nan = false;
+        for (y, word) in words.iter_mut().enumerate() {
+            nan |= self.pack(simd, &pixels[y * width..], width, |_, bits| *word = bits);
+        }
+        nan
     }
 }
 
@@ -143,7 +161,11 @@ impl Unpacking {
 
     #[inline(always)]
     fn word(self, bytes: [u8; 8]) -> u64 {
-        let bits = u64::from_le_bytes(bytes);
+        self.foreground(u64::from_le_bytes(bytes))
+    }
+
+    #[inline(always)]
+    fn foreground(self, bits: u64) -> u64 {
         let bits = match self.order {
             BitOrder::Big => bits.reverse_bits().swap_bytes(),
             BitOrder::Little => bits,
@@ -175,6 +197,25 @@ impl Packing for Unpacking {
             bytes[..rest.len()].copy_from_slice(rest);
             write(blocks.len(), self.word(bytes) & ((1 << (width % 64)) - 1));
         }
+        false
+    }
+
+    #[inline(always)]
+    fn pack_rows<S: Simd>(self, _simd: S, bytes: &[u8], width: usize, words: &mut [u64]) -> bool {
+        let (per_row, kept) = (width.div_ceil(8), u64::MAX >> (64 - width));
+        for (y, word) in words.iter_mut().enumerate() {
+            let row = &bytes[y * per_row..];
+            *word = match row.first_chunk() {
+                Some(&bytes) => u64::from_le_bytes(bytes),
+                None => {
+                    let mut bytes = [0; 8];
+                    bytes[..per_row].copy_from_slice(&row[..per_row]);
+                    u64::from_le_bytes(bytes)
+                }
+            };
+        }
+        // A pass of its own, so that it is vectorized.
+        words.iter_mut().for_each(|word| *word = self.foreground(*word) & kept);
         false
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{BitRows, Components, Connectivity, Options, Tally};
 use crate::Error;
-use crate::batch::{Batch, Images, check_length};
+use crate::batch::{Batch, Images, Rows, check_length};
 use crate::morphology::{Opener, RunFinder};
 use crate::packing::{OnRows, Packing, on_rows};
 use crate::parallel::{Runner, Watch, images_per_task};
@@ -94,27 +94,31 @@ where
 }
 
 /// Thresholds the rows of an image into bits.
-pub(crate) struct Pack<'s, 'w, I, P> {
-    pub(crate) rows: I,
+pub(crate) struct Pack<'a, 's, 'w, P: Packing> {
+    pub(crate) rows: Rows<'a, P::Element>,
     pub(crate) packing: P,
     pub(crate) bits: &'s mut BitRows,
     pub(crate) watch: &'s mut Watch<'w>,
 }
 
-impl<'a, I, P> Kernel for Pack<'_, '_, I, P>
-where
-    I: Iterator<Item = &'a [P::Element]>,
-    P: Packing<Element: 'a>,
-{
+impl<P: Packing> Kernel for Pack<'_, '_, '_, P> {
     /// Whether any pixel is NaN.
     type Output = Result<bool, Error>;
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Result<bool, Error> {
-        let (width, mut nan) = (self.bits.width(), false);
-        for (row, words) in self.rows.zip(self.bits.rows_mut()) {
-            nan |= self.packing.pack(simd, row, width, |position, bits| words[position] = bits);
-            self.watch.worked(width)?;
+        let Self { mut rows, packing, bits, watch } = self;
+        let (width, count) = (bits.width(), bits.depth() * bits.height());
+        if width <= 64
+            && let Some(block) = rows.next_block(count)
+        {
+            watch.worked(width * count)?;
+            return Ok(packing.pack_rows(simd, block, width, bits.words_mut()));
+        }
+        let mut nan = false;
+        for (row, words) in rows.zip(bits.rows_mut()) {
+            nan |= packing.pack(simd, row, width, |position, bits| words[position] = bits);
+            watch.worked(width)?;
         }
         Ok(nan)
     }

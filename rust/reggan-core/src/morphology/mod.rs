@@ -117,13 +117,20 @@ pub fn open_layer(
         // Removed pixels change their layer.
         narrow.combine(bits, |narrow, bits| narrow ^ bits);
         for (mask, row) in mask.chunks_exact_mut(width).zip(narrow.rows()) {
-            for (mask, &word) in mask.chunks_mut(64).zip(row) {
-                mask.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = (word >> x & 1) as u8);
+            for (eight, byte) in mask.chunks_mut(8).zip(row.iter().flat_map(|word| word.to_le_bytes())) {
+                eight.copy_from_slice(&bytes_of_bits(byte)[..eight.len()]);
             }
             watch.worked(width)?;
         }
         Ok(())
     })
+}
+
+/// The eight bits of a byte, from the lowest on.
+fn bytes_of_bits(byte: u8) -> [u8; 8] {
+    // A copy of the byte for each of its bits; then 0x7f carries any bit of a byte into its highest.
+    let bits = (u64::from(byte) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
+    ((bits + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
 }
 
 /// Writes for each image the largest diameter such that no disc up to it removes a pixel of the layer. It is 0 if the
