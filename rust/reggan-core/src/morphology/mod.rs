@@ -117,20 +117,29 @@ pub fn open_layer(
         // Removed pixels change their layer.
         narrow.combine(bits, |narrow, bits| narrow ^ bits);
         for (mask, row) in mask.chunks_exact_mut(width).zip(narrow.rows()) {
-            for (eight, byte) in mask.chunks_mut(8).zip(row.iter().flat_map(|word| word.to_le_bytes())) {
-                eight.copy_from_slice(&bytes_of_bits(byte)[..eight.len()]);
-            }
+            write_bits(row, mask);
             watch.worked(width)?;
         }
         Ok(())
     })
 }
 
-/// The eight bits of a byte, from the lowest on.
-fn bytes_of_bits(byte: u8) -> [u8; 8] {
+/// Writes each bit of a row as a byte.
+fn write_bits(row: &[u64], mask: &mut [u8]) {
     // A copy of the byte for each of its bits; then 0x7f carries any bit of a byte into its highest.
-    let bits = (u64::from(byte) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
-    ((bits + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
+    let spread = |byte: u64| {
+        let bits = (byte * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
+        ((bits + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
+    };
+    for (mask, &word) in mask.chunks_mut(64).zip(row) {
+        let (eights, rest) = mask.as_chunks_mut::<8>();
+        let mut bits = word;
+        for eight in eights {
+            *eight = spread(bits & 0xff);
+            bits >>= 8;
+        }
+        rest.copy_from_slice(&spread(bits & 0xff)[..rest.len()]);
+    }
 }
 
 /// Writes for each image the largest diameter such that no disc up to it removes a pixel of the layer. It is 0 if the

@@ -1,4 +1,4 @@
-//! Openings by discs: passes over words, each of which combines the pixels of two rows of the disc.
+//! Openings by discs: passes over words, each of which combines all rows of the disc that have one length.
 
 use super::layout::{Layout, within};
 use super::{Disc, Layer};
@@ -111,15 +111,16 @@ impl Kernel for Narrow<'_, '_> {
             let first = column * layout.step;
             let inside = within(0, layout.step.min(width - first));
             let words = column * layout.rows..column * layout.rows + height;
-            for (y, (&word, &opened)) in fits[words.clone()].iter().zip(&layer[words]).enumerate() {
-                let removed = word & inside & !opened;
-                count += u64::from(removed.count_ones());
-                if let Some(narrow) = &mut narrow {
-                    let row = &mut narrow.row_mut(y)[first / 64..];
-                    row[0] |= removed << (first % 64);
-                    if let Some(next) = row.get_mut(1) {
-                        *next |= removed >> 1 >> (63 - first % 64);
-                    }
+            let removed = &mut fits[words.clone()];
+            for (word, &opened) in removed.iter_mut().zip(&layer[words]) {
+                *word &= inside & !opened;
+                count += u64::from(word.count_ones());
+            }
+            let Some(narrow) = &mut narrow else { continue };
+            for (&removed, row) in removed.iter().zip(narrow.rows_mut()) {
+                row[first / 64] |= removed << (first % 64);
+                if let Some(next) = row.get_mut(first / 64 + 1) {
+                    *next |= removed >> 1 >> (63 - first % 64);
                 }
             }
         }
@@ -141,25 +142,33 @@ fn stack<S: Simd, const AND: bool, const CARRY: bool>(
     let join = |a, b| if AND { simd.and(a, b) } else { simd.or(a, b) };
     let diameter = disc.diameter();
     let words = (0..layout.len()).step_by(S::LANES);
-    out[..layout.len()].fill(if AND { u64::MAX } else { 0 });
     // `source` holds the runs of `length` pixels.
-    let mut length = 1;
-    for (top, &wanted) in disc.rows[..diameter.div_ceil(2)].iter().enumerate() {
-        while length < wanted {
-            let more = length.min(wanted - length);
+    let (mut length, mut top) = (1, 0);
+    for rows in disc.rows[..diameter.div_ceil(2)].chunk_by(|a, b| a == b) {
+        while length < rows[0] {
+            let more = length.min(rows[0] - length);
             for at in words.clone() {
                 let rest = layout.shifted::<S, CARRY>(simd, |at| simd.load(source, at), at, more);
                 simd.store(join(simd.load(source, at), rest), source, at);
             }
             length += more;
         }
-        let (bottom, left) = (diameter - 1 - top, (diameter - length) / 2);
+        // All rows of this length, those of the lower half of the disc included.
+        let (first, end, left) = (top, top + rows.len(), (diameter - length) / 2);
+        let pair = |at, y| join(simd.load(source, at + y), simd.load(source, at + diameter - 1 - y));
+        let all = |at| {
+            let mut joined = pair(at, first);
+            for y in first + 1..end {
+                joined = join(joined, pair(at, y));
+            }
+            joined
+        };
         for at in words.clone() {
-            let rows = |at| join(simd.load(source, at + top), simd.load(source, at + bottom));
-            let run = layout.shifted::<S, CARRY>(simd, rows, at, left);
-            simd.store(join(simd.load(out, at), run), out, at);
+            let run = layout.shifted::<S, CARRY>(simd, all, at, left);
+            simd.store(if first == 0 { run } else { join(simd.load(out, at), run) }, out, at);
         }
-        watch.worked(layout.len())?;
+        top = end;
+        watch.worked(layout.len() * rows.len())?;
     }
     Ok(())
 }
