@@ -44,13 +44,8 @@ pub(crate) trait Packing: Copy + Sync {
     ) -> bool;
 
     /// Packs rows of at most 64 pixels that follow each other: a word each. Returns whether any pixel is NaN.
-    fn pack_rows<S: Simd>(
-        self,
-        simd: S,
-        elements: &[Self::Element],
-        width: usize,
-        words: &mut [u64],
-    ) -> bool;
+    fn pack_rows<S: Simd>(self, simd: S, elements: &[Self::Element], width: usize, words: &mut [u64])
+    -> bool;
 }
 
 /// Gray values, compared with a limit.
