@@ -6,8 +6,8 @@ This module is the array API: rendering and exact scoring of images. It does not
 from reggan._arrays import PackedImages
 from reggan._core import __version__
 from reggan.edits import Edit, edits_between
-from reggan.paths import geodesic_diameter, geodesic_distance, spans
 from reggan.morphology import closing, minimum_spacing, minimum_width, narrow_pixels, opening, short_runs
+from reggan.paths import geodesic_diameter, geodesic_distance, spans
 from reggan.rendering import (
     STREAM_VERSION,
     GroundTruth,
@@ -36,6 +36,7 @@ from reggan.rules import (
     Slot,
     Solid,
     Symmetric,
+    Wraps,
     repair,
 )
 from reggan.scoring import (
@@ -47,6 +48,7 @@ from reggan.scoring import (
     largest_components,
     remove_small,
     score,
+    winding_rank,
 )
 from reggan.search import Found, find, oracle
 from reggan.searching import repair_by_search
@@ -83,6 +85,7 @@ __all__ = [
     "Solid",
     "Spheres",
     "Symmetric",
+    "Wraps",
     "__version__",
     "analyze",
     "closing",
@@ -112,4 +115,5 @@ __all__ = [
     "short_runs",
     "simd_info",
     "spans",
+    "winding_rank",
 ]

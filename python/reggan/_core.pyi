@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "BETTI_NUMBERS",
     "MAX_DIAMETER",
     "MAX_SIDE",
     "STREAM_VERSION",
@@ -14,6 +15,7 @@ __all__ = [
     "Searches",
     "__version__",
     "analyze",
+    "betti",
     "gaussian_blur",
     "geodesic_diameter",
     "geodesic_distance",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 __version__: Final[str]
+BETTI_NUMBERS: Final[int]
 MAX_DIAMETER: Final[int]
 MAX_SIDE: Final[int]
 STREAM_VERSION: Final[int]
@@ -43,7 +46,9 @@ def simd_info() -> tuple[str, list[str]]: ...
 
 @final
 class Options:
-    def __new__(cls, threshold: float, foreground: str, connectivity: int, threads: int | None) -> Options: ...
+    def __new__(
+        cls, threshold: float, foreground: str, connectivity: int, threads: int | None, *, periodic: bool = False
+    ) -> Options: ...
     @property
     def spatial(self) -> bool: ...
     def limit(self, dtype: str) -> tuple[float, bool]: ...
@@ -136,6 +141,7 @@ def gaussian_blur(
 ) -> None: ...
 def score(images: _Images, scores: NDArray[np.float32], options: Options) -> None: ...
 def analyze(images: _Images, measures: dict[str, NDArray[Any]], options: Options) -> None: ...
+def betti(min_area: int, images: _Images, numbers: NDArray[np.int64], options: Options) -> None: ...
 def label(images: _Images, labels: NDArray[np.int32], options: Options) -> None: ...
 def largest_component(images: _Images, mask: NDArray[np.bool_], options: Options) -> None: ...
 def largest_components(most: int, images: _Images, ranks: NDArray[np.int32], options: Options) -> None: ...

@@ -16,6 +16,8 @@ Paper is white (1.0, 255, True) and ink is dark. Every function takes
   exact as in float64.
 - `connectivity`: for images 4 (pixels are connected by sides) or 8 (also by corners); for volumes 6 (by faces), 18
   (also by edges) or 26 (also by corners).
+- `border`, "open" or "periodic": whether pixels on opposite sides of an image are neighbors, as on a torus; with
+  connectivity 8 also across its corners. Volumes have open borders.
 - `threads`: maximum number of threads; None is all cores. Results do not depend on it.
 - `out`, if it returns one array: a C-contiguous array of the result's shape and dtype to write to and return.
 
@@ -49,8 +51,12 @@ FIELDS: dict[str, tuple[type[np.generic], int]] = {
     "centroid": (np.float64, 1),
     "holes": (np.int64, 0),
     "euler": (np.int64, 0),
+    "winding_rank": (np.int64, 0),
 }
 """What `analyze` measures: the dtype, and the numbers per axis of an image; 0 is one number in total."""
+
+OF_BORDER = {"bbox": "open", "centroid": "open", "winding_rank": "periodic"}
+"""The border that a measure has a meaning with, for those that do not have it with both."""
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -76,9 +82,15 @@ class Components(Generic[Array]):
     For volumes (N, 3): (z, y, x)."""
     holes: Array
     """(N,) int64: background components that do not touch the border; cavities in volumes. The background has the
-    connectivity 8 if the foreground has 4, and 4 if it has 8; in volumes 26 for 6, and 6 for 18 and 26."""
+    connectivity 8 if the foreground has 4, and 4 if it has 8; in volumes 26 for 6, and 6 for 18 and 26. With a periodic
+    border, background components that do not wind around the torus: the areas that the foreground encloses in the
+    endless tiling of the plane by the image, once per tile."""
     euler: Array
-    """(N,) int64: components minus holes; for volumes components minus tunnels plus cavities."""
+    """(N,) int64: components minus holes; for volumes components minus tunnels plus cavities. With a periodic border,
+    the Euler number on the torus, V - E + F of pixels and their neighbors: components minus holes, minus one for each
+    component that winds around the torus. It is 0 for a full image."""
+    winding_rank: Array
+    """(N,) int64: see `winding_rank`. Only with a periodic border, where bbox and centroid have no meaning."""
 
     def __init__(self, **measures: Array) -> None:
         self.__dict__.update(measures)
@@ -102,6 +114,7 @@ def score(
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
     connectivity: int = 4,
+    border: Literal["open", "periodic"] = "open",
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
@@ -116,7 +129,7 @@ def score(
       `foreground="light"` to score the ones.
     - RGB (H, W, 3) is read as H images of W x 3 pixels. Convert it to gray first, (H, W).
     """
-    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
+    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads, border))
     scores = batch.result((), np.float32, out)
     _core.score(batch.images, scores, batch.options)
     result: Array = batch.finish(scores, out)
@@ -130,11 +143,13 @@ def analyze(
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
     connectivity: int = 4,
+    border: Literal["open", "periodic"] = "open",
     threads: int | None = None,
 ) -> Components[Array]:
-    """The measures of `Components` for each image; `fields` names those to compute, and None is all."""
-    names = _fields(fields)
-    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
+    """The measures of `Components` for each image; `fields` names those to compute, and None is all of this border."""
+    options = _options(threshold, foreground, connectivity, threads, border)
+    names = _fields(fields, border)
+    batch = Batch.of(images, options)
     axes = len(batch.sides)
     measures = {}
     for name in names:
@@ -144,12 +159,66 @@ def analyze(
     return Components(**{name: batch.finish(measure) for name, measure in measures.items()})
 
 
+def winding_rank(
+    images: Array | PackedImages[Array],
+    *,
+    threshold: float | None = None,
+    foreground: Literal["dark", "light"] = "dark",
+    connectivity: int = 4,
+    threads: int | None = None,
+) -> Array:
+    """In how many directions the foreground winds around the torus that an image with a periodic border is: (N,) int64.
+
+    The rank of the subgroup of Z x Z of its loops: 0 if no path leads from a pixel to a copy of it in another tile of
+    the endless tiling by the image, 1 if paths do along one direction, 2 if along two. Components that wind around the
+    torus do not cross, so rank 2 is that of one component. It is b0 - e - b + 1 for b0 components with the Euler number
+    e, and b background components with the connectivity 8 if the foreground has 4, and 4 if it has 8.
+
+    The components are joined across the border by displacements (Newman and Ziff, Physical Review E 64, 016706, 2001,
+    section II E).
+    """
+    ranks: Array = analyze(
+        images,
+        fields=("winding_rank",),
+        threshold=threshold,
+        foreground=foreground,
+        connectivity=connectivity,
+        border="periodic",
+        threads=threads,
+    ).winding_rank
+    return ranks
+
+
+def betti_numbers(
+    images: Array | PackedImages[Array],
+    min_area: int,
+    *,
+    threshold: float | None = None,
+    foreground: Literal["dark", "light"] = "dark",
+    connectivity: int = 4,
+    border: Literal["open", "periodic"] = "open",
+    threads: int | None = None,
+) -> Array:
+    """Components and holes of images, and how small they are: (N, 6) int64.
+
+    The number of components, how many of them have fewer than `min_area` >= 0 pixels, the pixels of all these; and the
+    same of the holes, as in `Components`. Not for volumes.
+    """
+    least = _area(min_area)
+    batch = Batch.of(images, _options(threshold, foreground, connectivity, threads, border))
+    numbers = batch.result((_core.BETTI_NUMBERS,), np.int64)
+    _core.betti(least, batch.images, numbers, batch.options)
+    result: Array = batch.finish(numbers)
+    return result
+
+
 def label(
     images: Array | PackedImages[Array],
     *,
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
     connectivity: int = 4,
+    border: Literal["open", "periodic"] = "open",
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
@@ -157,7 +226,7 @@ def label(
 
     The background is 0; components are 1, 2, ... in raster order of their first pixels.
     """
-    options = _options(threshold, foreground, connectivity, threads)
+    options = _options(threshold, foreground, connectivity, threads, border)
     result: Array = _paint(_core.label, images, np.int32, out, options)
     return result
 
@@ -168,11 +237,12 @@ def largest_component(
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
     connectivity: int = 4,
+    border: Literal["open", "periodic"] = "open",
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
     """The pixels of the largest component, the first in raster order on a tie: (N, H, W) bool or (N, D, H, W)."""
-    options = _options(threshold, foreground, connectivity, threads)
+    options = _options(threshold, foreground, connectivity, threads, border)
     result: Array = _paint(_core.largest_component, images, np.bool_, out, options)
     return result
 
@@ -184,6 +254,7 @@ def largest_components(
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
     connectivity: int = 4,
+    border: Literal["open", "periodic"] = "open",
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
@@ -194,7 +265,7 @@ def largest_components(
     most = integer("k", k)
     if most < 1:
         raise ValueError(f"k is {most}, but must be at least 1")
-    options = _options(threshold, foreground, connectivity, threads)
+    options = _options(threshold, foreground, connectivity, threads, border)
     kernel = partial(_core.largest_components, min(most, sys.maxsize))
     result: Array = _paint(kernel, images, np.int32, out, options)
     return result
@@ -207,15 +278,13 @@ def remove_small(
     threshold: float | None = None,
     foreground: Literal["dark", "light"] = "dark",
     connectivity: int = 4,
+    border: Literal["open", "periodic"] = "open",
     out: Array | None = None,
     threads: int | None = None,
 ) -> Array:
     """The components with at least `min_area` >= 0 pixels: (N, H, W) bool, for volumes (N, D, H, W)."""
-    least = integer("min_area", min_area)
-    if least < 0:
-        raise ValueError(f"min_area is {least}, but must be at least 0")
-    options = _options(threshold, foreground, connectivity, threads)
-    kernel = partial(_core.remove_small, min(least, sys.maxsize))
+    options = _options(threshold, foreground, connectivity, threads, border)
+    kernel = partial(_core.remove_small, _area(min_area))
     result: Array = _paint(kernel, images, np.bool_, out, options)
     return result
 
@@ -259,15 +328,21 @@ _DEFAULT = _core.Options(0.5, "dark", 4, None)
 _OF_WHITE = ", or None for 0.5; divide a gray value of 0 to 255 by 255, for uint8 images too"
 
 
-def _options(threshold: Any, foreground: Any, connectivity: Any, threads: int | None) -> _core.Options:
+def _options(
+    threshold: Any, foreground: Any, connectivity: Any, threads: int | None, border: Any = "open"
+) -> _core.Options:
     """The checked options for the kernels."""
     # Most calls use the defaults; checking these would take a tenth of the time of a small call.
     is_default = type(connectivity) is int and connectivity == 4 and type(foreground) is str and foreground == "dark"
-    if is_default and threshold is threads is None:
+    if is_default and threshold is threads is None and type(border) is str and border == "open":
         return _DEFAULT
     limit = 0.5 if threshold is None else number("threshold", threshold, 0, 1, _OF_WHITE)
     choice("foreground", foreground, ("dark", "light"))
-    return _core.Options(limit, foreground, _connectivity(connectivity), check_threads(threads))
+    choice("border", border, ("open", "periodic"))
+    neighbors, is_periodic = _connectivity(connectivity), border == "periodic"
+    if is_periodic and neighbors not in (4, 8):
+        raise ValueError(f"border is 'periodic' with connectivity {neighbors}, but only images, not volumes, have it")
+    return _core.Options(limit, foreground, neighbors, check_threads(threads), periodic=is_periodic)
 
 
 def _connectivity(given: Any) -> int:
@@ -278,13 +353,23 @@ def _connectivity(given: Any) -> int:
     return connectivity
 
 
-def _fields(fields: Iterable[str] | None) -> tuple[str, ...]:
+def _area(min_area: Any) -> int:
+    least = integer("min_area", min_area)
+    if least < 0:
+        raise ValueError(f"min_area is {least}, but must be at least 0")
+    return min(least, sys.maxsize)
+
+
+def _fields(fields: Iterable[str] | None, border: Any) -> tuple[str, ...]:
     """The names of the requested measures, without duplicates."""
     if fields is None:
-        return tuple(FIELDS)
+        return tuple(name for name in FIELDS if OF_BORDER.get(name, border) == border)
     if not isinstance(fields, Iterable):
         raise TypeError(f"fields is {fields!r}, but must be None or an iterable of names")
     names = tuple(fields)
     if isinstance(fields, str) or any(name not in tuple(FIELDS) for name in names):
         raise ValueError(f"fields is {fields!r}, but must be an iterable of names from {', '.join(FIELDS)}")
+    for name in names:
+        if (wanted := OF_BORDER.get(name, border)) != border:
+            raise ValueError(f"{name} has no meaning with border {border!r}, only with {wanted!r}")
     return tuple(dict.fromkeys(names))

@@ -6,10 +6,11 @@ A rule needs no gradient. `Connected` is the score of RegGAN (arXiv 2102.04593, 
 """
 
 from .names import RULES, repair, resolve_rule
-from .rule import Either, Not, Product, Rule, check_rule, checked_scores, min_channel, repair_samples
 from .paths import Path, Reach
+from .rule import Either, Not, Product, Rule, check_rule, checked_scores, min_channel, repair_samples
 from .shapes import Connected, Ink, Solid, Symmetric
 from .topology import Betti, Clean, Framed, Holes, Joins
+from .torus import Wraps
 from .widths import Bridge, Clear, Runs, Slot
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Slot",
     "Solid",
     "Symmetric",
+    "Wraps",
     "check_rule",
     "checked_scores",
     "min_channel",

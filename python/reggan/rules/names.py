@@ -16,6 +16,7 @@ from .paths import Path, Reach
 from .rule import Rule, checked_scores
 from .shapes import Connected, Ink, Solid, Symmetric
 from .topology import Betti, Clean, Framed, Holes, Joins
+from .torus import Wraps
 from .widths import Bridge, Clear, Runs, Slot
 
 __all__ = ["RULES", "repair", "resolve_rule"]
@@ -36,6 +37,7 @@ RULES: dict[str, Rule] = {
     "slot": Slot(),
     "solid": Solid(),
     "symmetric": Symmetric(),
+    "wraps": Wraps(),
 }
 
 

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..paths import spans
-from ..scoring import analyze, ink_mask, label, remove_small, score
+from ..scoring import analyze, betti_numbers, ink_mask, score
 from .rule import Rule, check_counts, check_pixels, rounded
+from .shapes import border_of
 
 __all__ = ["Betti", "Clean", "Framed", "Holes", "Joins"]
-
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -35,21 +34,33 @@ class _Counting(Rule):
 
 @dataclass(frozen=True)
 class Holes(_Counting):
-    """There are `low` to `high` holes, that is areas of paper enclosed by ink; 1 / (1 + v / 4) of v too few or many."""
+    """There are `low` to `high` holes, that is areas of paper enclosed by ink; 1 / (1 + v / 4) of v too few or many.
+
+    With `periodic`, pixels on opposite sides of the image are neighbors, and `reggan.Components` defines the holes.
+    """
 
     low: int = 1
     high: int = 1_000_000
     threshold: float = 0.5
     connectivity: int = 4
+    foreground: Literal["dark", "light"] = "dark"
+    periodic: bool = False
 
     def __post_init__(self) -> None:
         check_counts(0, low=self.low, high=self.high)
         if self.low > self.high:
             raise ValueError(f"holes are from {self.low} to {self.high}, but must be 0 <= low <= high")
-        check_pixels(self.threshold, self.connectivity)
+        check_pixels(self.threshold, self.connectivity, self.foreground)
 
     def off(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        found = analyze(images, threshold=self.threshold, connectivity=self.connectivity, fields=("holes",))
+        found = analyze(
+            images,
+            fields=("holes",),
+            threshold=self.threshold,
+            foreground=self.foreground,
+            connectivity=self.connectivity,
+            border=border_of(self.periodic),
+        )
         off: npt.NDArray[np.int64] = np.maximum(np.maximum(self.low - found.holes, found.holes - self.high), 0)
         return off
 
@@ -59,7 +70,8 @@ class Betti(_Counting):
     """Exactly `pieces` pieces and `holes` holes, none of fewer than `min_area` pixels: the Betti numbers b0 and b1.
 
     1 / (1 + v / 4), where v is the sum by which both counts are off; a piece or hole of too few pixels adds the share
-    that it lacks.
+    that it lacks. With `periodic`, pixels on opposite sides of the image are neighbors, and `reggan.Components` defines
+    the holes.
     """
 
     pieces: int = 1
@@ -67,27 +79,27 @@ class Betti(_Counting):
     min_area: int = 1
     threshold: float = 0.5
     connectivity: int = 4
+    foreground: Literal["dark", "light"] = "dark"
+    periodic: bool = False
 
     def __post_init__(self) -> None:
         check_counts(0, pieces=self.pieces, holes=self.holes)
         check_counts(1, min_area=self.min_area)
-        check_pixels(self.threshold, self.connectivity)
+        check_pixels(self.threshold, self.connectivity, self.foreground)
 
     def off(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        ink = ink_mask(images, threshold=self.threshold)
-        # With a margin, all paper outside of holes is one area, the first.
-        paper = np.pad(~ink, ((0, 0), (1, 1), (1, 1)), constant_values=True)
-        enclosed = label(paper, foreground="light", connectivity=12 - self.connectivity) > 1
-        pieces, lacking = self._counts(ink, self.connectivity)
-        holes, lacking_holes = self._counts(enclosed, 12 - self.connectivity)
+        options: dict[str, Any] = {
+            "threshold": self.threshold,
+            "foreground": self.foreground,
+            "connectivity": self.connectivity,
+            "border": border_of(self.periodic),
+        }
+        if self.min_area == 1:
+            found = analyze(images, fields=("count", "holes"), **options)
+            return np.abs(found.count - self.pieces) + np.abs(found.holes - self.holes)
+        pieces, small, area, holes, small_holes, area_of_holes = betti_numbers(images, self.min_area, **options).T
+        lacking, lacking_holes = small - area / self.min_area, small_holes - area_of_holes / self.min_area
         return np.abs(pieces - self.pieces) + np.abs(holes - self.holes) + lacking + lacking_holes
-
-    def _counts(self, masks: npt.NDArray[np.bool_], connectivity: int) -> tuple[Counts, npt.NDArray[np.float64]]:
-        """The number of components, and the sum of the shares of `min_area` that small ones lack."""
-        every = analyze(masks, foreground="light", connectivity=connectivity, fields=("count", "area"))
-        kept = remove_small(masks, self.min_area, foreground="light", connectivity=connectivity)
-        large = analyze(kept, foreground="light", connectivity=connectivity, fields=("count", "area"))
-        return every.count, every.count - large.count - (every.area - large.area) / self.min_area
 
 
 @dataclass(frozen=True)
@@ -95,15 +107,20 @@ class Clean(_Counting):
     """No two pixels of ink touch only at a corner, so that 4- and 8-connected pieces are the same.
 
     1 / (1 + v / 4), where v counts the 2 × 2 pixels in which only two that face each other across a corner are ink.
+    With `periodic`, pixels on opposite sides of the image are neighbors.
     """
 
     threshold: float = 0.5
+    foreground: Literal["dark", "light"] = "dark"
+    periodic: bool = False
 
     def __post_init__(self) -> None:
-        check_pixels(self.threshold)
+        check_pixels(self.threshold, foreground=self.foreground)
 
     def off(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        ink = ink_mask(images, threshold=self.threshold)
+        ink = ink_mask(images, threshold=self.threshold, foreground=self.foreground)
+        if self.periodic:
+            ink = np.pad(ink, ((0, 0), (0, 1), (0, 1)), mode="wrap")
         corner, right = ink[:, :-1, :-1], ink[:, :-1, 1:]
         below, across = ink[:, 1:, :-1], ink[:, 1:, 1:]
         off: npt.NDArray[np.int64] = np.count_nonzero(
@@ -122,13 +139,14 @@ class Framed(Rule):
     width: int = 1
     threshold: float = 0.5
     connectivity: int = 4
+    foreground: Literal["dark", "light"] = "dark"
 
     def __post_init__(self) -> None:
         check_counts(1, width=self.width)
-        check_pixels(self.threshold, self.connectivity)
+        check_pixels(self.threshold, self.connectivity, self.foreground)
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        framed = np.ones_like(ink := ink_mask(images, threshold=self.threshold))
+        framed = np.ones_like(ink := ink_mask(images, threshold=self.threshold, foreground=self.foreground))
         inner = (slice(None), slice(self.width, -self.width), slice(self.width, -self.width))
         framed[inner] = ink[inner]
         return score(framed, foreground="light", connectivity=self.connectivity)

@@ -27,8 +27,8 @@ mod simd;
 
 pub use batch::{Batch, BitOrder, Images, MAX_SIDE, PackedBatch};
 pub use components::{
-    Connectivity, Fields, Measures, Options, analyze, label, largest_component, largest_components,
-    remove_small,
+    BETTI_NUMBERS, Connectivity, Fields, Measures, Options, analyze, betti, label, largest_component,
+    largest_components, remove_small,
 };
 pub use error::Error;
 pub use foreground::{Foreground, PixelType, Side};

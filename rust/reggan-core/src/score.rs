@@ -13,7 +13,7 @@ pub fn score(
     scores: &mut [f32],
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    for_each_tally(images, options, scores, runner, |tally| ratio(tally.largest_area, tally.area))
+    for_each_tally(images, options, false, scores, runner, |tally| ratio(tally.largest_area, tally.area))
 }
 
 /// The ratio, rounded once. It is 1 only if all the foreground is one component, even if very little is

@@ -31,6 +31,7 @@ impl<'py> Column<'py> {
             "centroid" => (Fields::CENTROID, Self::Centroid(array.extract()?)),
             "holes" => (Fields::HOLES, Self::Int64(array.extract()?, |m| m.holes.into())),
             "euler" => (Fields::EULER, Self::Int64(array.extract()?, |m| m.euler)),
+            "winding_rank" => (Fields::SCORE, Self::Int64(array.extract()?, |m| m.winding_rank.into())),
             _ => return Err(PyValueError::new_err(format!("unknown measure {name:?}"))),
         })
     }

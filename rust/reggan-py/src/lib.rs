@@ -29,8 +29,8 @@ mod _core {
 
     #[pymodule_export]
     use super::{
-        Options, Renderer, Searches, analyze, gaussian_blur, geodesic_diameter, geodesic_distance, label,
-        largest_component, largest_components, minimum_width, narrow_pixels, open_layer, remove_small,
+        Options, Renderer, Searches, analyze, betti, gaussian_blur, geodesic_diameter, geodesic_distance,
+        label, largest_component, largest_components, minimum_width, narrow_pixels, open_layer, remove_small,
         repair_by_search, repair_connected, score, short_runs, simd_info, spans,
     };
 
@@ -38,6 +38,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::watch_forks(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("BETTI_NUMBERS", reggan_core::BETTI_NUMBERS)?;
         module.add("MAX_DIAMETER", reggan_core::MAX_DIAMETER)?;
         module.add("MAX_SIDE", reggan_core::MAX_SIDE)?;
         module.add("STREAM_VERSION", reggan_core::STREAM_VERSION)
@@ -79,7 +80,14 @@ struct Options {
 #[pymethods]
 impl Options {
     #[new]
-    fn new(threshold: f64, foreground: &str, connectivity: u32, threads: Option<usize>) -> PyResult<Self> {
+    #[pyo3(signature = (threshold, foreground, connectivity, threads, *, periodic=false))]
+    fn new(
+        threshold: f64,
+        foreground: &str,
+        connectivity: u32,
+        threads: Option<usize>,
+        periodic: bool,
+    ) -> PyResult<Self> {
         let side = match foreground {
             "dark" => Side::Dark,
             "light" => Side::Light,
@@ -91,7 +99,7 @@ impl Options {
         };
         let connectivity = connectivity_of(connectivity)?;
         let foreground = Foreground::new(side, threshold).map_err(to_python)?;
-        let inner = reggan_core::Options { foreground, connectivity };
+        let inner = reggan_core::Options { foreground, connectivity, periodic };
         Ok(Self { inner, threads: check_threads(threads)? })
     }
 
@@ -160,6 +168,19 @@ fn analyze(
             writers.iter_mut().for_each(|write| write(start, measures));
         })
     })
+}
+
+/// Writes the numbers of components and holes of every image to `numbers`, and how many are smaller than `min_area`.
+#[pyfunction]
+fn betti(
+    py: Python<'_>,
+    min_area: u64,
+    images: ImageArray<'_>,
+    mut numbers: WriteArrayDyn<'_, i64>,
+    options: &Options,
+) -> PyResult<()> {
+    let (images, numbers) = (images.view(options.spatial())?, numbers.as_slice_mut()?);
+    run(py, options.threads, |runner| reggan_core::betti(images, options.inner, min_area, numbers, runner))
 }
 
 /// Writes the component number of every pixel to `labels`.

@@ -1,6 +1,6 @@
 //! Iteration over images: thresholds each image into bits and measures the bits into its part of the output.
 
-use super::{BitRows, Components, Connectivity, Options, Tally};
+use super::{BitRows, Components, Options, Tally};
 use crate::Error;
 use crate::batch::{Batch, Images, Rows, check_length};
 use crate::morphology::{Opener, RunFinder};
@@ -23,17 +23,15 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// Finds the components of the packed image.
-    pub(crate) fn find(&mut self, connectivity: Connectivity, watch: &mut Watch<'_>) -> Result<(), Error> {
-        self.components.find(&self.bits, connectivity, watch)
+    pub(crate) fn find(&mut self, options: Options, watch: &mut Watch<'_>) -> Result<(), Error> {
+        let Self { bits, components, .. } = self;
+        components.find(bits, options.connectivity, watch)?;
+        if options.periodic { components.join_around(bits, options.connectivity, watch) } else { Ok(()) }
     }
 
     /// Finds and counts the components of the packed image.
-    pub(crate) fn tally(
-        &mut self,
-        connectivity: Connectivity,
-        watch: &mut Watch<'_>,
-    ) -> Result<Tally, Error> {
-        self.find(connectivity, watch)?;
+    pub(crate) fn tally(&mut self, options: Options, watch: &mut Watch<'_>) -> Result<Tally, Error> {
+        self.find(options, watch)?;
         Ok(self.components.tally())
     }
 }
@@ -51,7 +49,7 @@ pub(crate) fn for_each_image<O: Send>(
     measure: impl Fn(&mut Scratch, &mut [O], &mut Watch<'_>) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {
     let (count, depth, _, width) = images.dim();
-    options.connectivity.check(depth)?;
+    options.check(depth)?;
     check_length("out", out.len(), count.saturating_mul(per_image))?;
     let level = Level::chosen()?;
     on_rows(images, options.foreground, Work { level, width, out, per_image, measure, runner })

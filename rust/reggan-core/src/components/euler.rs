@@ -1,21 +1,21 @@
 //! Euler numbers, counted locally (Gray 1971; Toriwaki and Yonekura 2002), 64 pixels at a time.
 
-use super::{BitRows, Connectivity};
+use super::{BitRows, Connectivity, Options};
 use crate::Error;
 use crate::batch::MAX_SIDE;
 use crate::parallel::Watch;
 
-/// The Euler number: components minus holes in an image; components minus tunnels plus cavities in a volume.
-pub(super) fn euler_number(
-    bits: &BitRows,
-    connectivity: Connectivity,
-    watch: &mut Watch<'_>,
-) -> Result<i64, Error> {
+/// The Euler number: components minus holes in an image; components minus tunnels plus cavities in a volume. Of a
+/// periodic image, that of its components on the torus.
+pub(super) fn euler_number(bits: &BitRows, options: Options, watch: &mut Watch<'_>) -> Result<i64, Error> {
+    if options.periodic {
+        return torus(bits, options.connectivity, watch);
+    }
     let all = |a: u64, b: u64| a & b;
     let any = |a: u64, b: u64| a | b;
     // Cells of a volume extend one slice beyond it.
     let (depth, behind) = (bits.depth(), bits.depth() + 1);
-    match connectivity {
+    match options.connectivity {
         Connectivity::Four => sum(bits, depth, watch, |cell| cell.square(all)),
         Connectivity::Eight => sum(bits, depth, watch, |cell| cell.square(any)),
         Connectivity::Six => sum(bits, behind, watch, |cell| cell.cube(all)),
@@ -115,6 +115,30 @@ fn sum(
             }
             watch.worked(width)?;
         }
+    }
+    Ok(total)
+}
+
+/// The Euler number of a periodic image: pixels, minus pairs that share a side, plus squares of 2 x 2, minus pairs of
+/// pixels that are connected only by a corner.
+fn torus(bits: &BitRows, connectivity: Connectivity, watch: &mut Watch<'_>) -> Result<i64, Error> {
+    let (height, width) = (bits.height(), bits.width());
+    let last = |row: &[u64]| row[(width - 1) / 64] >> ((width - 1) % 64) & 1;
+    let mut total = 0;
+    for y in 0..height {
+        let (row, above) = (bits.row(y), bits.row((y + height - 1) % height));
+        let (mut before, mut before_above) = (last(row), last(above));
+        for (position, (&here, &up)) in row.iter().zip(above).enumerate() {
+            let (left, up_left) = (here << 1 | before, up << 1 | before_above);
+            (before, before_above) = (here >> 63, up >> 63);
+            let pairs = ones(here & left) + ones(here & up);
+            total += ones(here) - pairs + ones(here & left & up & up_left);
+            if connectivity == Connectivity::Eight {
+                let inside = u64::MAX >> (64 * (position + 1)).saturating_sub(width);
+                total -= ones((here ^ left) & (here ^ up) & (up ^ up_left) & inside);
+            }
+        }
+        watch.worked(width)?;
     }
     Ok(total)
 }

@@ -1,6 +1,7 @@
 //! Disjoint sets of nodes that are added in bulk and retired once nothing can join them.
 
 use super::union_find::{join, root};
+use super::winding::{Shift, Winding};
 use crate::Error;
 use crate::memory::{TryGrow, try_filled};
 
@@ -69,6 +70,28 @@ impl Forest {
 
     pub(crate) fn join(&mut self, a: u32, b: u32) {
         self.joins += u64::from(join(&mut self.parent, &mut self.area, a, b));
+    }
+
+    /// Starts to join nodes across the border of a periodic image. After this, only [`Forest::join_around`] joins.
+    pub(super) fn start_around(&self, winding: &mut Winding) -> Result<(), Error> {
+        winding.start(self.len)
+    }
+
+    pub(super) fn join_around(&mut self, winding: &mut Winding, a: u32, b: u32, shift: Shift) {
+        self.joins += u64::from(winding.join(&mut self.parent, &mut self.area, (a, b), shift));
+    }
+
+    /// The sets: their roots and areas. Sets without pixels are left out.
+    pub(super) fn sets(&self) -> impl Iterator<Item = (u32, u32)> {
+        let nodes = (0..).zip(&self.parent[..self.len]).zip(&self.area);
+        nodes
+            .filter(|&((node, &parent), &area)| node == parent && area > 0)
+            .map(|((node, _), &area)| (node, area))
+    }
+
+    /// The root of the set of a node.
+    pub(super) fn root(&self, node: u32) -> u32 {
+        root(&self.parent, node)
     }
 
     /// How many joins merged two different sets.

@@ -4,7 +4,8 @@ use std::ops::BitOr;
 
 use super::euler::euler_number;
 use super::{
-    Connectivity, Options, Scratch, Tally, for_each_area, for_each_image, for_each_tally, largest_number,
+    Connectivity, Options, Scratch, Small, Tally, for_each_area, for_each_image, for_each_tally,
+    largest_number,
 };
 use crate::Error;
 use crate::batch::Images;
@@ -30,6 +31,10 @@ impl Fields {
 
     /// The measures that need no labels.
     const TALLY: Self = Self(Self::SCORE.0 | Self::COUNT.0 | Self::AREA.0 | Self::LARGEST_AREA.0);
+    /// The measures of images that need Euler numbers.
+    const EULER_NUMBER: Self = Self(Self::HOLES.0 | Self::EULER.0);
+    /// The measures that have no meaning for periodic images.
+    const PLACES: Self = Self(Self::BBOX.0 | Self::CENTROID.0);
 
     fn is_subset_of(self, others: Self) -> bool {
         self.0 & !others.0 == 0
@@ -63,16 +68,32 @@ pub struct Measures {
     pub bbox: [u32; 6],
     /// Mean z, y and x of the largest component in pixels. NaN without foreground.
     pub centroid: [f64; 3],
-    /// Components of the background, with the dual connectivity, that do not touch the border.
+    /// Components of the background, with the dual connectivity, that do not touch the border; of a periodic image,
+    /// that do not wind around the torus.
     pub holes: u32,
-    /// Components minus holes in an image; components minus tunnels plus cavities in a volume.
+    /// Components minus holes in an image; components minus tunnels plus cavities in a volume. Of a periodic image, the
+    /// Euler number on the torus.
     pub euler: i64,
+    /// Of a periodic image, the rank of the loops of all components around the torus, as a subgroup of Z x Z: 0, 1 or
+    /// 2. Computed with the score.
+    pub winding_rank: u8,
 }
 
 impl From<Tally> for Measures {
-    fn from(Tally { area, largest_area, count }: Tally) -> Self {
-        let score = ratio(largest_area, area);
-        Self { score, count: count as u32, area, largest_area, ..Self::default() }
+    /// Holes and Euler numbers are those of images.
+    fn from(tally: Tally) -> Self {
+        let Tally { area, largest_area, count, euler, rank, .. } = tally;
+        let (score, holes) = (ratio(largest_area, area), tally.holes() as u32);
+        Self {
+            score,
+            count: count as u32,
+            area,
+            largest_area,
+            holes,
+            euler,
+            winding_rank: rank,
+            ..Self::default()
+        }
     }
 }
 
@@ -114,39 +135,39 @@ fn measure_block(
         let measure = |area| Measures { area, ..Measures::default() };
         return for_each_area(images, options, measures, runner, measure);
     }
-    if fields.is_subset_of(Fields::TALLY) {
-        return for_each_tally(images, options, measures, runner, Measures::from);
+    if options.periodic && fields.any_of(Fields::PLACES) {
+        return Err(Error::invalid("bbox and centroid have no meaning for periodic images"));
+    }
+    let (flat, euler) = (!options.connectivity.is_spatial(), fields.any_of(Fields::EULER_NUMBER));
+    if fields.is_subset_of(Fields::TALLY) || flat && !fields.any_of(Fields::PLACES) {
+        return for_each_tally(images, options, euler, measures, runner, Measures::from);
     }
     for_each_image(images, options, measures, 1, runner, |scratch, out, watch| {
-        out[0] = measure(scratch, options.connectivity, fields, watch)?;
+        out[0] = measure(scratch, options, fields, watch)?;
         Ok(())
     })
 }
 
 fn measure(
     scratch: &mut Scratch,
-    connectivity: Connectivity,
+    options: Options,
     fields: Fields,
     watch: &mut Watch<'_>,
 ) -> Result<Measures, Error> {
-    let holes_are_counted = fields.any_of(Fields::HOLES) && !connectivity.is_spatial();
-    let tallied = fields.any_of(Fields::SCORE | Fields::COUNT | Fields::LARGEST_AREA) || holes_are_counted;
-    let mut measures = if fields.any_of(Fields::BBOX | Fields::CENTROID) {
-        let mut measures = Measures::from(scratch.tally(connectivity, watch)?);
-        (measures.bbox, measures.centroid) = locate_largest(scratch, watch)?;
-        measures
-    } else if tallied {
-        scratch.tally(connectivity, watch)?.into()
-    } else {
-        Measures { area: scratch.bits.area(), ..Measures::default() }
-    };
-    if fields.any_of(Fields::EULER) || holes_are_counted {
-        measures.euler = euler_number(&scratch.bits, connectivity, watch)?;
+    let located = fields.any_of(Fields::PLACES);
+    let mut tally = Tally { area: scratch.bits.area(), ..Tally::default() };
+    if located || fields.any_of(Fields::SCORE | Fields::COUNT | Fields::LARGEST_AREA) {
+        tally = scratch.tally(options, watch)?;
     }
-    if holes_are_counted {
-        measures.holes = (i64::from(measures.count) - measures.euler) as u32;
-    } else if fields.any_of(Fields::HOLES) {
-        measures.holes = count_cavities(scratch, connectivity, watch)?;
+    if fields.any_of(Fields::EULER_NUMBER) {
+        tally.euler = euler_number(&scratch.bits, options, watch)?;
+    }
+    let mut measures = Measures::from(tally);
+    if located {
+        (measures.bbox, measures.centroid) = locate_largest(scratch, watch)?;
+    }
+    if options.connectivity.is_spatial() && fields.any_of(Fields::HOLES) {
+        measures.holes = cavities(scratch, options.connectivity, 0, watch)?.count as u32;
     }
     Ok(measures)
 }
@@ -185,22 +206,24 @@ fn locate_largest(scratch: &mut Scratch, watch: &mut Watch<'_>) -> Result<([u32;
     Ok(([front, top, left, back, bottom, right], [mean(zs), mean(ys), mean(xs_twice / 2)]))
 }
 
-/// Components of the background that do not touch the border of the volume. Inverts the bits and overwrites
+/// Components of the background that do not touch the border of the image or volume. Inverts the bits and overwrites
 /// the components.
-fn count_cavities(
+pub(super) fn cavities(
     scratch: &mut Scratch,
     connectivity: Connectivity,
+    min_area: u64,
     watch: &mut Watch<'_>,
-) -> Result<u32, Error> {
+) -> Result<Small, Error> {
     let Scratch { bits, components, .. } = scratch;
     bits.invert();
     components.find(bits, connectivity.dual(), watch)?;
     let components = components.number(watch)?;
     let mut open = try_filled(components.areas.len(), false)?;
     let (depth, height, width) = (bits.depth(), bits.height(), bits.width());
+    let inner_slice = |z: usize| !connectivity.is_spatial() || z > 0 && z < depth - 1;
     for (row, runs) in components.rows().enumerate() {
         let (z, y) = (row / height, row % height);
-        let border_row = z == 0 || z == depth - 1 || y == 0 || y == height - 1;
+        let border_row = !inner_slice(z) || y == 0 || y == height - 1;
         for (run, number) in runs {
             if border_row || run.start == 0 || run.columns().end == width {
                 open[number as usize - 1] = true;
@@ -208,5 +231,7 @@ fn count_cavities(
         }
         watch.worked(width)?;
     }
-    Ok(open.iter().map(|&open| u32::from(!open)).sum())
+    let enclosed = open.iter().zip(components.areas).filter(|&(&open, _)| !open).map(|(_, &area)| area);
+    let count = open.iter().map(|&open| u64::from(!open)).sum();
+    Ok(Small::of(count, enclosed, min_area))
 }

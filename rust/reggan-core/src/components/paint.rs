@@ -89,7 +89,7 @@ fn paint<O: Copy + Default + Send, P>(
     let (_, depth, height, width) = images.dim();
     let pixels = depth * height * width;
     for_each_image(images, options, out, pixels, runner, |scratch, out, watch| {
-        scratch.find(options.connectivity, watch)?;
+        scratch.find(options, watch)?;
         let components = scratch.components.number(watch)?;
         let prepared = prepare(components.areas)?;
         for (row, runs) in out.chunks_exact_mut(width).zip(components.rows()) {

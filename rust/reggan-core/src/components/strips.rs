@@ -69,6 +69,28 @@ impl Strips {
         self.nan |= nan;
     }
 
+    /// Puts the last row above the first, as in a periodic image that is one band.
+    pub(super) fn wrap(&mut self) {
+        for strip in self.words.chunks_exact_mut(self.stride) {
+            strip[0] = strip[self.rows];
+        }
+    }
+
+    /// Flips every pixel of a band without a row above it.
+    pub(super) fn invert(&mut self) {
+        let (rows, width) = (self.rows, self.width);
+        for (position, strip) in self.words.chunks_exact_mut(self.stride).enumerate() {
+            let inside = u64::MAX >> (64 * (position + 1)).saturating_sub(width);
+            strip[0] = 0;
+            strip[1..=rows].iter_mut().for_each(|word| *word = !*word & inside);
+        }
+    }
+
+    /// The last column, in the last strip.
+    pub(super) fn last_column(&self) -> u32 {
+        (self.width as u32 - 1) % 64
+    }
+
     /// Whether any packed pixel is NaN.
     pub(crate) fn has_nan(&self) -> bool {
         self.nan

@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 
+use super::euler::euler_number;
 use super::strips::Strips;
-use super::sweep::{Stripe, Sweep, Tally};
+use super::sweep::{Border, Sought, Stripe, Sweep, Tally};
 use super::tile::MAX_ROWS;
-use super::{Connectivity, Options, for_each_image};
+use super::{Options, for_each_image};
 use crate::Error;
 use crate::batch::{Batch, Images, Rows, check_length};
 use crate::memory::try_collect;
@@ -21,32 +22,42 @@ const STRIPES_PER_THREAD: usize = 4;
 /// The fixed cost of an image, in pixels.
 const UNITS_PER_IMAGE: usize = 1024;
 
-/// Writes `measure(tally)` of each image to its element of `out`.
+/// The most rows of a band of this width.
+pub(super) fn rows_of_band(width: usize) -> usize {
+    (BAND_WORDS / width.div_ceil(64)).min(MAX_ROWS)
+}
+
+/// Writes `measure(tally)` of each image to its element of `out`. The Euler number is in the tally if `euler`.
 pub(crate) fn for_each_tally<O: Send>(
     images: Images<'_>,
     options: Options,
+    euler: bool,
     out: &mut [O],
     runner: &Runner<'_>,
     measure: impl Fn(Tally) -> O + Sync,
 ) -> Result<(), Error> {
     let (_, depth, height, width) = images.dim();
-    let Options { foreground, connectivity } = options;
-    connectivity.check(depth)?;
-    if connectivity.is_spatial() {
+    let Options { foreground, connectivity, periodic } = options;
+    options.check(depth)?;
+    if connectivity.is_spatial() || periodic && height > rows_of_band(width) {
         return for_each_image(images, options, out, 1, runner, |scratch, out, watch| {
-            out[0] = measure(scratch.tally(connectivity, watch)?);
+            let tally = scratch.tally(options, watch)?;
+            let euler = if euler { euler_number(&scratch.bits, options, watch)? } else { 0 };
+            out[0] = measure(Tally { euler, ..tally });
             Ok(())
         });
     }
     let level = Level::chosen()?;
-    on_rows(images, foreground, Tallies { level, height, width, connectivity, out, measure, runner })
+    let border = if periodic { Border::Periodic } else { Border::Open };
+    let sought = Sought { connectivity, border, euler };
+    on_rows(images, foreground, Tallies { level, height, width, sought, out, measure, runner })
 }
 
 struct Tallies<'a, O, M> {
     level: Level,
     height: usize,
     width: usize,
-    connectivity: Connectivity,
+    sought: Sought,
     out: &'a mut [O],
     measure: M,
     runner: &'a Runner<'a>,
@@ -58,7 +69,10 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> OnRows for Tallies<'_, O, M> {
     fn on<P: Packing>(self, batch: Batch<'_, P::Element>, packing: P) -> Result<(), Error> {
         check_length("out", self.out.len(), batch.dim().0)?;
         let tasks_per_image = self.height * self.width / UNITS_PER_TASK;
-        if tasks_per_image < 2 || self.out.len() >= self.runner.threads() {
+        if self.sought.border != Border::Open
+            || tasks_per_image < 2
+            || self.out.len() >= self.runner.threads()
+        {
             return self.by_images(batch, packing);
         }
         let stripes = tasks_per_image.min(STRIPES_PER_THREAD * self.runner.threads());
@@ -69,14 +83,14 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> OnRows for Tallies<'_, O, M> {
 
 impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
     fn by_images<P: Packing>(self, batch: Batch<'_, P::Element>, packing: P) -> Result<(), Error> {
-        let Self { level, height, width, connectivity, out, measure, runner } = self;
+        let Self { level, height, width, sought, out, measure, runner } = self;
         let per_task = images_per_task(height * width + UNITS_PER_IMAGE);
         let tasks = out.chunks_mut(per_task).enumerate();
         runner.run(tasks, Scratch::default, |scratch, (task, out), watch| {
             let first = task * per_task;
             let (images, image_rows) = (first..first + out.len(), |image| batch.rows(image));
             let emit = |image: usize, tally| out[image - first] = measure(tally);
-            level.run(Scan { images, image_rows, height, width, packing, connectivity, scratch, emit, watch })
+            level.run(Scan { images, image_rows, height, width, packing, sought, scratch, emit, watch })
         })
     }
 
@@ -87,7 +101,7 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
         packing: P,
         stripe_rows: usize,
     ) -> Result<(), Error> {
-        let Self { level, height, width, connectivity, out, measure, runner } = self;
+        let Self { level, height, width, sought, out, measure, runner } = self;
         for (image, out) in out.iter_mut().enumerate() {
             let mut stripes = try_collect((0..height.div_ceil(stripe_rows)).map(|_| None))?;
             let tasks = stripes.iter_mut().enumerate();
@@ -102,7 +116,7 @@ impl<O: Send, M: Fn(Tally) -> O + Sync> Tallies<'_, O, M> {
                     height,
                     width,
                     packing,
-                    connectivity,
+                    sought,
                     scratch: again,
                     emit,
                     watch,
@@ -144,7 +158,7 @@ impl Scratch {
             height: pixels.len() / width,
             width,
             packing,
-            connectivity: Connectivity::Four,
+            sought: Sought::default(),
             scratch: self,
             emit: |_, tally| result = tally,
             watch,
@@ -161,7 +175,7 @@ struct Scan<'s, 'w, I, P, E> {
     height: usize,
     width: usize,
     packing: P,
-    connectivity: Connectivity,
+    sought: Sought,
     scratch: &'s mut Scratch,
     /// Receives the tally of an image.
     emit: E,
@@ -186,10 +200,9 @@ where
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
-        let Self { images, image_rows, height, width, packing, connectivity, scratch, mut emit, watch } =
-            self;
+        let Self { images, image_rows, height, width, packing, sought, scratch, mut emit, watch } = self;
         let Scratch { strips, ahead, sweep } = scratch;
-        let most_rows = (BAND_WORDS / width.div_ceil(64)).min(MAX_ROWS);
+        let most_rows = rows_of_band(width);
         let band = |image, top| Band { image, top, rows: most_rows.min(height - top) };
 
         let mut current = band(images.start, 0);
@@ -215,7 +228,10 @@ where
                 ahead.begin(next.rows, width, (!is_last).then_some(&*strips))?;
             }
             if top == 0 {
-                sweep.start(connectivity);
+                sweep.start(sought);
+            }
+            if sought.border == Border::Periodic {
+                strips.wrap();
             }
             sweep.band(simd, strips, || {
                 if next.is_some() {
@@ -246,7 +262,7 @@ pub(crate) fn for_each_area<O: Send>(
     measure: impl Fn(u64) -> O + Sync,
 ) -> Result<(), Error> {
     let (_, depth, height, width) = images.dim();
-    options.connectivity.check(depth)?;
+    options.check(depth)?;
     let level = Level::chosen()?;
     on_rows(images, options.foreground, Areas { level, rows: depth * height, width, out, measure, runner })
 }
@@ -314,7 +330,8 @@ where
 mod tests {
     use ndarray::ArrayView3;
 
-    use super::super::{BitRows, Components};
+    use super::super::Connectivity::{Eight, Four};
+    use super::super::{BitRows, Scratch as Memory};
     use super::*;
     use crate::Stream;
     use crate::foreground::Foreground;
@@ -362,7 +379,7 @@ mod tests {
         }
 
         /// The tally by runs and their union-find, which share no code with the sweep.
-        fn expected(&self, connectivity: Connectivity) -> Tally {
+        fn expected(&self, options: Options) -> Tally {
             let mut bits = BitRows::default();
             bits.resize(1, self.height, self.width).expect("memory");
             bits.clear();
@@ -370,20 +387,23 @@ mod tests {
                 let x = position % self.width;
                 bits.set(position / self.width, x..x + 1);
             }
-            let mut components = Components::default();
-            components.find(&bits, connectivity, &mut Watch::new(&mut || false)).expect("no interrupt");
-            components.tally()
+            let (mut scratch, mut check) = (Memory { bits, ..Memory::default() }, || false);
+            let watch = &mut Watch::new(&mut check);
+            let tally = scratch.tally(options, watch).expect("no interrupt");
+            Tally { euler: euler_number(&scratch.bits, options, watch).expect("no interrupt"), ..tally }
         }
 
         fn work<'a>(
             &self,
             level: Level,
-            connectivity: Connectivity,
+            options: Options,
             out: &'a mut [Tally],
             runner: &'a Runner<'a>,
         ) -> Tallies<'a, Tally, impl Fn(Tally) -> Tally + Sync> {
             let Self { height, width, .. } = *self;
-            Tallies { level, height, width, connectivity, out, measure: |tally| tally, runner }
+            let border = if options.periodic { Border::Periodic } else { Border::Open };
+            let sought = Sought { connectivity: options.connectivity, border, euler: true };
+            Tallies { level, height, width, sought, out, measure: |tally| tally, runner }
         }
 
         /// Checks every available instruction set, on whole images and on stripes.
@@ -392,18 +412,22 @@ mod tests {
             let batch = Batch::new(view).expect("valid");
             let packing = Threshold(Foreground::default().uint8());
             let Self { height, width, .. } = *self;
-            for connectivity in [Connectivity::Four, Connectivity::Eight] {
-                let expected = self.expected(connectivity);
+            for (connectivity, periodic) in [(Four, false), (Eight, false), (Four, true), (Eight, true)] {
+                if periodic && height > rows_of_band(width) {
+                    continue;
+                }
+                let options = Options { connectivity, periodic, ..Options::default() };
+                let expected = self.expected(options);
                 for level in Level::available() {
                     let mut out = [Tally::default()];
                     let runner = Runner::new(None, &|| false);
-                    let place = format!("{height} x {width}, {connectivity:?}, {}", level.name());
-                    let work = self.work(level, connectivity, &mut out, &runner);
+                    let place = format!("{height} x {width}, {options:?}, {}", level.name());
+                    let work = self.work(level, options, &mut out, &runner);
                     work.by_images(batch, packing).expect("a tally");
                     assert_eq!(out, [expected], "{place}");
                     for stripe_rows in [1, 3, height.div_ceil(2)] {
-                        if height.div_ceil(stripe_rows) <= 64 {
-                            let work = self.work(level, connectivity, &mut out, &runner);
+                        if !periodic && height.div_ceil(stripe_rows) <= 64 {
+                            let work = self.work(level, options, &mut out, &runner);
                             work.by_stripes(batch, packing, stripe_rows).expect("a tally");
                             assert_eq!(out, [expected], "{place}, stripes of {stripe_rows}");
                         }
@@ -473,15 +497,19 @@ mod tests {
         let pictures: Vec<_> =
             (0..30).map(|number| Picture::random(23, 64, number as f64 / 29.0, number)).collect();
         let pixels: Vec<u8> = pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect();
-        let expected: Vec<_> = pictures.iter().map(|picture| picture.expected(Connectivity::Four)).collect();
+        let expected: Vec<_> = pictures
+            .iter()
+            .map(|picture| Tally { euler: 0, ..picture.expected(Options::default()) })
+            .collect();
         let whole = ArrayView3::from_shape((30, 23, 64), &pixels).expect("thirty images");
         let runner = Runner::new(None, &|| false);
         let mut out = vec![Tally::default(); 30];
         let images = Images::Uint8(Batch::new(whole).expect("valid"));
-        for_each_tally(images, Options::default(), &mut out, &runner, |tally| tally).expect("tallies");
+        for_each_tally(images, Options::default(), false, &mut out, &runner, |tally| tally).expect("tallies");
         assert_eq!(out, expected);
         let backward = Images::Uint8(Batch::new(whole.slice(ndarray::s![..;-1, .., ..])).expect("valid"));
-        for_each_tally(backward, Options::default(), &mut out, &runner, |tally| tally).expect("tallies");
+        for_each_tally(backward, Options::default(), false, &mut out, &runner, |tally| tally)
+            .expect("tallies");
         assert!(out.iter().rev().eq(&expected));
     }
 }

@@ -255,7 +255,7 @@ impl Tile {
         (self.base as i64 + segment * self.step as i64) as u32
     }
 
-    fn last_node(&self, segment: i64) -> u32 {
+    pub(super) fn last_node(&self, segment: i64) -> u32 {
         let runs = match usize::try_from(segment) {
             Ok(segment) => self.starts[segment].count_ones(),
             Err(_) => self.runs_above as u32,
@@ -292,45 +292,94 @@ impl Tile {
     }
 }
 
-/// Joins the nodes of two neighboring strips where their pixels touch.
+/// The outermost column of a strip, on one side of a border.
+#[derive(Clone, Copy)]
+pub(super) struct Side<'a> {
+    pub(super) tile: &'a Tile,
+    pub(super) words: &'a [u64],
+    pub(super) column: u32,
+}
+
+impl Side<'_> {
+    /// Which of up to 64 rows from `start` on have their pixel set.
+    #[inline(always)]
+    fn pixels<S: Simd>(&self, simd: S, start: usize, rows: usize) -> u64 {
+        let column = simd.splat(1 << self.column);
+        let mut pixels = 0;
+        for at in (start..rows.min(start + 64)).step_by(S::LANES) {
+            let row = simd.and(simd.load(self.words, at + 1), column);
+            pixels |= u64::from(simd.nonzero(row)) << (at % 64);
+        }
+        pixels
+    }
+}
+
+/// Calls `visit` for each segment that has a run at this border, or more often.
+#[inline(always)]
+pub(super) fn for_each_change<S: Simd>(simd: S, side: Side<'_>, rows: usize, mut visit: impl FnMut(i64)) {
+    let mut above = 0;
+    for (word, start) in (0..rows).step_by(64).enumerate() {
+        let pixels = side.pixels(simd, start, rows);
+        let known = (pixels << 1 | above) & !side.tile.changes[word];
+        for_each_one(pixels & !known, |bit| visit(side.tile.segment((start as u32 + bit).into())));
+        above = pixels >> 63;
+    }
+}
+
+/// Calls `join(left, right)` for nodes on two sides of a border where their pixels touch. Returns the Euler number of
+/// what the two sides have in common, which the whole lacks: pairs of pixels that touch, less squares of 2 x 2.
 #[inline(always)]
 pub(super) fn join_border<S: Simd>(
     simd: S,
-    (left, left_words): (&Tile, &[u64]),
-    (right, right_words): (&Tile, &[u64]),
+    left: Side<'_>,
+    right: Side<'_>,
     rows: usize,
     corners: bool,
-    forest: &mut Forest,
-) {
+    mut join: impl FnMut(u32, u32),
+) -> i64 {
     let mut join = |left_row: i64, right_row: i64| {
-        let (left_segment, right_segment) = (left.segment(left_row), right.segment(right_row));
-        forest.join(left.last_node(left_segment), right.first_node(right_segment));
+        let (left_segment, right_segment) = (left.tile.segment(left_row), right.tile.segment(right_row));
+        join(left.tile.last_node(left_segment), right.tile.first_node(right_segment));
     };
-    let mut touched = 0;
+    let pixel = |side: Side<'_>, row: usize| side.words[row] >> side.column & 1;
+    // The pixels of the row above.
+    let (mut last_left, mut last_right) = (pixel(left, 0), pixel(right, 0));
+    let mut common = 0;
     for (word, start) in (0..rows).step_by(64).enumerate() {
-        let [mut touching, mut falling, mut rising] = [0_u64; 3];
-        for at in (start..rows.min(start + 64)).step_by(S::LANES) {
-            let (left_row, right_row) = (simd.load(left_words, at + 1), simd.load(right_words, at + 1));
-            // The last pixel of the left strip and the first of the right strip.
-            let bits = |left, right| {
-                let bits = simd.and(simd.shift_right::<63>(left), right);
-                u64::from(simd.nonzero(bits)) << (at % 64)
-            };
-            touching |= bits(left_row, right_row);
-            if corners {
-                let (left_above, right_above) = (simd.load(left_words, at), simd.load(right_words, at));
-                falling |= bits(simd.and_not(left_above, left_row), simd.and_not(right_row, right_above));
-                rising |= bits(simd.and_not(left_row, left_above), simd.and_not(right_above, right_row));
-            }
-        }
+        let (here_left, here_right) = (left.pixels(simd, start, rows), right.pixels(simd, start, rows));
+        let (above_left, above_right) = (here_left << 1 | last_left, here_right << 1 | last_right);
+        let touching = here_left & here_right;
         // A join is known where both strips continue from the row before without a change.
-        let known = (touching << 1 | touched) & !left.changes[word] & !right.changes[word];
-        touched = touching >> 63;
+        let touching_above = above_left & above_right;
+        let known = touching_above & !left.tile.changes[word] & !right.tile.changes[word];
+        common += ones(touching) - ones(touching & touching_above);
         let row = |bit: u32| (start as u32 + bit).into();
         for_each_one(touching & !known, |bit| join(row(bit), row(bit)));
-        for_each_one(falling, |bit| join(row(bit) - 1, row(bit)));
-        for_each_one(rising, |bit| join(row(bit), row(bit) - 1));
+        if corners {
+            let falling = above_left & !here_left & here_right & !above_right;
+            let rising = here_left & !above_left & above_right & !here_right;
+            common += ones(falling | rising);
+            for_each_one(falling, |bit| join(row(bit) - 1, row(bit)));
+            for_each_one(rising, |bit| join(row(bit), row(bit) - 1));
+        }
+        (last_left, last_right) = (here_left >> 63, here_right >> 63);
     }
+    common
+}
+
+/// The Euler number of the rows of a strip, less that of what the first row has in common with the row above: runs, less
+/// pairs of runs that touch.
+#[inline(always)]
+pub(super) fn euler_number<S: Simd>(simd: S, words: &[u64], rows: usize, corners: bool) -> i64 {
+    let mut total = simd.splat(0);
+    for at in (0..rows).step_by(S::LANES) {
+        let Touching { starts, contacts, .. } =
+            Touching::of(simd, simd.load(words, at), simd.load(words, at + 1), corners);
+        total = simd.add(total, simd.sub(simd.count_ones(starts), simd.count_ones(contacts)));
+    }
+    let mut sums = [0; SLACK];
+    simd.store(simd.broadcast_last(simd.prefix_sum(total)), &mut sums, 0);
+    sums[0] as i64
 }
 
 #[inline(always)]
@@ -357,6 +406,10 @@ fn count_runs<S: Simd>(simd: S, first: S::Words) -> (S::Words, S::Words) {
     let low = simd.or(simd.count_ones(first), simd.shift_left::<16>(simd.count_ones(second)));
     let high = simd.or(simd.count_ones(third), simd.shift_left::<16>(simd.count_ones(fourth)));
     (simd.or(low, simd.shift_left::<32>(high)), without_first_run(fourth))
+}
+
+fn ones(word: u64) -> i64 {
+    word.count_ones().into()
 }
 
 pub(super) fn run_count(word: u64) -> usize {

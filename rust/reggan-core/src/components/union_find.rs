@@ -1,6 +1,7 @@
 //! Disjoint sets with areas (Tarjan 1975). The root of a set is its first member, so parents come before
 //! children.
 
+use super::winding::{Shift, Winding};
 use crate::Error;
 use crate::memory::TryGrow;
 use crate::parallel::Watch;
@@ -34,6 +35,18 @@ impl Sets {
     #[inline]
     pub(crate) fn union(&mut self, a: u32, b: u32) {
         join(&mut self.parent, &mut self.area, a, b);
+    }
+
+    /// Joins sets across the border of a periodic image. After this, [`Sets::union`] joins no more.
+    #[inline]
+    pub(super) fn union_around(&mut self, winding: &mut Winding, a: u32, b: u32, shift: Shift) {
+        winding.join(&mut self.parent, &mut self.area, (a, b), shift);
+    }
+
+    /// The areas of the sets, with their roots.
+    pub(super) fn areas(&self) -> impl Iterator<Item = (u32, u32)> {
+        let sets = (0..).zip(&self.parent).zip(&self.area).filter(|&((run, &parent), _)| run == parent);
+        sets.map(|((run, _), &area)| (run, area))
     }
 
     /// The area of the largest set, or 0 without sets. Joined sets keep their former areas, which are smaller

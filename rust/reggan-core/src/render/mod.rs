@@ -20,7 +20,7 @@ pub use spheres::Spheres;
 
 use crate::Error;
 use crate::batch::{check_length, check_sides};
-use crate::components::{Connectivity, Scratch as VolumeScratch, TallyScratch};
+use crate::components::{Connectivity, Options, Scratch as VolumeScratch, TallyScratch};
 use crate::foreground::Foreground;
 use crate::memory::{TryGrow, try_filled};
 use crate::packing::{Packing, Threshold};
@@ -418,7 +418,7 @@ impl<T: Gray> Scorer<T> {
                 packing.pack(simd, row, width, |position, bits| words[position] = bits);
                 watch.worked(width)?;
             }
-            volumes.tally(Connectivity::Six, watch)?
+            volumes.tally(Options { connectivity: Connectivity::Six, ..Options::default() }, watch)?
         } else if image.len() > size.pixels() {
             let (first, others) = image.split_at(size.pixels());
             resize(gray, first.len(), T::default(), watch)?;

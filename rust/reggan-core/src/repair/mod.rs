@@ -81,6 +81,9 @@ pub fn repair_connected(
     if depth != 1 || options.connectivity.is_spatial() {
         return Err(Error::invalid("only images are repaired, with connectivity 4 or 8, not volumes"));
     }
+    if options.periodic {
+        return Err(Error::invalid("only images with open borders are repaired"));
+    }
     if options.foreground.side() != Side::Dark {
         return Err(Error::invalid("only dark ink on light paper is repaired"));
     }
@@ -88,7 +91,7 @@ pub fn repair_connected(
         return Err(Error::invalid("bridges are 0 pixels wide, but must have at least 1"));
     }
     // Most images may obey already, and a count costs a fraction of a repair.
-    for_each_tally(images, options, changed, runner, |tally| i32::from(tally.count > 1))?;
+    for_each_tally(images, options, false, changed, runner, |tally| i32::from(tally.count > 1))?;
     let (ink, palest) = (options.foreground, Foreground::new(Side::Dark, LEAST_INK)?);
     let work = Work {
         level: Level::chosen()?,
