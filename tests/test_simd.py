@@ -31,6 +31,13 @@ for width in (1, 31, 32, 63, 64, 65, 127, 128, 129, 200):
         images = (255 * gray).astype(np.uint8)
         digest.update(reggan.score(images, threshold=density, foreground="light").tobytes())
         digest.update(reggan.label(images, threshold=density).tobytes())
+        for border in ("open", "periodic"):
+            for connectivity in (4, 8):
+                options = {"threshold": density, "border": border, "connectivity": connectivity}
+                found = reggan.analyze(images, fields=("score", "count", "holes", "euler"), **options)
+                digest.update(b"".join(measure.tobytes() for measure in vars(found).values()))
+                digest.update(reggan.scoring.betti_numbers(images, 4, **options).tobytes())
+        digest.update(reggan.winding_rank(images, threshold=density).tobytes())
 for width in range(1, 131):
     white = rng.random((10, 20, width)) < np.linspace(0.1, 0.9, 10).reshape(-1, 1, 1)
     for border in ("solid", "periodic"):

@@ -94,12 +94,15 @@ class Betti(_Counting):
             "connectivity": self.connectivity,
             "border": border_of(self.periodic),
         }
+        off: npt.NDArray[Any]
         if self.min_area == 1:
             found = analyze(images, fields=("count", "holes"), **options)
-            return np.abs(found.count - self.pieces) + np.abs(found.holes - self.holes)
+            off = np.abs(found.count - self.pieces) + np.abs(found.holes - self.holes)
+            return off
         pieces, small, area, holes, small_holes, area_of_holes = betti_numbers(images, self.min_area, **options).T
         lacking, lacking_holes = small - area / self.min_area, small_holes - area_of_holes / self.min_area
-        return np.abs(pieces - self.pieces) + np.abs(holes - self.holes) + lacking + lacking_holes
+        off = np.abs(pieces - self.pieces) + np.abs(holes - self.holes) + lacking + lacking_holes
+        return off
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ use super::tile::{Side, Tile, Touching, euler_number, for_each_change, join_bord
 use super::winding::Winding;
 use crate::Error;
 use crate::memory::{TryGrow, try_collect};
-use crate::simd::{Scalar, Simd};
+use crate::simd::{Kernel, Scalar, Simd};
 
 /// The components of an image in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,20 +172,16 @@ impl Sweep {
             }
             self.counts.area += tile.area();
             self.counts.runs += tile.runs();
-            if self.sought.euler {
-                self.counts.euler += euler_number(simd, words, rows, corners);
-            }
             self.first_nodes.try_push((tile.first_node(0), tile.first_node(tile.segments as i64 - 1)))?;
             if self.sought.border == Border::Periodic {
                 let runs = run_count(words[0]) as u32;
                 self.above_nodes.try_push(tile.first_node(-1)..tile.first_node(-1) + runs)?;
             }
         }
-        match self.sought.border {
-            Border::Open => Ok(()),
-            Border::Periodic => self.join_around(simd, strips),
-            Border::Outside => self.join_outside(simd, strips),
+        if self.sought.euler || self.sought.border != Border::Open {
+            return simd.vectorize(Rest { sweep: self, strips });
         }
+        Ok(())
     }
 
     /// Joins across the border of a periodic image. The row above the first is a copy of the last row.
@@ -278,6 +274,33 @@ impl Sweep {
         let Self { sought, forest, top, above, counts, .. } = self;
         let corners = sought.connectivity == Connectivity::Eight;
         Ok(Stripe { corners, forest, top: top.unwrap_or_default(), bottom: above, counts })
+    }
+}
+
+/// What few sweeps need of a band: apart, so that the others are small.
+struct Rest<'a> {
+    sweep: &'a mut Sweep,
+    strips: &'a Strips,
+}
+
+impl Kernel for Rest<'_> {
+    type Output = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
+        let Self { sweep, strips } = self;
+        let Sought { connectivity, border, euler } = sweep.sought;
+        if euler {
+            for words in strips.iter() {
+                let corners = connectivity == Connectivity::Eight;
+                sweep.counts.euler += euler_number(simd, words, strips.rows(), corners);
+            }
+        }
+        match border {
+            Border::Open => Ok(()),
+            Border::Periodic => sweep.join_around(simd, strips),
+            Border::Outside => sweep.join_outside(simd, strips),
+        }
     }
 }
 
