@@ -148,7 +148,7 @@ def test_every_width(connectivity: int) -> None:
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 3), (1, 12), (12, 1), (3, 4)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (2, 4), (1, 9), (9, 1), (3, 3)])
 def test_all_masks_of_few_pixels(shape: tuple[int, int], connectivity: int) -> None:
     pixels = shape[0] * shape[1]
     numbers = np.arange(2**pixels)[:, None] >> np.arange(pixels)
@@ -215,8 +215,8 @@ def test_betti_numbers_of_open_images(connectivity: int) -> None:
 
 def test_ten_thousand_images_of_every_type() -> None:
     for seed, density in enumerate((0.3, 0.45, 0.6, 0.75)):
-        batch = np.random.default_rng(seed).random((2_500, 6, 7)) < density
-        for connectivity in (4, 8):
+        pixels = np.random.default_rng(seed).random((2_500, 6, 7)) < density
+        for batch, connectivity in ((pixels[:1_250], 4), (pixels[1_250:], 8)):
             options = {"connectivity": connectivity, "border": "periodic", "fields": FIELDS}
             found = reggan.analyze(oracles.paper(batch, np.uint8), **options)
             components = [unroll(mask, connectivity) for mask in batch]
