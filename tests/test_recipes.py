@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_training import make_trainer, tiny
 
-from reggan import RULES, Circles, render, repair_connected, score
+from reggan import RULES, Circles, Connected, Rule, render, repair_connected, score
 from reggan.checkpoint import flatten_state
 from reggan.data import normalize, quantize
 from reggan.presets import preset
 from reggan.recipes import RECIPES, Batch
 from reggan.recipes.choice import best_of_each, neighborhoods, tilt
+from reggan.recipes.classes import ScoreClasses
 from reggan.recipes.memory import Memory
 from reggan.recipes.phases import exact_scores
 
@@ -528,3 +529,41 @@ def test_patches_that_leave_nothing_of_an_image_are_refused(layers, size, most):
         recipe.build((2, 1, size, size), CONNECTED)
     networks = make_networks(replace(recipe, patch_layers=most, width=4, blocks=1), (2, 1, size, size))
     networks["discriminator"](torch.zeros(1, 2, 1, size, size))
+
+
+class Squeezed(Rule):
+    """The score of `connected`, squeezed into 0.95 to 1."""
+
+    def __call__(self, images):
+        scores = Connected()(images)
+        return np.where(scores < 1, 0.95 + 0.04 * scores, 1).astype(np.float32)
+
+
+def test_classes_of_a_rule_do_not_depend_on_the_scale_of_its_scores():
+    scores = torch.from_numpy(Connected()(render(Circles(), 500, size=32)))
+    squeezed = torch.where(scores < 1, 0.95 + 0.04 * scores, 1.0)
+    plain, small = ScoreClasses(Connected() & Connected()), ScoreClasses(Squeezed())
+    plain.fit(scores)
+    small.fit(squeezed)
+    classes = plain.classify(scores)
+    assert classes.tolist() == small.classify(squeezed).tolist()
+    assert torch.bincount(classes, minlength=11)[:10].min() >= 40
+    assert plain.classify(torch.ones(1)).item() == small.classify(torch.ones(1)).item() == 10
+    assert (small.values.diff() > 0).all()
+    assert small.values[0] >= 0.95
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_rule_keeps_classes_of_its_own(full):
+    classes = ScoreClasses(Connected(), full)
+    classes.fit(torch.rand(100))
+    edges = [*Connected().edges, *([1.0] if full else [])]
+    torch.testing.assert_close(classes.edges, torch.tensor(edges))
+    assert ScoreClasses.count(Connected(), full) == len(classes.values) == len(edges) + 1
+
+
+def test_scores_that_are_all_equal_make_classes():
+    classes = ScoreClasses(Squeezed())
+    classes.fit(torch.full((50,), 0.5))
+    assert classes.classify(torch.tensor([0.4, 0.5, 1.0])).tolist() == [0, 9, 10]
+    assert torch.isfinite(classes.values).all()

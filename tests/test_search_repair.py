@@ -1,6 +1,8 @@
 """Repair by search: what comes back obeys, or says that it does not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import and_
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from scipy import ndimage
 
 import reggan
 from reggan import Bridge, Clear, Connected, Ink, Rule, Slot, Solid, Symmetric, repair_by_search
+from reggan.searching import _split
 
 CIRCLES = reggan.render(reggan.Circles(), 40, size=32, dtype=np.uint8)
 HARD = Connected() & Clear(5) & Ink()
@@ -233,3 +236,29 @@ def test_what_is_erased_gets_the_gray_of_the_paper():
     assert (scores == 1).all()
     assert changed == 16
     assert np.unique(repaired[0, 18:, 18:]).tolist() == [200]
+
+
+@pytest.mark.parametrize("rule", [Connected(), Ink(), Solid(), Symmetric(), Bridge(3), Slot(3), Clear(3)])
+def test_the_core_knows_the_built_in_rules_unless_the_border_is_periodic(rule):
+    assert _split(rule, 1024)[2] == []
+    if hasattr(rule, "periodic"):
+        around = replace(rule, periodic=True)
+        assert _split(around, 1024)[2] == [around]
+
+
+@pytest.mark.parametrize("rule", [HARD, Solid()])
+def test_light_ink_is_repaired_as_dark_ink_of_the_negative(rule):
+    light = reduce(and_, (replace(each, foreground="light") for each in rule.factors))
+    images, changed, scores = searched(255 - CIRCLES[:10], light, seed=3)
+    expected, expected_changed, expected_scores = searched(CIRCLES[:10], rule, seed=3)
+    np.testing.assert_array_equal(images, 255 - expected)
+    np.testing.assert_array_equal(changed, expected_changed)
+    np.testing.assert_array_equal(scores, expected_scores)
+    assert (scores == 1).all()
+
+
+def test_dark_and_light_rules_are_searched_together():
+    images, _, scores = searched(CIRCLES[:6], Connected() & Connected(foreground="light"), budget=5000)
+    assert (scores == 1).all()
+    assert (reggan.score(images) == 1).all()
+    assert (reggan.score(images, foreground="light") == 1).all()

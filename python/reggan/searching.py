@@ -12,6 +12,9 @@ propose, the rule scores the batch in one call, and all searches take their scor
 from __future__ import annotations
 
 import math
+import operator
+from dataclasses import replace
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,6 +73,11 @@ def repair_by_search(
         TypeError, ValueError: For other images or options, or a threshold of 0, at which every pixel is ink.
     """
     samples = _checked(images)
+    if all(getattr(factor, "foreground", "dark") == "light" for factor in rule.factors):
+        # The core edits dark ink.
+        negative = reduce(operator.and_, (replace(factor, foreground="dark") for factor in rule.factors))  # type: ignore[type-var]
+        found = repair_by_search(255 - samples, negative, seed=seed, budget=budget, threads=threads)
+        return Repaired(255 - found.images, found.changed, found.scores)
     if not len(samples):
         return Repaired(samples.copy(), np.zeros(0, np.int32), np.zeros(0, np.float32))
     terms, threshold, others = _split(rule, samples.shape[1] * samples.shape[2])
@@ -135,8 +143,10 @@ def _split(rule: Searchable, area: int) -> tuple[list[Term], float, list[Searcha
     others: list[Searchable] = []
     threshold = threshold_of(rule)
     for factor in rule.factors:
-        # A subclass may score otherwise than the built-in rule whose terms it inherits.
-        found = factor.terms(area) if "terms" in vars(type(factor)) else ()
+        # The core reads dark ink with an open border. A subclass may score otherwise than the built-in rule whose terms
+        # it inherits.
+        is_read_so = getattr(factor, "foreground", "dark") == "dark" and not getattr(factor, "periodic", False)
+        found = factor.terms(area) if is_read_so and "terms" in vars(type(factor)) else ()
         # A search has one mask, so a factor with another threshold is scored in Python.
         if found and getattr(factor, "threshold", threshold) == threshold:
             terms += [(name, float(first), float(second)) for name, first, second in found]

@@ -24,6 +24,7 @@ from ..options import options
 from ..rules import Rule
 from .adversarial import Builders
 from .choice import best_of_each, neighborhoods, tilt
+from .classes import ScoreClasses, classes_of, fit_classes
 from .dcgan import DCGAN
 from .memory import Memory
 from .phases import Batch, Networks, Phase, Stage, Stats, exact_scores, warmup_steps, warn_of_warmup
@@ -83,10 +84,11 @@ class Harvest(DCGAN):
 
     def build(self, shape: tuple[int, ...], rule: Rule) -> Builders:
         channels, height, width = shape
-        classes = len(_edges(rule)) + 1
+        classes = ScoreClasses.count(rule, full=True)
         return {
             **super().build(shape, rule),
             "classifier": partial(StridedClassifier, (height, width), channels, classes, self.classifier_width),
+            "classes": partial(ScoreClasses, rule, full=True),
             "memory": partial(Memory, shape, self.harvest_size, self.replay),
         }
 
@@ -104,7 +106,7 @@ class Harvest(DCGAN):
         ends = [warmup + (steps - warmup) * k // self.rounds for k in range(self.rounds + 1)]
         harvest = partial(self.harvest, rule)
         return (
-            Stage("classifier", self.classifier_steps, (classifier,)),
+            Stage("classifier", self.classifier_steps, (classifier,), begin=fit_classes),
             Stage("warmup", warmup, (discriminator, generator)),
             *(
                 Stage(f"round {k + 1}", ends[k + 1] - ends[k], ruled, begin=harvest)
@@ -119,11 +121,7 @@ class Harvest(DCGAN):
     def extra_metrics(self, networks: Networks, fake: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images; it exceeds the exact score if it is fooled."""
         logits = networks["classifier"](fake).float()
-        values = torch.from_numpy(rule.values).to(logits)
-        if len(_edges(rule)) > len(rule.edges):
-            # The last class is full obedience; the one before is the rest of the rule's last class.
-            values = torch.cat([values[:-1], values.new_tensor([(rule.edges[-1] + 1) / 2, 1.0])])
-        return {"expected_score": losses.expected_score(logits, values).mean()}
+        return {"expected_score": losses.expected_score(logits, classes_of(networks).values).mean()}
 
     def harvest(self, rule: Rule, networks: Networks, batch: Batch) -> Stats:
         """Generate images with the averaged generator, and keep those that obey the rule, or the best.
@@ -141,6 +139,8 @@ class Harvest(DCGAN):
         looks = [self.look(rule, sample(averaged, part)) for part in torch.split(latents, _LOOK)]
         scores, layouts = (ranks.all_gather(torch.cat(parts)) for parts in zip(*looks, strict=True))
         latents = ranks.all_gather(latents)
+        # As many scores of samples as of data.
+        classes_of(networks).fit(torch.cat([batch.scores.cpu(), scores[:: math.ceil(tried / len(batch.scores))]]))
         aim = self.target_score
         if aim < 1 and memory.written:
             short = aim - float(scores.mean())
@@ -180,7 +180,7 @@ class Harvest(DCGAN):
     def classifier_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy with the exact classes of data, half of them with thinned or thickened ink."""
         images, scores = self.classifier_batch(rule, batch)
-        return self.cross_entropy(rule, networks, images, scores)
+        return self.cross_entropy(networks, images, scores)
 
     def teaching_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The same with equally many generated images, half of them from the last step."""
@@ -189,9 +189,7 @@ class Harvest(DCGAN):
         count = len(images) * ranks.count
         latest = min(_remembered(count), len(memory.generated))
         fake, fake_scores = map(ranks.shard, memory.sample_replay(latest, count - latest, batch.generator))
-        return self.cross_entropy(
-            rule, networks, torch.cat([images, normalize(fake)]), torch.cat([scores, fake_scores])
-        )
+        return self.cross_entropy(networks, torch.cat([images, normalize(fake)]), torch.cat([scores, fake_scores]))
 
     def fed_discriminator_loss(self, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Harvested images, and the best data for the rest of the batch, against generated images."""
@@ -261,9 +259,9 @@ class Harvest(DCGAN):
         rest = 2 * quarter
         return torch.cat([changed, batch.real[rest:]]), torch.cat([scores, batch.scores[rest:]])
 
-    def cross_entropy(self, rule: Rule, networks: Networks, images: Tensor, scores: Tensor) -> tuple[Tensor, Stats]:
+    def cross_entropy(self, networks: Networks, images: Tensor, scores: Tensor) -> tuple[Tensor, Stats]:
         """Cross-entropy of the classifier with the classes of these scores."""
-        classes = torch.bucketize(scores.float(), torch.tensor(_edges(rule), device=scores.device), right=True)
+        classes = classes_of(networks).classify(scores)
         logits = networks["classifier"](images.contiguous(memory_format=torch.channels_last)).float()
         accuracy = (logits.detach().argmax(dim=1) == classes).float().mean()
         return F.cross_entropy(logits, classes), {"accuracy": accuracy}
@@ -272,8 +270,3 @@ class Harvest(DCGAN):
 def _remembered(batch_size: int) -> int:
     """Images of a step that go into the replay buffer."""
     return max(1, batch_size // 2)
-
-
-def _edges(rule: Rule) -> tuple[float, ...]:
-    """Edges of the rule's classes, and of one more for full obedience, the class to which samples are pulled."""
-    return rule.edges if rule.edges[-1] >= 1 else (*rule.edges, 1.0)

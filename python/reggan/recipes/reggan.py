@@ -20,6 +20,7 @@ from ..networks import ScoreClassifier
 from ..options import options
 from ..rules import Rule
 from .adversarial import Adversarial
+from .classes import ScoreClasses, classes_of, fit_classes
 from .dcgan import DCGAN
 from .phases import AnyRecipe, Batch, Networks, Phase, Recipe, Stage, Stats, exact_scores, warmup_steps, warn_of_warmup
 
@@ -75,11 +76,12 @@ class RegGAN(Recipe):
     def build(self, shape: tuple[int, ...], rule: Rule) -> dict[str, Callable[[], nn.Module]]:
         """The classifier, and the GAN's networks."""
         channels, height, width = shape
-        classifier = partial(ScoreClassifier, (height, width), channels, rule.classes, self.classifier_width)
+        count = ScoreClasses.count(rule)
+        classifier = partial(ScoreClassifier, (height, width), channels, count, self.classifier_width)
         base = self.base.build(shape, rule)
         if "classifier" in base:
             raise ValueError(f"base is {type(self.base).__name__}, which has a classifier already; use it by itself")
-        return {"classifier": classifier, **base}
+        return {"classifier": classifier, "classes": partial(ScoreClasses, rule), **base}
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """The classifier alone; then the GAN's phases, and the generator against the classifier."""
@@ -91,10 +93,11 @@ class RegGAN(Recipe):
         ruled = (*phases, Phase("rule", "generator", partial(self.rule_step_loss, rule), optimizer))
 
         warmup = warmup_steps(self.warmup, steps)
+        begin = None if self.classifier_steps else fit_classes
         return (
-            Stage("classifier", self.classifier_steps, (classifier,)),
+            Stage("classifier", self.classifier_steps, (classifier,), begin=fit_classes),
             Stage("warmup", warmup, phases),
-            Stage("rule", steps - warmup, (teach, *ruled) if self.method == "second" else ruled),
+            Stage("rule", steps - warmup, (teach, *ruled) if self.method == "second" else ruled, begin=begin),
         )
 
     def warn(self, steps: int) -> str:
@@ -110,12 +113,12 @@ class RegGAN(Recipe):
     def extra_metrics(self, networks: Networks, fake: Tensor, rule: Rule) -> Stats:
         """The score that the classifier expects of generated images: above the exact score where it is fooled."""
         logits = networks["classifier"](fake).float()
-        return {"expected_score": losses.expected_score(logits, _values(rule, logits)).mean()}
+        return {"expected_score": losses.expected_score(logits, classes_of(networks).values).mean()}
 
     def classifier_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """Cross-entropy to the exact classes."""
         batch = self.gan.any(batch)
-        logits, classes = networks["classifier"](batch.real), _classes(rule, batch.scores, batch.real.device)
+        logits, classes = networks["classifier"](batch.real), classes_of(networks).classify(batch.scores)
         accuracy = (logits.detach().argmax(dim=1) == classes).float().mean()
         return F.cross_entropy(logits, classes), {"accuracy": accuracy}
 
@@ -124,20 +127,12 @@ class RegGAN(Recipe):
         batch = self.gan.any(batch)
         generated = self.gan.generate(networks, batch).detach()
         scores = exact_scores(rule, quantize(generated))
-        classes = [_classes(rule, each, batch.real.device) for each in (batch.scores, scores)]
+        classes = classes_of(networks).classify(torch.cat([batch.scores, scores.to(batch.scores)]))
         logits = networks["classifier"](torch.cat([batch.real, generated]))
-        return F.cross_entropy(logits, torch.cat(classes)), {"exact": scores.mean()}
+        return F.cross_entropy(logits, classes), {"exact": scores.mean()}
 
     def rule_step_loss(self, rule: Rule, networks: Networks, batch: Batch) -> tuple[Tensor, Stats]:
         """The classifier should find the best score in generated images."""
         generated = self.gan.generate(networks, self.gan.any(batch), again=True)
         logits = networks["classifier"](generated).float()
-        return losses.RULE_LOSSES[self.rule_loss](logits, _values(rule, logits), self.rule_beta).mean(), {}
-
-
-def _values(rule: Rule, like: Tensor) -> Tensor:
-    return torch.from_numpy(rule.values).to(like)
-
-
-def _classes(rule: Rule, scores: Tensor, device: torch.device) -> Tensor:
-    return torch.from_numpy(rule.classify(scores.cpu().numpy())).to(device)
+        return losses.RULE_LOSSES[self.rule_loss](logits, classes_of(networks).values, self.rule_beta).mean(), {}

@@ -68,7 +68,8 @@ class Rule(ABC):
     """Scores images from 0 to 1; an image obeys the rule if its score is 1.
 
     `edges` bin the scores: class k holds the scores with edges[k - 1] <= s < edges[k], so n edges make n + 1 classes.
-    The default is the labels of RegGAN's paper, round(10 s) with halves rounded up.
+    The default is the labels of RegGAN's paper, round(10 s) with halves rounded up; to learn a rule that keeps it,
+    classifiers make classes of the scores that occur.
     """
 
     edges: tuple[float, ...] = TENTHS
@@ -82,6 +83,11 @@ class Rule(ABC):
 
         An image must have the same score in uint8 and in float; `reggan.ink_mask` gives the ink of both.
         """
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the rule defines `edges` of its own."""
+        return any("edges" in vars(owner) for owner in (self, *type(self).__mro__) if owner is not Rule)
 
     @property
     def classes(self) -> int:
@@ -151,7 +157,7 @@ class Rule(ABC):
 
 @dataclass(frozen=True)
 class Product(Rule):
-    """Both rules at once: the product of their scores, with the classes of the first."""
+    """Both rules at once: the product of their scores."""
 
     first: Rule
     second: Rule
@@ -159,14 +165,6 @@ class Product(Rule):
     @property
     def factors(self) -> tuple[Rule, ...]:
         return (*self.first.factors, *self.second.factors)
-
-    @property
-    def edges(self) -> tuple[float, ...]:  # type: ignore[override]
-        return self.first.edges
-
-    @property
-    def values(self) -> npt.NDArray[np.float32]:
-        return self.first.values
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return self.first(images) * self.second(images)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..repairing import Repaired, repair_connected
 from ..scoring import analyze, ink_mask, score
 from ..searching import Term
-from .rule import Rule, check_pixels, rounded
+from .rule import TENTHS, Rule, check_pixels, rounded
 
 __all__ = ["Connected", "Ink", "Solid", "Symmetric"]
 
@@ -22,11 +22,6 @@ def border_of(periodic: bool) -> Literal["open", "periodic"]:
     return "periodic" if periodic else "open"
 
 
-def is_dark_and_open(rule: Rule) -> bool:
-    """Whether a rule reads images as the search in Rust does: dark ink, and an open border."""
-    return getattr(rule, "foreground", "dark") == "dark" and not getattr(rule, "periodic", False)
-
-
 @dataclass(frozen=True)
 class Connected(Rule):
     """All ink is one piece: pixels of the largest component over all ink pixels; 0 for an empty image.
@@ -34,6 +29,7 @@ class Connected(Rule):
     With `periodic`, pixels on opposite sides of the image are neighbors.
     """
 
+    edges = TENTHS
     methods = ("search", "slide", "erase", "bridge")
 
     threshold: float = 0.5
@@ -54,7 +50,7 @@ class Connected(Rule):
         )
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("connected", self.connectivity, 0),) if is_dark_and_open(self) else ()
+        return (("connected", self.connectivity, 0),)
 
     def known_methods(self) -> tuple[str, ...]:
         """The methods of repair; a search alone for a periodic rule."""
@@ -107,7 +103,7 @@ class Ink(Rule):
         return (int(obeying[0]), int(obeying[-1])) if len(obeying) else (area, 0)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("ink", *self.pixels(area)),) if is_dark_and_open(self) else ()
+        return (("ink", *self.pixels(area)),)
 
 
 @dataclass(frozen=True)
@@ -144,7 +140,7 @@ class Solid(Rule):
         return np.where(found.area > 0, 1 / (1 + found.holes), 0).astype(np.float32)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("solid", self.connectivity, 0),) if is_dark_and_open(self) else ()
+        return (("solid", self.connectivity, 0),)
 
 
 @dataclass(frozen=True)
@@ -171,7 +167,7 @@ class Symmetric(Rule):
         return rounded(scores)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("symmetric", self.overlap, 0),) if is_dark_and_open(self) else ()
+        return (("symmetric", self.overlap, 0),)
 
 
 def _negative(images: npt.NDArray[Any]) -> npt.NDArray[Any]:

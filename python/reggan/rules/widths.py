@@ -50,11 +50,7 @@ class Bridge(Rule):
         return _score_of(narrow)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        # The search knows dark ink whose outside is solid.
-        if self.periodic or self.foreground != "dark":
-            return ()
-        names = {"foreground": ("bridge",), "background": ("slot",), "both": ("bridge", "slot")}[self.layer]
-        return tuple((name, self.diameter, 0) for name in names)
+        return (("bridge", self.diameter, 0),)
 
 
 class Slot(Bridge):
@@ -62,11 +58,17 @@ class Slot(Bridge):
 
     layer = "background"
 
+    def terms(self, area: int) -> tuple[Term, ...]:
+        return (("slot", self.diameter, 0),)
+
 
 class Clear(Bridge):
     """Neither ink nor paper is narrower than `diameter` pixels; v counts both as `Bridge` and `Slot` do."""
 
     layer = "both"
+
+    def terms(self, area: int) -> tuple[Term, ...]:
+        return (("bridge", self.diameter, 0), ("slot", self.diameter, 0))
 
 
 @dataclass(frozen=True)

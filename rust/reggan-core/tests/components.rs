@@ -252,6 +252,7 @@ impl Oracle {
             centroid: sums.map(|sum| sum / inside.len() as f64),
             holes: picture.holes(connectivity),
             euler: picture.euler(connectivity),
+            winding_rank: 0,
         };
         Self { labels, areas, ranks, measures }
     }

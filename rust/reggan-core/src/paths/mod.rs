@@ -73,7 +73,7 @@ pub fn spans(
 ) -> Result<(), Error> {
     check(options)?;
     for_each_image(images, options, spans, 2, runner, |scratch, spans, watch| {
-        scratch.find(options.connectivity, watch)?;
+        scratch.find(options, watch)?;
         let Scratch { components, extents, .. } = scratch;
         let components = components.number(watch)?;
         extents.clear();
