@@ -250,3 +250,25 @@ def test_fourier_features_are_appended_to_the_rows():
     assert network.layers[1].in_features == 8
     with pytest.raises(ValueError, match="fourier_features is -1"):
         MLP(2, 5, fourier_features=-1)
+
+
+@pytest.mark.parametrize("size", [32, (28, 56)])
+def test_tileable_networks_join_opposite_sides(size):
+    generator, encoder = DCGANGenerator(size, 1, 10, 4, tileable=True), DCGANEncoder(size, 1, 5, 4, tileable=True)
+    generator.eval()
+    encoder.eval()
+    maps = generator.layers[0](torch.randn(2, 10))
+    scale = generator(torch.randn(1, 10)).shape[-1] // maps.shape[-1]
+    images, rolled = (generator.layers[1:](each) for each in (maps, maps.roll((1, 2), (2, 3))))
+    torch.testing.assert_close(images.roll((scale, 2 * scale), (2, 3)), rolled)
+    coarse, rolled = (encoder.layers[:-1](each) for each in (images, images.roll((scale, 2 * scale), (2, 3))))
+    torch.testing.assert_close(coarse.roll((1, 2), (2, 3)), rolled)
+
+
+def test_tileable_layers_are_the_plain_ones_inside():
+    plain, around = DCGANGenerator(32, 1, 10, 4), DCGANGenerator(32, 1, 10, 4, tileable=True)
+    around.load_state_dict(plain.state_dict())
+    latents = torch.randn(2, 10)
+    inside, joined = plain.eval()(latents), around.eval()(latents)
+    torch.testing.assert_close(inside[..., 15:17, 15:17], joined[..., 15:17, 15:17])
+    assert not torch.allclose(inside[..., 0, :], joined[..., 0, :])

@@ -34,12 +34,12 @@ from .modalities import ImageModality, Images
 from .randomness import private_generator
 from .recipes import Networks
 from .rendering import render
-from .rules import RULES, Rule, min_channel
+from .rules import RULES, Rule, min_channel, repair_samples
 from .runs import RunDirectory
 from .sampler import Sampler
 from .scoring import analyze
 from .search import SEALED_SEED, find, oracle, oracles
-from .specs import Circles
+from .specs import Circles, Spec
 from .tables import cell, describe
 
 __all__ = [
@@ -101,11 +101,21 @@ class EvaluateOptions:
             raise UsageError(f"seed is {self.seed}, must be from 0 to 2**63 - 1")
 
 
+def _repaired(spec: Spec, rule: Rule, count: int, seed: int, side: int) -> Images:
+    """The best eighth of further images, repaired; those that obey then."""
+    start = _SEARCHED_FROM + _SEARCHED
+    images = render(spec, np.arange(start, start + 8 * count), seed=seed, size=side, dtype=np.uint8)
+    best = np.sort(np.argsort(-rule(min_channel(images)), kind="stable")[:count])
+    repaired = repair_samples(rule, images[best], method=rule.method_for_data(), seed=seed)
+    return repaired.images[repaired.scores >= 1]
+
+
 def reference_images(config: TrainConfig, data: SampleSet, count: int, *, sealed: bool = False) -> tuple[Images, str]:
     """Up to `count` images that obey the rule, (N, H, W) or (N, 3, H, W), and a description of them.
 
     For the default circles they are the oracle, the indices of obeying images that an earlier search found and that no
-    training uses. For other rendered data or other rules, they come from a search of 200,000 further images. For all
+    training uses. For other rendered data or other rules, they come from a search of 200,000 further images; if fewer
+    than 100 obey, they are the best eighth of further images, repaired as the recipe `repair` repairs its data. For all
     other data, they are the obeying images of the data. If there are fewer than 100, the best tenth by score is used.
     With `sealed`, the oracle and the search are of another seed, SEALED_SEED, and the description says "sealed".
     """
@@ -124,6 +134,9 @@ def reference_images(config: TrainConfig, data: SampleSet, count: int, *, sealed
         if len(found.indices) >= _MIN_OBEYING:
             images = render(spec, found.indices, seed=found.seed, size=side, dtype=np.uint8)
             return images, f"{kind}search: {len(images)} images of the data's renderer that obey {config.rule!r}"
+        images = _repaired(spec, rule, count, seed, side)
+        if len(images) >= _MIN_OBEYING:
+            return images, f"{kind}repair: {len(images)} images of the data's renderer, repaired to obey {config.rule!r}"
     images = training_images(data, _REFERENCES)
     scores = rule(min_channel(images))
     obeying = images[scores >= 1]

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .ends import FromImage, FromOnePixel, ToImage, ToOnePixel
+from .ends import Double, FromImage, FromOnePixel, Halve, ToImage, ToOnePixel
 
 __all__ = ["SIZES", "DCGANDiscriminator", "DCGANEncoder", "DCGANGenerator", "initialize"]
 
@@ -53,7 +53,7 @@ class DCGANGenerator(nn.Module):
     of SIZES, determines the number k of doublings; the longer side is a multiple of 2^k, at most 4 times as long.
 
     tanh alone is never white. With a `tanh_scale` above 1 it is scaled and clamped to [-1, 1]; gradients ignore the
-    clamp.
+    clamp. Images are seamless tiles if they are `tileable`: the layers join opposite sides.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class DCGANGenerator(nn.Module):
         latent_dim: int = 100,
         width: int = 64,
         tanh_scale: float = 1.0,
+        tileable: bool = False,
     ) -> None:
         super().__init__()
         self.latent_dim, self.tanh_scale = latent_dim, tanh_scale
@@ -70,9 +71,8 @@ class DCGANGenerator(nn.Module):
         first = FromOnePixel(latent_dim, maps[0], start, bias=False)
         layers: list[nn.Module] = [first, nn.BatchNorm2d(maps[0]), nn.ReLU(inplace=True)]
         for inputs, outputs in pairwise(maps):
-            convolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)
-            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-        layers.append(ToImage(maps[-1], channels))
+            layers += [Double(inputs, outputs, tileable), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        layers.append(ToImage(maps[-1], channels, tileable))
         self.layers = nn.Sequential(*layers)
         initialize(self)
 
@@ -91,7 +91,8 @@ _NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "layer
 class DCGANEncoder(nn.Module):
     """Images (N, channels, height, width) in [-1, 1] to rows (N, outputs); sizes as in DCGANGenerator.
 
-    `norm` is "batch" as in the paper, or "layer" for layer normalization, which treats each image independently.
+    `norm` is "batch" as in the paper, or "layer" for layer normalization, which treats each image independently. If
+    `tileable`, the layers join opposite sides.
     """
 
     def __init__(
@@ -101,16 +102,16 @@ class DCGANEncoder(nn.Module):
         outputs: int = 1,
         width: int = 64,
         norm: str = "batch",
+        tileable: bool = False,
     ) -> None:
         super().__init__()
         if norm not in _NORMS:
             raise ValueError(f"norm is {norm!r}, must be one of {', '.join(_NORMS)}")
         start, maps = _plan(size, width)
         maps.reverse()
-        layers: list[nn.Module] = [FromImage(channels, maps[0]), nn.LeakyReLU(0.2, inplace=True)]
+        layers: list[nn.Module] = [FromImage(channels, maps[0], tileable), nn.LeakyReLU(0.2, inplace=True)]
         for fine, coarse in pairwise(maps):
-            convolution = nn.Conv2d(fine, coarse, 4, 2, 1, bias=False)
-            layers += [convolution, _NORMS[norm](coarse), nn.LeakyReLU(0.2, inplace=True)]
+            layers += [Halve(fine, coarse, tileable), _NORMS[norm](coarse), nn.LeakyReLU(0.2, inplace=True)]
         layers.append(ToOnePixel(maps[-1], outputs, start, bias=False))
         self.layers = nn.Sequential(*layers)
         initialize(self)
@@ -124,9 +125,14 @@ class DCGANDiscriminator(DCGANEncoder):
     """Images (N, channels, height, width) in [-1, 1] to logits (N,); positive means real."""
 
     def __init__(
-        self, size: int | tuple[int, int] = 64, channels: int = 1, width: int = 64, norm: str = "batch"
+        self,
+        size: int | tuple[int, int] = 64,
+        channels: int = 1,
+        width: int = 64,
+        norm: str = "batch",
+        tileable: bool = False,
     ) -> None:
-        super().__init__(size, channels, 1, width, norm)
+        super().__init__(size, channels, 1, width, norm, tileable)
 
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images).flatten()

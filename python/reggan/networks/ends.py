@@ -1,7 +1,7 @@
-"""First and last layers of convolutional networks: PyTorch's convolutions with the same weights, but faster on a CPU.
+"""Layers that double or halve images, and the first and last layers of networks, which are faster on a CPU.
 
-These layers have a single pixel or one to three channels on one side. On a CPU, matrix products take a fraction of the
-time of convolutions there.
+First and last layers have a single pixel or one to three channels on one side. On a CPU, matrix products take a
+fraction of the time of PyTorch's convolutions there. Layers that are `tileable` join opposite sides of the image.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
-__all__ = ["FromImage", "FromOnePixel", "ToImage", "ToOnePixel"]
+__all__ = ["Double", "FromImage", "FromOnePixel", "Halve", "ToImage", "ToOnePixel"]
 
 _DOUBLING: Any = {"kernel_size": 4, "stride": 2, "padding": 1}
 
@@ -34,24 +34,38 @@ class ToOnePixel(nn.Conv2d):
         return F.linear(maps.permute(0, 2, 3, 1).flatten(1), self.weight.permute(0, 2, 3, 1).flatten(1))
 
 
-class ToImage(nn.ConvTranspose2d):
-    """The last layer of a generator: (N, inputs, H, W) to (N, channels, 2 H, 2 W)."""
+class Double(nn.ConvTranspose2d):
+    """A transposed convolution: (N, inputs, H, W) to (N, outputs, 2 H, 2 W)."""
 
-    def __init__(self, inputs: int, channels: int) -> None:
-        super().__init__(inputs, channels, **_DOUBLING, bias=False)
+    def __init__(self, inputs: int, outputs: int, tileable: bool = False) -> None:
+        # A pixel of margin on each side becomes two, which more padding cuts off.
+        super().__init__(inputs, outputs, 4, 2, padding=3 if tileable else 1, bias=False)
+        self.tileable = tileable
 
     def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override]
-        return _Up.apply(maps, self.weight) if _is_faster(maps) else super().forward(maps)
+        return super().forward(F.pad(maps, (1, 1, 1, 1), mode="circular") if self.tileable else maps)
 
 
-class FromImage(nn.Conv2d):
-    """The first layer of a discriminator: (N, channels, 2 H, 2 W) to (N, outputs, H, W)."""
+class Halve(nn.Conv2d):
+    """A convolution: (N, inputs, 2 H, 2 W) to (N, outputs, H, W)."""
 
-    def __init__(self, channels: int, outputs: int) -> None:
-        super().__init__(channels, outputs, **_DOUBLING, bias=False)
+    def __init__(self, inputs: int, outputs: int, tileable: bool = False) -> None:
+        super().__init__(inputs, outputs, **_DOUBLING, bias=False, padding_mode="circular" if tileable else "zeros")
+
+
+class ToImage(Double):
+    """The last layer of a generator."""
+
+    def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(maps) if self.tileable or not _is_faster(maps) else _Up.apply(maps, self.weight)
+
+
+class FromImage(Halve):
+    """The first layer of a discriminator."""
 
     def forward(self, images: Tensor) -> Tensor:
-        return _Down.apply(images, self.weight) if _is_faster(images) else super().forward(images)
+        is_faster = self.padding_mode == "zeros" and _is_faster(images)
+        return _Down.apply(images, self.weight) if is_faster else super().forward(images)
 
 
 def _is_faster(images: Tensor) -> bool:

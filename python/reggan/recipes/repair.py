@@ -14,7 +14,6 @@ from pydantic import Field
 from torch import Tensor
 
 from ..data import normalize, quantize, to_numpy, to_tensor
-from ..networks import DCGANGenerator
 from ..options import options
 from ..rules import Rule, repair_samples
 from .adversarial import Builders
@@ -33,15 +32,19 @@ class Repair(DCGAN):
 
     method: str | None = None
     """How the rule repairs, such as slide or search. By default its first method other than search, if it has one:
-    sliding pieces together better keeps the look of the data."""
+    sliding pieces together keeps the look of the data better."""
     tanh_scale: Annotated[float, Field(ge=1, le=2)] = 1.08
     """Scale of the generator's last tanh, which is then clamped; above 1, white paper is exactly white."""
+    tileable: bool = False
+    """Make seamless tiles: the layers of both networks join opposite sides of the image."""
 
     def build(self, shape: tuple[int, ...], rule: Rule) -> Builders:
         rule.check_method(self.method)
-        channels, height, width = shape
-        generator = partial(DCGANGenerator, (height, width), channels, self.latent_dim, self.width, self.tanh_scale)
-        return {**super().build(shape, rule), "generator": generator}
+        builders = super().build(shape, rule)
+        return {
+            "generator": partial(builders["generator"], tanh_scale=self.tanh_scale, tileable=self.tileable),
+            "discriminator": partial(builders["discriminator"], tileable=self.tileable),
+        }
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
         """One stage: the discriminator on repaired images, then the generator against it."""
@@ -65,8 +68,7 @@ class Repairs:
     """Repaired images. It remembers them, because the same good images are drawn again."""
 
     def __init__(self, rule: Rule, method: str | None) -> None:
-        others = (name for name in rule.known_methods() if name != "search")
-        self._rule, self._method = rule, rule.check_method(method or next(others, "search"))
+        self._rule, self._method = rule, rule.check_method(method or rule.method_for_data())
         self._known: dict[bytes, npt.NDArray[np.uint8]] = {}
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

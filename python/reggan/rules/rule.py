@@ -145,6 +145,10 @@ class Rule(ABC):
             raise ValueError(f"method is {method!r}, must be one of {', '.join(known)} to repair {self}")
         return method or known[0]
 
+    def method_for_data(self) -> str:
+        """The method for images to learn from: the first other than search, which keeps their look better."""
+        return next((name for name in self.known_methods() if name != "search"), "search")
+
     def __and__(self, other: Rule) -> Rule:
         return Product(self, other)
 
