@@ -26,6 +26,11 @@ STUDIES: dict[str, Study[Any]] = {
         BySamples(measures.COUNTS, 5000, "components", with_counts, expected=(0.0, *[1 / 9] * 9)),
     ),
     "classifier": Study("the classifier of the score, and whether generated images improve it", pupils, ByClasses()),
+    "clear": Study(
+        "one piece, nowhere narrower than 5 pixels: a rule that no render obeys",
+        arms.clear,
+        ByReferences(pieces=False, repairs=True),
+    ),
     "far": Study("a rule that no image of the data comes close to", arms.far, ByReferences(repairs=True)),
     "fine": Study("the rule at 64 pixels", arms.fine, ByReferences(repairs=True)),
     "heavy-mode": Study(

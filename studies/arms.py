@@ -12,10 +12,12 @@ from reggan.config import TrainConfig
 from reggan.data import MIXTURES, Files, Pairs, Points, RenderedImages, Traffic
 from reggan.files import atomic_file
 from reggan.modalities import Data
+from reggan.morphology import closing, opening
 from reggan.presets import preset
 from reggan.recipes import DCGAN, WDCGAN, Penalty, Recipe, RegGAN, name_of
 from reggan.rendering import render
-from reggan.rules import Connected
+from reggan.rules import Connected, Rule
+from reggan.scoring import ink_mask, largest_component
 from reggan.search import find
 from reggan.specs import Circles, Polygons
 
@@ -26,6 +28,7 @@ __all__ = [
     "FASHION_TEST",
     "ablation",
     "blob_count",
+    "clear",
     "far",
     "fine",
     "heavy_mode",
@@ -175,6 +178,37 @@ def targets(work: Path) -> dict[str, Arm[TrainConfig]]:
         f"target-{target}": Arm(f"target {target / 100:g}", _harvest(target_score=target / 100))
         for target in (80, 90, 95, 100)
     }
+
+
+def clear(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """One piece of a bounded amount, nowhere narrower than 5 pixels: no render obeys, and a chain mends few."""
+    rule = "connected & clear(5) & ink(0.07, 0.42)"
+    data = RenderedImages(images=37_700, classes=())
+    config = replace(preset("quick", "repair"), rule=rule, data=data, log_every=1)
+    plain, mended = _plain(lr=6e-4, instance_noise=0.2), work / "mended-32.npy"
+    return {
+        "repair": Arm("Repair", config),
+        "dcgan": Arm("DCGAN on the best eighth", replace(config, recipe=replace(plain, candidates=8))),
+        "chain": Arm(
+            "DCGAN on what a chain mends",
+            replace(config, recipe=plain, data=Files(str(mended))),
+            prepare=partial(_mend, mended, config.resolved_rule),
+        ),
+    }
+
+
+def _mend(path: Path, rule: Rule) -> None:
+    """Write what obeys of 60,000 circles after a chain: the largest piece, opened and closed by a disc of 5 pixels."""
+    if path.exists():
+        return
+    images = render(Circles(), 60_000, seed=0, size=32)
+    masks = closing(~opening(~largest_component(images), 5), 5)
+    mended = np.where(masks, images, 255)
+    # Pixels that the chain adds are ink as dark as the threshold asks.
+    mended = np.where(masks & ~ink_mask(images), 127, mended).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as file:
+        np.save(file, mended[rule(mended) >= 1])
 
 
 def symmetric(work: Path) -> dict[str, Arm[TrainConfig]]:

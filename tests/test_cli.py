@@ -646,7 +646,7 @@ def test_files_are_utf_8_whatever_the_locale(tmp_path):
 
 def test_modules_run_without_a_warning():
     # `python -m` warns of a module that importing its package has imported already.
-    run = {"data": "data.__main__"}
+    run = {"data": "data.__main__", "rules": "rules.__main__"}
     code = "import sys, reggan.data; print(*(set(sys.argv) & sys.modules.keys()))"
     modules = [f"reggan.{run.get(name, name)}" for name in cli.COMMANDS]
     done = subprocess.run([sys.executable, "-c", code, *modules], capture_output=True, text=True, check=True)

@@ -136,7 +136,10 @@ def reference_images(config: TrainConfig, data: SampleSet, count: int, *, sealed
             return images, f"{kind}search: {len(images)} images of the data's renderer that obey {config.rule!r}"
         images = _repaired(spec, rule, count, seed, side)
         if len(images) >= _MIN_OBEYING:
-            return images, f"{kind}repair: {len(images)} images of the data's renderer, repaired to obey {config.rule!r}"
+            return (
+                images,
+                f"{kind}repair: {len(images)} images of the data's renderer, repaired to obey {config.rule!r}",
+            )
     images = training_images(data, _REFERENCES)
     scores = rule(min_channel(images))
     obeying = images[scores >= 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,15 +33,14 @@ class ScoreClasses(nn.Module):
 
     def __init__(self, rule: Rule, full: bool = False) -> None:
         super().__init__()
-        edges, values = torch.linspace(0, 1, _FITTED)[1:], torch.linspace(0, 1, _FITTED)
+        edges, values = np.linspace(0, 1, _FITTED)[1:], np.linspace(0, 1, _FITTED)
         if rule.has_classes:
-            edges, values = torch.tensor(rule.edges, dtype=torch.float32), torch.from_numpy(rule.values)
+            edges, values = np.array(rule.edges), rule.values
             if full and edges[-1] < 1:
                 # The class before is the rest of the rule's last class.
-                values = torch.cat([values[:-1], torch.stack([(edges[-1] + 1) / 2, torch.ones(())])])
-                edges = torch.cat([edges, torch.ones(1)])
-        self.register_buffer("edges", edges)
-        self.register_buffer("values", values)
+                edges, values = np.append(edges, 1), np.append(values[:-1], [(edges[-1] + 1) / 2, 1])
+        self.register_buffer("edges", torch.tensor(edges.tolist()))
+        self.register_buffer("values", torch.tensor(values.tolist()))
         self.is_fixed = rule.has_classes
 
     @staticmethod
