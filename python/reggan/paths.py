@@ -43,7 +43,7 @@ def geodesic_distance(
     """
     batch = Batch.of(images, _options(threshold, foreground, connectivity, threads))
     starts, _ = on_host(seeds)
-    shape = (*batch.axes, *batch.sides)
+    shape = batch.axes + batch.sides
     if starts.dtype != np.bool_:
         raise TypeError(f"seeds have dtype {starts.dtype}, but must be bool")
     if starts.shape not in (shape, batch.sides):
@@ -72,7 +72,9 @@ def geodesic_diameter(
     arXiv 2001.09212), which takes the longest shortest path over all regions. Most images need a few wavefronts, by the
     bounds of Takes and Kosters (doi 10.1145/2063576.2063748); an image of n pixels never needs more than n.
     """
-    return _measure(_core.geodesic_diameter, (), images, _options(threshold, foreground, connectivity, threads), out)
+    options = _options(threshold, foreground, connectivity, threads)
+    result: Array = _measure(_core.geodesic_diameter, (), images, options, out)
+    return result
 
 
 def spans(
@@ -88,7 +90,9 @@ def spans(
 
     Both are 0 without foreground. They may be those of different pieces.
     """
-    return _measure(_core.spans, (2,), images, _options(threshold, foreground, connectivity, threads), out)
+    options = _options(threshold, foreground, connectivity, threads)
+    result: Array = _measure(_core.spans, (2,), images, options, out)
+    return result
 
 
 def _measure(kernel: Any, per_image: tuple[int, ...], images: object, options: _core.Options, out: Any) -> Any:

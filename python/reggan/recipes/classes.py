@@ -33,14 +33,15 @@ class ScoreClasses(nn.Module):
 
     def __init__(self, rule: Rule, full: bool = False) -> None:
         super().__init__()
-        edges, values = np.linspace(0, 1, _FITTED)[1:], np.linspace(0, 1, _FITTED)
+        values = np.linspace(0, 1, _FITTED).tolist()
+        edges = values[1:]
         if rule.has_classes:
-            edges, values = np.array(rule.edges), rule.values
+            edges, values = list(rule.edges), rule.values.tolist()
             if full and edges[-1] < 1:
                 # The class before is the rest of the rule's last class.
-                edges, values = np.append(edges, 1), np.append(values[:-1], [(edges[-1] + 1) / 2, 1])
-        self.register_buffer("edges", torch.tensor(edges.tolist()))
-        self.register_buffer("values", torch.tensor(values.tolist()))
+                edges, values = [*edges, 1.0], [*values[:-1], (edges[-1] + 1) / 2, 1.0]
+        self.register_buffer("edges", torch.tensor(edges))
+        self.register_buffer("values", torch.tensor(values))
         self.is_fixed = rule.has_classes
 
     @staticmethod

@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..data import normalize, quantize, to_numpy, to_tensor
+from ..networks import DCGANDiscriminator, DCGANGenerator
 from ..options import options
 from ..rules import Rule, repair_samples
 from .adversarial import Builders
@@ -40,10 +41,13 @@ class Repair(DCGAN):
 
     def build(self, shape: tuple[int, ...], rule: Rule) -> Builders:
         rule.check_method(self.method)
-        builders = super().build(shape, rule)
+        channels, height, width = shape
+        size = height, width
         return {
-            "generator": partial(builders["generator"], tanh_scale=self.tanh_scale, tileable=self.tileable),
-            "discriminator": partial(builders["discriminator"], tileable=self.tileable),
+            "generator": partial(
+                DCGANGenerator, size, channels, self.latent_dim, self.width, self.tanh_scale, self.tileable
+            ),
+            "discriminator": partial(DCGANDiscriminator, size, channels, self.width, self.norm, self.tileable),
         }
 
     def stages(self, steps: int, rule: Rule) -> tuple[Stage, ...]:
