@@ -184,8 +184,9 @@ def test_without_an_oracle_the_data_are_the_reference(config, tmp_path):
 def test_the_oracle_is_of_the_default_circles_and_only_where_enough_of_it_obeys(config, monkeypatch):
     monkeypatch.setattr(command, "_SEARCHED", 20_000)
     rare = replace(config, rule="connected & symmetric", data=RenderedImages(images=500, classes=()))
-    _, told = reference_images(rare, rare.data.open(config.size, resolve_rule(rare.rule)), 500)
-    assert told.startswith("data: the best 100 images")
+    images, told = reference_images(rare, rare.data.open(config.size, resolve_rule(rare.rule)), 200)
+    assert told.startswith("repair: 200 repaired images")
+    assert (resolve_rule(rare.rule)(images) == 1).all()
     large = replace(
         config, data=RenderedImages(images=500, spec=reggan.Circles(count=(2, 3), radius=(9, 12)), classes=())
     )

@@ -103,8 +103,8 @@ class EvaluateOptions:
 
 def _repaired(spec: Spec, rule: Rule, count: int, seed: int, side: int) -> Images:
     """The best eighth of further images, repaired; those that obey then."""
-    start = _SEARCHED_FROM + _SEARCHED
-    images = render(spec, np.arange(start, start + 8 * count), seed=seed, size=side, dtype=np.uint8)
+    indices = np.uint64(_SEARCHED_FROM + _SEARCHED) + np.arange(8 * count, dtype=np.uint64)
+    images = render(spec, indices, seed=seed, size=side, dtype=np.uint8)
     best = np.sort(np.argsort(-rule(min_channel(images)), kind="stable")[:count])
     repaired = repair_samples(rule, images[best], method=rule.method_for_data(), seed=seed)
     return repaired.images[repaired.scores >= 1]
@@ -136,10 +136,7 @@ def reference_images(config: TrainConfig, data: SampleSet, count: int, *, sealed
             return images, f"{kind}search: {len(images)} images of the data's renderer that obey {config.rule!r}"
         images = _repaired(spec, rule, count, seed, side)
         if len(images) >= _MIN_OBEYING:
-            return (
-                images,
-                f"{kind}repair: {len(images)} images of the data's renderer, repaired to obey {config.rule!r}",
-            )
+            return images, f"{kind}repair: {len(images)} repaired images of the renderer that obey {config.rule!r}"
     images = training_images(data, _REFERENCES)
     scores = rule(min_channel(images))
     obeying = images[scores >= 1]

@@ -34,14 +34,17 @@ EXAMPLES: dict[str, str] = {
     "holes": "holes(3, 5)",
     "ink": "ink(0.3, 0.4)",
     "joins": "joins('x')",
+    "path": "path(40)",
+    "reach": "reach('left', ('top', 'bottom'))",
     "runs": "runs(4, 4)",
     "slot": "slot(5)",
     "solid": "solid",
     "symmetric": "symmetric(1)",
+    "wraps": "wraps",
 }
 """For each rule of RULES a text with options that tell images apart."""
 
-_SIZE, _DRAWN, _TRIED, _COLUMNS = 32, 400, 40, 7
+_SIZE, _DRAWN, _TRIED, _COLUMNS = 32, 400, 40, 8
 
 
 @dataclass(frozen=True)
