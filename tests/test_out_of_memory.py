@@ -56,6 +56,7 @@ import resource
 import time
 from functools import partial
 import numpy as np
+import numpy.ma  # Otherwise the check of `out` imports it, when memory is limited.
 import reggan
 from reggan import Circles, Polygons
 

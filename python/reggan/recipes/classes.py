@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..rules import Rule
-from .phases import Batch, Networks, Stats
+from .phases import Batch, Begin, Networks, Stats
 
 __all__ = ["ScoreClasses", "classes_of", "fit_classes"]
 
@@ -73,7 +73,11 @@ def classes_of(networks: Networks) -> ScoreClasses:
     return cast(ScoreClasses, networks["classes"])
 
 
-def fit_classes(networks: Networks, batch: Batch) -> Stats:
-    """Make classes of the scores of this batch, for the beginning of a stage."""
+def fit_classes(rule: Rule) -> Begin | None:
+    """For the beginning of a stage: make classes of the scores of its first batch, unless the rule has its own."""
+    return None if rule.has_classes else _fit
+
+
+def _fit(networks: Networks, batch: Batch) -> Stats:
     classes_of(networks).fit(batch.scores)
     return {}

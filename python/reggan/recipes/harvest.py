@@ -106,7 +106,7 @@ class Harvest(DCGAN):
         ends = [warmup + (steps - warmup) * k // self.rounds for k in range(self.rounds + 1)]
         harvest = partial(self.harvest, rule)
         return (
-            Stage("classifier", self.classifier_steps, (classifier,), begin=fit_classes),
+            Stage("classifier", self.classifier_steps, (classifier,), begin=fit_classes(rule)),
             Stage("warmup", warmup, (discriminator, generator)),
             *(
                 Stage(f"round {k + 1}", ends[k + 1] - ends[k], ruled, begin=harvest)

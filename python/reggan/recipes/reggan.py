@@ -93,9 +93,9 @@ class RegGAN(Recipe):
         ruled = (*phases, Phase("rule", "generator", partial(self.rule_step_loss, rule), optimizer))
 
         warmup = warmup_steps(self.warmup, steps)
-        begin = None if self.classifier_steps else fit_classes
+        begin = None if self.classifier_steps else fit_classes(rule)
         return (
-            Stage("classifier", self.classifier_steps, (classifier,), begin=fit_classes),
+            Stage("classifier", self.classifier_steps, (classifier,), begin=fit_classes(rule)),
             Stage("warmup", warmup, phases),
             Stage("rule", steps - warmup, (teach, *ruled) if self.method == "second" else ruled, begin=begin),
         )
