@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import reggan
 from reggan import Circles, render
@@ -24,6 +25,7 @@ from reggan.rules import (
     repair_samples,
     resolve_rule,
 )
+from reggan.rules import __main__ as listing
 
 
 class Constant(Rule):
@@ -464,3 +466,32 @@ def test_a_subclass_is_repaired_by_its_own_scores():
     repaired = Upper().repair(images)
     np.testing.assert_array_equal(repaired.scores, Upper()(repaired.images))
     assert (repaired.scores == 1).all()
+
+
+def test_rules_are_listed_and_drawn(tmp_path, capsys):
+    assert listing.main([]) == 0
+    listed = capsys.readouterr().out
+    assert list(listing.EXAMPLES) == list(RULES)
+    for name, example in listing.EXAMPLES.items():
+        assert f"{name}(" in listed
+        assert type(resolve_rule(example)) is type(RULES[name])
+    picture = tmp_path / "rules.png"
+    assert listing.main(["connected & ink(0.2, 0.3)", "solid | clean", "--picture", str(picture)]) == 0
+    assert "solid | clean\n" in capsys.readouterr().out
+    with Image.open(picture) as drawn:
+        assert min(drawn.size) > 256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nothing"], 2, "nothing is not a rule"),
+        (["ink(0, 1)", "--picture", "rules.png"], 1, "all of 400 rendered circles obey"),
+        (["--picture", "absent/rules.png"], 1, "absent"),
+    ],
+)
+def test_what_cannot_be_listed_or_drawn_is_said(arguments, code, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert listing.main(arguments) == code
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
