@@ -36,6 +36,10 @@ class Medians:
         theirs = min(self.seconds(name, size, dtype, kind, job=job) for name in by)
         return theirs / self.seconds("reggan", size, dtype, kind, job=job)
 
+    def rate(self, size: int, job: str, kind: str = "blobs") -> float:
+        """Images of bits per second."""
+        return 1 / self.seconds("reggan", size, "bits", kind, job=job)
+
     def over_floor(self) -> float:
         """Our time over that of the pass that only packs and counts."""
         return 1 / self.ratio(["floor"], 64, "float32")
@@ -129,6 +133,17 @@ TARGETS = (
         lambda run: run.two_threads("float32", 1024, "sigma 3", "blur"),
         1.8,
     ),
+    Target("clear(5) 32x32 bits, images/s", lambda run: run.rate(32, "clear(5)"), 2e6),
+    Target("clear(5) 64x64 bits, images/s", lambda run: run.rate(64, "clear(5)"), 1e6),
+    Target(
+        "wraps 64x64 bits, time over connected's",
+        lambda run: run.rate(64, "connected") / run.rate(64, "wraps"),
+        1.3,
+        at_most=True,
+    ),
+    Target("betti 64x64 bits, images/s", lambda run: run.rate(64, "betti"), 1e6 / 1.2),
+    Target("path 14x14 bits, noise, images/s", lambda run: run.rate(14, "path", "noise 50%"), 250_000),
+    Target("path 14x14 bits, one piece, images/s", lambda run: run.rate(14, "path", "one piece"), 250_000),
     Target("render and score 64x64, time over render's", Medians.fused, 1.15, at_most=True),
     Target("cost per pixel from 64x64 to 2048x2048, most over least", Medians.spread, 2, at_most=True),
     Target("64x64 uint8, microseconds of one call beyond the kernel", Medians.overhead, 5, at_most=True),

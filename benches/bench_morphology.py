@@ -108,6 +108,6 @@ def bench_morphology(benchmark: BenchmarkFixture, pixels: int, size: int, job: s
         for peer in list(JOBS[job])[1:]:
             np.testing.assert_array_equal(run(given)[:500], JOBS[job][peer](some))
     benchmark.group = f"{job} {size}x{size}"
-    benchmark.extra_info |= {"job": job, "by": by, "threads": 1, "kind": "blobs", "dtype": "packed"}
+    benchmark.extra_info |= {"job": job, "by": by, "threads": 1, "kind": "blobs", "dtype": "bits"}
     benchmark.extra_info |= {"shape": masks.shape, "agreement": "equal"}
     benchmark(run, given)

@@ -53,13 +53,8 @@ def bench(benchmark: BenchmarkFixture, job: str, by: str, kind: str, masks: imag
     np.testing.assert_array_equal(ours(few), scipy)
     shape = masks.shape if by == "reggan" else few.shape
     benchmark.group = f"{job} {masks.shape[1]}x{masks.shape[2]} {kind}"
-    benchmark.extra_info |= {
-        "job": job,
-        "by": by,
-        "threads": 1,
-        "kind": kind,
-        "dtype": "bits" if job == "path" else "bool",
-    }
+    dtype = "bits" if job == "path" else "bool"
+    benchmark.extra_info |= {"job": job, "by": by, "threads": 1, "kind": kind, "dtype": dtype}
     benchmark.extra_info |= {"shape": shape, "agreement": "equal"}
     if by == "scipy":
         benchmark(lambda: [peer(mask) for mask in few])
@@ -82,7 +77,7 @@ KINDS: dict[str, Callable[[images.Mask], images.Mask]] = {"noise 50%": lambda ma
 @pytest.mark.parametrize("by", ["reggan", "scipy"])
 def bench_path(benchmark: BenchmarkFixture, pixels: int, size: int, kind: str, by: str) -> None:
     share = "noise 50%" if kind == "noise 50%" else "noise 59%"
-    masks = KINDS[kind](images.ink(images.batch(share, size, "uint8", pixels // 4)))
+    masks = KINDS[kind](images.ink(images.batch(share, size, "uint8", pixels)))
 
     def ours(batch: images.Mask) -> images.Images:
         return reggan.geodesic_diameter(batch, foreground="light", threads=1)
@@ -92,7 +87,7 @@ def bench_path(benchmark: BenchmarkFixture, pixels: int, size: int, kind: str, b
 
 @pytest.mark.parametrize("by", ["reggan", "scipy"])
 def bench_geodesic_distance(benchmark: BenchmarkFixture, pixels: int, by: str) -> None:
-    masks = images.ink(images.batch("noise 59%", 64, "uint8", pixels // 4))
+    masks = images.ink(images.batch("noise 59%", 64, "uint8", pixels))
     seeds = first_pixels(masks)
 
     def ours(batch: images.Mask) -> images.Images:
@@ -103,7 +98,7 @@ def bench_geodesic_distance(benchmark: BenchmarkFixture, pixels: int, by: str) -
 
 @pytest.mark.parametrize("by", ["reggan", "scipy"])
 def bench_spans(benchmark: BenchmarkFixture, pixels: int, by: str) -> None:
-    masks = images.ink(images.batch("blobs", 64, "uint8", pixels // 4))
+    masks = images.ink(images.batch("blobs", 64, "uint8", pixels))
 
     def ours(batch: images.Mask) -> images.Images:
         return reggan.spans(batch, foreground="light", threads=1)

@@ -176,9 +176,9 @@ def test_a_device_that_is_not_there_is_a_failure(capsys, tmp_path, monkeypatch):
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
 def test_a_size_that_the_networks_cannot_do_is_a_failure(more, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = ended(lambda: train_command.main(["--size", "33", *more]), capsys)
+    code, out, err = ended(lambda: train_command.main(["--size", "133", *more]), capsys)
     assert (code, out) == (1, "")
-    assert err[0].startswith("error: size is 33, must be one of 28, 32, 40")
+    assert err[0].startswith("error: size is 133, must be from 8 to 128")
     assert not list(tmp_path.iterdir())
 
 

@@ -179,8 +179,8 @@ def test_points_and_networks_of_their_own():
 def test_what_does_not_fit_is_said(tmp_path):
     with pytest.raises(ValueError, match="networks has critic, and DCGAN has generator, discriminator"):
         make(networks={"critic": Critic()})
-    with pytest.raises(ValueError, match="size is 50, must be one of 28, 32"):
-        make(batches=blobs(16, 50, 50))
+    with pytest.raises(ValueError, match="size is 6, must be from 8 to 128"):
+        make(batches=blobs(16, 6, 6))
     with pytest.raises(ValueError, match="give modality=, for points PointModality"):
         make(batches=torch.randn(20, 2))
     with pytest.raises(TypeError, match=r"recipe is 'harvest', must be an object such as reggan\.recipes\.Repair"):

@@ -35,7 +35,7 @@ class TrainConfig(Schedule):
     rule: str = "connected"
     """What samples must obey: rules by name, "connected & ink(0.1, 0.4)", and your own: "ink & my_module:MyRule(3)"."""
     size: Annotated[int, Field(ge=8, le=4096)] = 32
-    """Side of the images in pixels: 28, 32, 40, 48, 56, 64, 80, 96, 112 or 128."""
+    """Side of the images in pixels: 8 to 128 for most networks."""
     init: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
     """Run to start from: weights of all networks that have the same shapes in both."""
     log_every: Count = 10

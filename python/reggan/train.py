@@ -205,7 +205,7 @@ def _run(options: TrainOptions, arguments: list[str], ranks: Ranks) -> None:
         check_rule(config.resolved_rule, config.size)
     if options.dry_run:
         print(to_json(config_to_json(config), indent=2), end="")
-        if warning := config.recipe.warn(config.steps):
+        for warning in filter(None, (config.recipe.warn(config.steps), config.modality.warn())):
             note(warning)
         return
     for path in options.data:

@@ -243,7 +243,7 @@ class Trainer:
             deferred_interrupt() as interrupt,
             closing(Progress(self.total, self.done, enabled=log and self.ranks.is_first)) as self.progress,
         ):
-            if warning := self.recipe.warn(self.schedule.steps):
+            for warning in filter(None, (self.recipe.warn(self.schedule.steps), self.modality.warn())):
                 self.progress.note(warning)
             for step in self:
                 if step.begins:

@@ -90,6 +90,9 @@ class Modality(Protocol):
     def scores(self, samples: Samples) -> npt.NDArray[Any]:
         """Exact scores (N,) float32 in [0, 1]."""
 
+    def warn(self) -> str:
+        """A warning about samples of this shape and rule, or an empty string."""
+
     def describe(self, samples: Samples, figures: Mapping[str, float], data: SampleSet) -> list[str]:
         """Lines about the data before training: metrics, and warnings of likely mistakes.
 

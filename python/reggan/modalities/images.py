@@ -67,6 +67,9 @@ class ImageModality:
     def scores(self, samples: Images) -> npt.NDArray[Any]:
         return checked_scores(self.rule, min_channel(samples))
 
+    def warn(self) -> str:
+        return self.rule.warn(self.shape[1] * self.shape[2])
+
     def describe(self, samples: Images, figures: Mapping[str, float], data: SampleSet) -> list[str]:
         number = f"{data.length:,} images" if data.length else "an endless stream of images"
         part = "" if len(samples) == data.length else f", {len(samples):,} of them"

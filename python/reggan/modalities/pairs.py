@@ -90,6 +90,9 @@ class PairModality:
         lost = np.abs(samples[:, _SOURCE].astype(np.float32) - samples[:, _BACK]) / 255
         return np.asarray(1 - lost.mean(axis=(1, 2, 3, 4)), np.float32)
 
+    def warn(self) -> str:
+        return ""
+
     def describe(self, samples: Images, figures: Mapping[str, float], data: SampleSet) -> list[str]:
         lines = []
         for k, name in enumerate(("first", "second")):

@@ -91,6 +91,9 @@ class PointModality:
     def scores(self, samples: Rows) -> npt.NDArray[Any]:
         return (self.mixture.nearest(samples)[1] <= QUALITY).astype(np.float32)
 
+    def warn(self) -> str:
+        return ""
+
     def describe(self, samples: Rows, figures: Mapping[str, float], data: SampleSet) -> list[str]:
         return []
 

@@ -72,6 +72,8 @@ def _run(options: RulesOptions) -> None:
         check_folder(options.picture, "--picture")
     for text, rule in rules.items():
         print(f"{text if options.rule else _signature(text, rule)}\n    {_about(rule)}")
+        if warning := rule.warn(_SIZE**2):
+            print(f"    {warning}")
     if options.picture is not None:
         drawn = rules if options.rule else {text: resolve_rule(text) for text in EXAMPLES.values()}
         with atomic_file(options.picture) as file:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .._arrays import choice, number
 from ..paths import geodesic_diameter, geodesic_distance
 from ..scoring import analyze
+from .bounds import Bounds, pieces, pixels
 from .rule import Rule, check_counts, check_pixels, rounded
 
 __all__ = ["Path", "Reach"]
@@ -52,6 +53,9 @@ class Path(Rule):
         longest = geodesic_diameter(images, **pixels)
         regions = analyze(images, fields=("count",), **pixels).count
         return rounded(np.minimum(longest / self.length, 1) / np.maximum(regions, 1))
+
+    def bounds(self, area: int) -> Bounds:
+        return pieces(self, 1, 1) | pixels(self, area, self.length + 1)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from .._arrays import choice, integer
 from ..repairing import Repaired
 from ..scoring import ink_mask
 from ..searching import Term, repair_by_search, threshold_of
+from .bounds import Bounds, intersect, unite, why_impossible
 
 __all__ = [
     "Either",
@@ -109,6 +110,17 @@ class Rule(ABC):
         """The rules of a product; of other rules, the rule itself."""
         return (self,)
 
+    def bounds(self, area: int) -> Bounds:
+        """Counts of images of `area` pixels that obey, to warn of rules that no image obeys together.
+
+        A subclass that scores otherwise must define it again.
+        """
+        return {}
+
+    def warn(self, area: int) -> str:
+        """A warning if no image of `area` pixels can obey, as far as `bounds` show it; else an empty string."""
+        return why_impossible(self, area)
+
     def terms(self, area: int) -> tuple[Term, ...]:
         """The rule as the search in Rust knows it, for images of `area` pixels; empty if only Python can score it."""
         return ()
@@ -173,6 +185,9 @@ class Product(Rule):
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return self.first(images) * self.second(images)
 
+    def bounds(self, area: int) -> Bounds:
+        return intersect(self.first.bounds(area), self.second.bounds(area))
+
     def known_methods(self) -> tuple[str, ...]:
         """The search, and the methods of the factors."""
         return tuple(dict.fromkeys(("search", *(name for factor in self.factors for name in factor.known_methods()))))
@@ -214,6 +229,9 @@ class Either(Rule):
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return np.maximum(self.first(images), self.second(images))
+
+    def bounds(self, area: int) -> Bounds:
+        return unite(self.first.bounds(area), self.second.bounds(area))
 
     def repair(
         self,

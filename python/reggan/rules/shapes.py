@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..repairing import Repaired, repair_connected
 from ..scoring import analyze, ink_mask, score
 from ..searching import Term
+from .bounds import Bounds, holes, pieces, pixels
 from .rule import TENTHS, Rule, check_pixels, rounded
 
 __all__ = ["Connected", "Ink", "Solid", "Symmetric"]
@@ -48,6 +49,9 @@ class Connected(Rule):
             connectivity=self.connectivity,
             border=border_of(self.periodic),
         )
+
+    def bounds(self, area: int) -> Bounds:
+        return pieces(self, 1, 1) | pixels(self, area, 1)
 
     def terms(self, area: int) -> tuple[Term, ...]:
         return (("connected", self.connectivity, 0),)
@@ -102,6 +106,9 @@ class Ink(Rule):
         obeying = np.flatnonzero(self._score(np.arange(area + 1) / area) == 1)
         return (int(obeying[0]), int(obeying[-1])) if len(obeying) else (area, 0)
 
+    def bounds(self, area: int) -> Bounds:
+        return pixels(self, area, *self.pixels(area))
+
     def terms(self, area: int) -> tuple[Term, ...]:
         return (("ink", *self.pixels(area)),)
 
@@ -138,6 +145,9 @@ class Solid(Rule):
             border=border_of(self.periodic),
         )
         return np.where(found.area > 0, 1 / (1 + found.holes), 0).astype(np.float32)
+
+    def bounds(self, area: int) -> Bounds:
+        return holes(self, 0, 0) | pixels(self, area, 1)
 
     def terms(self, area: int) -> tuple[Term, ...]:
         return (("solid", self.connectivity, 0),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from ..paths import spans
 from ..scoring import analyze, betti_numbers, ink_mask, score
+from .bounds import Bounds, Count, holes, pieces, pixels
 from .rule import Rule, check_counts, check_pixels, rounded
 from .shapes import border_of
 
@@ -64,6 +66,9 @@ class Holes(_Counting):
         off: npt.NDArray[np.int64] = np.maximum(np.maximum(self.low - found.holes, found.holes - self.high), 0)
         return off
 
+    def bounds(self, area: int) -> Bounds:
+        return holes(self, self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Betti(_Counting):
@@ -103,6 +108,10 @@ class Betti(_Counting):
         lacking, lacking_holes = small - area / self.min_area, small_holes - area_of_holes / self.min_area
         off = np.abs(pieces - self.pieces) + np.abs(holes - self.holes) + lacking + lacking_holes
         return off
+
+    def bounds(self, area: int) -> Bounds:
+        ink = pixels(self, area, self.pieces * self.min_area, area - self.holes * self.min_area)
+        return pieces(self, self.pieces, self.pieces) | holes(self, self.holes, self.holes) | ink
 
 
 @dataclass(frozen=True)
@@ -176,3 +185,11 @@ class Joins(Rule):
         axis = ("y", "x").index(self.axis)
         found = spans(images, threshold=self.threshold, connectivity=self.connectivity, foreground=self.foreground)
         return rounded(found[:, axis] / images.shape[1 + axis])
+
+    def bounds(self, area: int) -> Bounds:
+        ends = {"x": "left to right", "y": "top to bottom"}
+        across = {"x": "y", "y": "x"}[self.axis]
+        count = Count.of(f"pieces of {{}} ink from {ends[self.axis]}", self)
+        # Either ink joins two sides, or paper joins the other two.
+        paper = count.of_paper._replace(name=f"pieces of {{}} ink from {ends[across]}")
+        return {count: (1, math.inf), paper: (0, 0)}

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..scoring import analyze
+from .bounds import Bounds, Count
 from .rule import Rule, check_pixels, rounded
 
 __all__ = ["Wraps"]
@@ -39,3 +40,6 @@ class Wraps(Rule):
             border="periodic",
         )
         return rounded(found.score.astype(np.float64) * (1 + found.winding_rank) / 3)
+
+    def bounds(self, area: int) -> Bounds:
+        return {Count.of("pieces of {} ink", self)._replace(periodic=True): (1, 1)}
