@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .ends import Double, FromImage, FromOnePixel, Halve, ToImage, ToOnePixel
+from .morphology import Clear
 
 __all__ = ["SIZES", "DCGANDiscriminator", "DCGANEncoder", "DCGANGenerator", "initialize"]
 
@@ -82,7 +83,7 @@ class DCGANGenerator(nn.Module):
 
     tanh alone is never white. With a `tanh_scale` above 1 it is scaled and clamped to [-1, 1]; gradients ignore the
     clamp. Images are seamless tiles if they are `tileable`: the layers join opposite sides, which are then multiples of
-    a power of 2.
+    a power of 2. With `discs` above 1, the last layer is `Clear`: what is dark, and what is light, is no narrower.
     """
 
     def __init__(
@@ -93,8 +94,10 @@ class DCGANGenerator(nn.Module):
         width: int = 64,
         tanh_scale: float = 1.0,
         tileable: bool = False,
+        discs: tuple[int, int] = (1, 1),
     ) -> None:
         super().__init__()
+        self.clear = Clear(*discs, periodic=tileable)
         self.latent_dim, self.tanh_scale = latent_dim, tanh_scale
         plan = _Plan.of(size, width, tileable)
         self.crop, maps = plan.crop, plan.maps
@@ -109,10 +112,11 @@ class DCGANGenerator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         # bfloat16 rounds tanh to 1 from about 3.5 on, where its gradient is 0: white pixels could never turn dark.
         images = torch.tanh(_padded(self.layers(z), self.crop).float())
-        if self.tanh_scale == 1:
-            return images
-        scaled = self.tanh_scale * images
-        return scaled + (scaled.clamp(-1, 1) - scaled).detach()
+        if self.tanh_scale != 1:
+            scaled = self.tanh_scale * images
+            images = scaled + (scaled.clamp(-1, 1) - scaled).detach()
+        cleared: Tensor = self.clear(images)
+        return cleared
 
 
 def _padded(images: Tensor, margins: tuple[int, int, int, int]) -> Tensor:

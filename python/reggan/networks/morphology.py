@@ -23,6 +23,8 @@ class Clear(nn.Module):
         self.ink, self.paper, self.periodic = ink, paper, periodic
 
     def forward(self, images: Tensor) -> Tensor:
+        if self.ink == self.paper == 1:
+            return images
         opened = self._opened(images, self.ink)
         cleared = -self._opened(-opened, self.paper)
         return torch.where((cleared > 0) == (images > 0), images, cleared)

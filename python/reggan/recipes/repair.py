@@ -39,14 +39,17 @@ class Repair(DCGAN):
     tileable: bool = False
     """Make seamless tiles: the layers of both networks join opposite sides of the image."""
 
+    clears: bool = True
+    """End the generator with a layer that removes what is narrower than the rule's discs, such as those of clear(5)."""
+
     def build(self, shape: tuple[int, ...], rule: Rule) -> Builders:
         rule.check_method(self.method)
         channels, height, width = shape
         size = height, width
+        discs = rule.discs if self.clears else (1, 1)
+        options = self.latent_dim, self.width, self.tanh_scale, self.tileable, discs
         return {
-            "generator": partial(
-                DCGANGenerator, size, channels, self.latent_dim, self.width, self.tanh_scale, self.tileable
-            ),
+            "generator": partial(DCGANGenerator, size, channels, *options),
             "discriminator": partial(DCGANDiscriminator, size, channels, self.width, self.norm, self.tileable),
         }
 

@@ -125,6 +125,14 @@ class Rule(ABC):
         """The rule as the search in Rust knows it, for images of `area` pixels; empty if only Python can score it."""
         return ()
 
+    @property
+    def discs(self) -> tuple[int, int]:
+        """Diameters of discs: what is dark, and what is light, must not be narrower; 1 for any width.
+
+        The recipe `repair` builds generators whose images have these widths.
+        """
+        return 1, 1
+
     def repair(
         self,
         images: npt.NDArray[np.uint8],
@@ -184,6 +192,11 @@ class Product(Rule):
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return self.first(images) * self.second(images)
+
+    @property
+    def discs(self) -> tuple[int, int]:
+        (dark, light), (darker, lighter) = self.first.discs, self.second.discs
+        return max(dark, darker), max(light, lighter)
 
     def bounds(self, area: int) -> Bounds:
         return intersect(self.first.bounds(area), self.second.bounds(area))

@@ -49,6 +49,12 @@ class Bridge(Rule):
         )
         return _score_of(narrow)
 
+    @property
+    def discs(self) -> tuple[int, int]:
+        ink = self.diameter if self.layer != "background" else 1
+        paper = self.diameter if self.layer != "foreground" else 1
+        return (ink, paper) if self.foreground == "dark" else (paper, ink)
+
     def terms(self, area: int) -> tuple[Term, ...]:
         return (("bridge", self.diameter, 0),)
 
