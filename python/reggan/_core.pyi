@@ -122,7 +122,7 @@ class Searches:
     def __new__(
         cls,
         images: NDArray[np.uint8],
-        terms: list[tuple[str, float, float]],
+        terms: list[tuple[str, tuple[float, ...]]],
         threshold: float,
         effort: tuple[int, int],
         threads: int | None,
@@ -173,7 +173,7 @@ def repair_by_search(
     images: NDArray[np.uint8],
     repaired: NDArray[np.uint8],
     changed: NDArray[np.int32],
-    terms: list[tuple[str, float, float]],
+    terms: list[tuple[str, tuple[float, ...]]],
     threshold: float,
     effort: tuple[int, int],
     threads: int | None,

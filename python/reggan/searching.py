@@ -27,8 +27,8 @@ from .repairing import Repaired
 
 __all__ = ["Searchable", "Term", "repair_by_search", "threshold_of"]
 
-Term = tuple[str, float, float]
-"""A built-in rule as the core knows it: its name and two numbers."""
+Term = tuple[str, tuple[float, ...]]
+"""A built-in rule as the core knows it: its name and its numbers."""
 
 
 class Searchable(Protocol):
@@ -149,11 +149,12 @@ def _split(rule: Searchable, area: int) -> tuple[list[Term], float, list[Searcha
         found = factor.terms(area) if is_read_so and "terms" in vars(type(factor)) else ()
         # A search has one mask, so a factor with another threshold is scored in Python.
         if found and getattr(factor, "threshold", threshold) == threshold:
-            terms += [(name, float(first), float(second)) for name, first, second in found]
+            terms += [(name, tuple(map(float, numbers))) for name, numbers in found]
         else:
             others.append(factor)
     # Cheap ones first: they can rule a proposal out.
-    terms.sort(key=lambda term: ("ink", "symmetric", "bridge", "slot", "connected", "solid").index(term[0]))
+    cheap = ("ink", "symmetric", "bridge", "slot", "connected", "pieces", "solid", "holes", "path")
+    terms.sort(key=lambda term: cheap.index(term[0]))
     return terms, threshold, others
 
 

@@ -25,9 +25,10 @@ class Clear(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         if self.ink == self.paper == 1:
             return images
-        opened = self._opened(images, self.ink)
-        cleared = -self._opened(-opened, self.paper)
-        return torch.where((cleared > 0) == (images > 0), images, cleared)
+        with torch.no_grad():
+            cleared = -self._opened(-self._opened(images, self.ink), self.paper)
+            removed = torch.where((cleared > 0) == (images > 0), 0, cleared - images)
+        return images + removed
 
     def _opened(self, images: Tensor, diameter: int) -> Tensor:
         """Images without what is dark and narrower than the diameter."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .._arrays import choice, number
 from ..paths import geodesic_diameter, geodesic_distance
 from ..scoring import analyze
+from ..searching import Term
 from .bounds import Bounds, pieces, pixels
 from .rule import Rule, check_counts, check_pixels, rounded
 
@@ -56,6 +57,9 @@ class Path(Rule):
 
     def bounds(self, area: int) -> Bounds:
         return pieces(self, 1, 1) | pixels(self, area, self.length + 1)
+
+    def terms(self, area: int) -> tuple[Term, ...]:
+        return (("path", (self.length, self.connectivity)),)
 
 
 @dataclass(frozen=True)

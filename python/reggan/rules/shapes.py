@@ -54,7 +54,7 @@ class Connected(Rule):
         return pieces(self, 1, 1) | pixels(self, area, 1)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("connected", self.connectivity, 0),)
+        return (("connected", (self.connectivity,)),)
 
     def known_methods(self) -> tuple[str, ...]:
         """The methods of repair; a search alone for a periodic rule."""
@@ -110,7 +110,7 @@ class Ink(Rule):
         return pixels(self, area, *self.pixels(area))
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("ink", *self.pixels(area)),)
+        return (("ink", self.pixels(area)),)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Solid(Rule):
         return holes(self, 0, 0) | pixels(self, area, 1)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("solid", self.connectivity, 0),)
+        return (("solid", (self.connectivity,)),)
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Symmetric(Rule):
         return rounded(scores)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("symmetric", self.overlap, 0),)
+        return (("symmetric", (self.overlap,)),)
 
 
 def _negative(images: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..paths import spans
 from ..scoring import analyze, betti_numbers, ink_mask, score
+from ..searching import Term
 from .bounds import Bounds, Count, holes, pieces, pixels
 from .rule import Rule, check_counts, check_pixels, rounded
 from .shapes import border_of
@@ -69,6 +70,9 @@ class Holes(_Counting):
     def bounds(self, area: int) -> Bounds:
         return holes(self, self.low, self.high)
 
+    def terms(self, area: int) -> tuple[Term, ...]:
+        return (("holes", (self.low, self.high, 1, self.connectivity)),)
+
 
 @dataclass(frozen=True)
 class Betti(_Counting):
@@ -112,6 +116,10 @@ class Betti(_Counting):
     def bounds(self, area: int) -> Bounds:
         ink = pixels(self, area, self.pieces * self.min_area, area - self.holes * self.min_area)
         return pieces(self, self.pieces, self.pieces) | holes(self, self.holes, self.holes) | ink
+
+    def terms(self, area: int) -> tuple[Term, ...]:
+        sizes = self.min_area, self.connectivity
+        return ("pieces", (self.pieces, self.pieces, *sizes)), ("holes", (self.holes, self.holes, *sizes))
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Bridge(Rule):
         return (ink, paper) if self.foreground == "dark" else (paper, ink)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("bridge", self.diameter, 0),)
+        return (("bridge", (self.diameter,)),)
 
 
 class Slot(Bridge):
@@ -65,7 +65,7 @@ class Slot(Bridge):
     layer = "background"
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("slot", self.diameter, 0),)
+        return (("slot", (self.diameter,)),)
 
 
 class Clear(Bridge):
@@ -74,7 +74,7 @@ class Clear(Bridge):
     layer = "both"
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("bridge", self.diameter, 0), ("slot", self.diameter, 0))
+        return (("bridge", (self.diameter,)), ("slot", (self.diameter,)))
 
 
 @dataclass(frozen=True)

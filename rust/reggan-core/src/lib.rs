@@ -42,5 +42,5 @@ pub use render::{
 pub use repair::{Method, Repair, repair_connected};
 pub use rng::{STREAM_VERSION, Stream};
 pub use score::score;
-pub use search::{Effort, Grays, Searches, Term, Wide, repair_by_search};
+pub use search::{Counted, Effort, Grays, Searches, Term, Wide, repair_by_search};
 pub use simd::{Level, SIMD_VARIABLE};

@@ -17,8 +17,8 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyTyp
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use reggan_core::{
-    BinaryBlobs, Border, Circles, Connectivity, Effort, Error, Fields, Foreground, Grays, Layer, Level,
-    Method, PixelType, Pixels, Polygons, Runner, Scene, Side, Size, Spheres, Term,
+    BinaryBlobs, Border, Circles, Connectivity, Counted, Effort, Error, Fields, Foreground, Grays, Layer,
+    Level, Method, PixelType, Pixels, Polygons, Runner, Scene, Side, Size, Spheres, Term,
 };
 
 /// The kernels of reggan. Their callers, `reggan.scoring` and `reggan.rendering`, check and convert the
@@ -390,7 +390,7 @@ fn repair_by_search(
     images: PyReadonlyArray3<'_, u8>,
     repaired: &Bound<'_, PyUntypedArray>,
     mut changed: WriteArray1<'_, i32>,
-    terms: Vec<(String, f64, f64)>,
+    terms: Vec<(String, Vec<f64>)>,
     threshold: f64,
     effort: (u64, u32),
     threads: Option<usize>,
@@ -415,7 +415,7 @@ impl Searches {
     #[new]
     fn new(
         images: PyReadonlyArray3<'_, u8>,
-        terms: Vec<(String, f64, f64)>,
+        terms: Vec<(String, Vec<f64>)>,
         threshold: f64,
         effort: (u64, u32),
         threads: Option<usize>,
@@ -457,7 +457,7 @@ impl Searches {
 /// The arguments of a search, for the core.
 fn search_of<'a>(
     images: &'a PyReadonlyArray3<'_, u8>,
-    terms: &[(String, f64, f64)],
+    terms: &[(String, Vec<f64>)],
     threshold: f64,
     (seed, budget): (u64, u32),
 ) -> PyResult<(Grays<'a>, Vec<Term>, Foreground, Effort)> {
@@ -468,15 +468,29 @@ fn search_of<'a>(
     Ok((images, terms, foreground, Effort { seed, budget }))
 }
 
-fn term_of((name, first, second): &(String, f64, f64)) -> PyResult<Term> {
-    Ok(match name.as_str() {
-        "connected" => Term::Connected(connectivity_of(*first as u32)?),
-        "solid" => Term::Solid(connectivity_of(*first as u32)?),
-        "ink" => Term::Ink { least: *first as u64, most: *second as u64 },
-        "symmetric" => Term::Symmetric(*first),
-        "bridge" => Term::wide(Layer::Foreground, *first as usize).map_err(to_python)?,
-        "slot" => Term::wide(Layer::Background, *first as usize).map_err(to_python)?,
-        _ => return Err(PyValueError::new_err(format!("{name:?} is not a known term"))),
+fn term_of((name, numbers): &(String, Vec<f64>)) -> PyResult<Term> {
+    let unknown =
+        || PyValueError::new_err(format!("{name:?} with {} numbers is not a known term", numbers.len()));
+    let counted = || match numbers[..] {
+        [fewest, most, least_area, connectivity] => Ok(Counted {
+            fewest: fewest as u64,
+            most: most as u64,
+            least_area: least_area as u64,
+            connectivity: connectivity_of(connectivity as u32)?,
+        }),
+        _ => Err(unknown()),
+    };
+    Ok(match (name.as_str(), &numbers[..]) {
+        ("connected", &[connectivity]) => Term::Connected(connectivity_of(connectivity as u32)?),
+        ("solid", &[connectivity]) => Term::Solid(connectivity_of(connectivity as u32)?),
+        ("ink", &[least, most]) => Term::Ink { least: least as u64, most: most as u64 },
+        ("symmetric", &[overlap]) => Term::Symmetric(overlap),
+        ("bridge", &[diameter]) => Term::wide(Layer::Foreground, diameter as usize).map_err(to_python)?,
+        ("slot", &[diameter]) => Term::wide(Layer::Background, diameter as usize).map_err(to_python)?,
+        ("pieces", _) => Term::Pieces(counted()?),
+        ("holes", _) => Term::Holes(counted()?),
+        ("path", &[length, connectivity]) => Term::Path(length as u64, connectivity_of(connectivity as u32)?),
+        _ => return Err(unknown()),
     })
 }
 

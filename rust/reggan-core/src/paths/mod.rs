@@ -9,9 +9,9 @@ pub(crate) use sparse::Sparse;
 
 use crate::Error;
 use crate::batch::Images;
-use crate::components::{Connectivity, Options, Scratch, for_each_image};
+use crate::components::{BitRows, Connectivity, Options, Scratch, for_each_image};
 use crate::memory::TryGrow;
-use crate::parallel::Runner;
+use crate::parallel::{Runner, Watch};
 use crate::simd::Level;
 
 /// Replaces `distances`, which hold 0 at pixels to start from and -1 elsewhere, by the steps of the shortest path
@@ -37,22 +37,29 @@ pub fn geodesic_diameter(
     diameters: &mut [i64],
     runner: &Runner<'_>,
 ) -> Result<(), Error> {
-    let corners = check(options)?;
-    let (_, _, height, width) = images.dim();
-    let level = Level::chosen()?;
+    check(options)?;
     for_each_image(images, options, diameters, 1, runner, |scratch, diameter, watch| {
-        let Scratch { bits, waves, .. } = scratch;
-        let found = if Dense::<4>::fits(height, width) {
-            level.run(Diameter::<4> { bits, corners, watch })
-        } else if Dense::<16>::fits(height, width) {
-            level.run(Diameter::<16> { bits, corners, watch })
-        } else {
-            waves.load(bits, corners)?;
-            diameter::diameter(waves, watch)
-        };
-        diameter[0] = found?.into();
+        diameter[0] = diameter_of(&scratch.bits, options.connectivity, &mut scratch.waves, watch)?.into();
         Ok(())
     })
+}
+
+/// The most steps of a shortest path between two pixels of a component.
+pub(crate) fn diameter_of(
+    bits: &BitRows,
+    connectivity: Connectivity,
+    waves: &mut Sparse,
+    watch: &mut Watch<'_>,
+) -> Result<u32, Error> {
+    let corners = connectivity == Connectivity::Eight;
+    if Dense::<4>::fits(bits.height(), bits.width()) {
+        Level::chosen()?.run(Diameter::<4> { bits, corners, watch })
+    } else if Dense::<16>::fits(bits.height(), bits.width()) {
+        Level::chosen()?.run(Diameter::<16> { bits, corners, watch })
+    } else {
+        waves.load(bits, corners)?;
+        diameter::diameter(waves, watch)
+    }
 }
 
 /// A component, as far as it was read.

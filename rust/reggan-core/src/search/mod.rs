@@ -8,7 +8,7 @@ mod terms;
 use gray::{Buffers, Look, Sample};
 use state::{Plan, Search};
 use terms::Tools;
-pub use terms::{Term, Wide};
+pub use terms::{Counted, Term, Wide};
 
 use crate::Error;
 use crate::batch::check_length;

@@ -1,9 +1,9 @@
 //! The proposals of a search: edits of a mask where something stands in the way of a rule.
 
-use super::terms::{State, Term, Tools, Wide, find_holes, mirrored_word};
+use super::terms::{Counted, State, Term, Tools, Wide, find_holes, mirrored_word};
 use crate::Error;
 use crate::components::{BitRows, Connectivity, Run};
-use crate::memory::TryGrow;
+use crate::memory::{TryGrow, try_filled};
 use crate::morphology::{Disc, Layer, Opening};
 use crate::parallel::Watch;
 use crate::rng::Stream;
@@ -52,6 +52,9 @@ impl Edit<'_, '_> {
         match terms.map(|(term, _)| term).nth(chosen) {
             Some(Term::Connected(connectivity)) => self.connect(*connectivity),
             Some(Term::Ink { least, .. }) => self.recolor(self.current.bits.area() < *least),
+            Some(Term::Pieces(counted)) => self.count_pieces(*counted),
+            Some(Term::Holes(counted)) => self.count_holes(*counted),
+            Some(Term::Path(_, connectivity)) => self.lengthen(*connectivity),
             Some(Term::Solid(connectivity)) => self.close_hole(*connectivity),
             Some(Term::Symmetric(_)) => self.mirror(),
             Some(Term::Wide(wide)) => self.widen(wide),
@@ -334,6 +337,109 @@ impl Edit<'_, '_> {
             self.bits.set(y, moved(piece.run.start)..moved(piece.run.end));
         }
         Ok(())
+    }
+
+    /// Joins, erases, enlarges or makes pieces.
+    fn count_pieces(&mut self, counted: Counted) -> Result<(), Error> {
+        self.tools.components.find(&self.current.bits, counted.connectivity, self.watch)?;
+        let (pieces, _, count) = self.list_pieces()?;
+        if count as u64 > counted.most && !self.chance(8) {
+            return self.connect(counted.connectivity);
+        }
+        if (count as u64) < counted.fewest {
+            return if self.chance(2) { self.cut() } else { self.dot(counted.least_area, true) };
+        }
+        let mut areas = try_filled(count, 0)?;
+        for piece in &pieces {
+            areas[piece.number as usize - 1] += u32::from(piece.run.end - piece.run.start);
+        }
+        self.enlarge(&pieces, &areas, counted.least_area, true)
+    }
+
+    /// Fills, opens, enlarges or makes holes.
+    fn count_holes(&mut self, counted: Counted) -> Result<(), Error> {
+        let areas = find_holes(&self.current.bits, counted.connectivity, self.tools, self.watch)?;
+        let count = areas.iter().filter(|&&area| area > 0).count() as u64;
+        if count > counted.most && !self.chance(8) {
+            return self.close_hole(counted.connectivity);
+        }
+        if count < counted.fewest {
+            return self.dot(counted.least_area, false);
+        }
+        if self.chance(4) {
+            return self.close_hole(counted.connectivity);
+        }
+        self.tools.components.find(&self.tools.inverse, counted.connectivity.dual(), self.watch)?;
+        let (pieces, ..) = self.list_pieces()?;
+        self.enlarge(&pieces, &areas, counted.least_area, false)
+    }
+
+    /// A disc of ink in paper; or one of paper in ink, with ink around it where there is none.
+    fn dot(&mut self, least_area: u64, ink: bool) -> Result<(), Error> {
+        let discs = self.discs;
+        // The square of the diameter is 4 / pi times the area.
+        let diameter = (least_area as f64 * 1.28).sqrt().ceil() as usize;
+        let diameter = |extra: usize| (diameter + extra).clamp(1, discs.len());
+        let (inner, rim) = (diameter(self.below(2)), diameter(2 + self.below(3)));
+        let (height, width) = self.size();
+        let place =
+            if ink || self.chance(2) { (self.below(height), self.below(width)) } else { self.border() };
+        if !ink && !self.chance(3) {
+            let corner = self.corner(&discs[rim - 1], place);
+            self.paint(&discs[rim - 1], corner, true);
+        }
+        let corner = self.corner(&discs[inner - 1], place);
+        self.paint(&discs[inner - 1], corner, ink);
+        Ok(())
+    }
+
+    /// A line of paper from one place at a border of the ink to another one.
+    fn cut(&mut self) -> Result<(), Error> {
+        let (from, to) = (self.border(), self.border());
+        self.stroke(from, to, false);
+        Ok(())
+    }
+
+    /// Paints a disc at a pixel of a piece of fewer pixels than needed, or erases the piece. Areas of 0 do not count.
+    fn enlarge(
+        &mut self,
+        pieces: &[PieceRun],
+        areas: &[u32],
+        least_area: u64,
+        ink: bool,
+    ) -> Result<(), Error> {
+        let is_small = |area: u32| area > 0 && u64::from(area) < least_area;
+        let small = areas.iter().filter(|&&area| is_small(area)).count();
+        if small == 0 {
+            return self.stamp();
+        }
+        let chosen = self.below(small);
+        let Some((chosen, _)) = (1..).zip(areas).filter(|(_, area)| is_small(**area)).nth(chosen) else {
+            return Ok(());
+        };
+        if self.chance(4) {
+            self.fill(pieces, chosen, !ink);
+            return Ok(());
+        }
+        let mut runs = pieces.iter().filter(|piece| piece.number == chosen);
+        let count = runs.clone().count();
+        if let Some(piece) = runs.nth(self.below(count)) {
+            let discs = self.discs;
+            let disc = &discs[self.below(discs.len())];
+            let place = (piece.y, piece.run.columns().start + self.below(piece.run.columns().len()));
+            let corner = self.corner(disc, place);
+            self.paint(disc, corner, ink);
+        }
+        Ok(())
+    }
+
+    /// Changes where a path may go: joins pieces, cuts, or flips what is at a border.
+    fn lengthen(&mut self, connectivity: Connectivity) -> Result<(), Error> {
+        match self.below(8) {
+            0..2 => self.connect(connectivity),
+            2 => self.cut(),
+            _ => self.stamp(),
+        }
     }
 
     /// Fills a hole or opens it.

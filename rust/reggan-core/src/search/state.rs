@@ -54,7 +54,15 @@ impl Plan {
         });
         let widest = widths.max();
         let mut discs = Vec::new();
-        for diameter in 1..=(widest.unwrap_or(3).max(3) + 2).min(MAX_STAMP) {
+        // A disc of the least area, and a rim around it.
+        let of_area = terms.iter().filter_map(|term| match term {
+            Term::Pieces(counted) | Term::Holes(counted) => {
+                Some((counted.least_area as f64).sqrt() as usize + 3)
+            }
+            _ => None,
+        });
+        let largest = widest.unwrap_or(3).max(of_area.max().unwrap_or(3));
+        for diameter in 1..=(largest.max(3) + 2).min(MAX_STAMP) {
             discs.try_push(Disc::new(diameter)?)?;
         }
         let connectivity = terms.iter().find_map(|term| match term {

@@ -2,9 +2,10 @@
 
 use crate::Error;
 use crate::components::{BitRows, Components, Connectivity};
-use crate::memory::try_filled;
+use crate::memory::{TryGrow, try_filled};
 use crate::morphology::{Disc, Layer, Opener, Opening};
 use crate::parallel::Watch;
+use crate::paths::{Sparse, diameter_of};
 
 /// A rule, or one of the rules of a product.
 #[derive(Clone, Debug)]
@@ -18,12 +19,50 @@ pub enum Term {
         /// The most.
         most: u64,
     },
+    /// The pieces of ink.
+    Pieces(Counted),
+    /// The holes, that is pieces of paper that ink encloses.
+    Holes(Counted),
+    /// One piece, in which some shortest path has at least this many steps.
+    Path(u64, Connectivity),
     /// There is ink, and it encloses no paper.
     Solid(Connectivity),
     /// Ink and its mirror image, left to right, have in common at least this share of what is ink in either.
     Symmetric(f64),
     /// Opening a layer by the disc changes nothing.
     Wide(Wide),
+}
+
+/// How many pieces or holes there are, and how large they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// The fewest.
+    pub fewest: u64,
+    /// The most.
+    pub most: u64,
+    /// The fewest pixels of each.
+    pub least_area: u64,
+    /// Of the ink.
+    pub connectivity: Connectivity,
+}
+
+impl Counted {
+    /// About how many pixels have to change, given the areas of all, which are sorted.
+    fn violation(&self, areas: &mut [u32]) -> u64 {
+        areas.sort_unstable_by(|a, b| b.cmp(a));
+        let (mut violation, count) = (0, areas.len() as u64);
+        for (rank, &area) in (0..).zip(areas.iter()) {
+            let (area, lack) = (u64::from(area), self.least_area.saturating_sub(area.into()));
+            violation += if rank < self.fewest {
+                lack
+            } else if rank < self.most {
+                lack.min(area)
+            } else {
+                area
+            };
+        }
+        violation + self.fewest.saturating_sub(count) * self.least_area.max(1)
+    }
 }
 
 /// A layer and the disc that opens it.
@@ -74,6 +113,8 @@ pub(super) struct Tools {
     /// Bits of any use.
     pub(super) inverse: BitRows,
     pub(super) stack: Vec<(usize, usize)>,
+    areas: Vec<u32>,
+    waves: Sparse,
 }
 
 /// Measures the state, cheap terms first. Returns whether the sum of its violations is at most `most`; if not, what
@@ -115,6 +156,25 @@ fn violation_of(
             let area = bits.area();
             least.saturating_sub(area) + area.saturating_sub(*most)
         }
+        Term::Pieces(counted) => {
+            tools.components.find(bits, counted.connectivity, watch)?;
+            let Tools { components, areas, .. } = tools;
+            list(areas, components.number(watch)?.areas().iter().copied())?;
+            counted.violation(areas)
+        }
+        Term::Holes(counted) => {
+            let found = find_holes(bits, counted.connectivity, tools, watch)?;
+            list(&mut tools.areas, found.into_iter().filter(|&area| area > 0))?;
+            counted.violation(&mut tools.areas)
+        }
+        Term::Path(length, connectivity) => {
+            tools.components.find(bits, *connectivity, watch)?;
+            let tally = tools.components.tally();
+            let longest = diameter_of(bits, *connectivity, &mut tools.waves, watch)?;
+            let others = tally.area - tally.largest_area;
+            others.max(tally.count.saturating_sub(1))
+                + length.saturating_sub(longest.into()).max((tally.count == 0).into())
+        }
         Term::Solid(connectivity) => {
             if bits.area() == 0 {
                 return Ok(1);
@@ -134,6 +194,15 @@ fn violation_of(
             tools.opener.add_narrow(bits, Opening { layer: *layer, disc, periodic: false }, narrow, watch)?
         }
     })
+}
+
+/// Replaces what a list holds.
+fn list(numbers: &mut Vec<u32>, found: impl Iterator<Item = u32>) -> Result<(), Error> {
+    numbers.clear();
+    for number in found {
+        numbers.try_push(number)?;
+    }
+    Ok(())
 }
 
 /// The areas of the paper's components; 0 for those that touch the border, which are no holes. Leaves the components
