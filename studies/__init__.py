@@ -20,6 +20,11 @@ __all__ = ["STUDIES", "Arm", "ByClasses", "ByReferences", "BySamples", "Study"]
 
 STUDIES: dict[str, Study[Any]] = {
     "ablation": Study("Harvest without one part at a time", arms.ablation, ByReferences()),
+    "betti": Study(
+        "three pieces and a hole, of 12 pixels or more: a rule that no render obeys",
+        arms.betti,
+        ByReferences(repairs=True),
+    ),
     "blob-count": Study(
         "whether a GAN generates 1 to 9 blobs equally often, like the data",
         arms.blob_count,
@@ -53,6 +58,7 @@ STUDIES: dict[str, Study[Any]] = {
         arms.modes,
         BySamples(measures.POINTS, 2500, "modes", with_figures),
     ),
+    "path": Study("mazes with one long path, from noise", arms.path, ByReferences(pieces=False, repairs=True)),
     "reggan-paper": Study(
         "the paper's comparison, with strong baselines",
         arms.reggan_paper,
@@ -68,6 +74,9 @@ STUDIES: dict[str, Study[Any]] = {
         "the same recipe with another rule: symmetry", arms.symmetric, ByReferences(pieces=False, repairs=True)
     ),
     "targets": Study("mean scores as targets", arms.targets, ByReferences()),
+    "tiles": Study(
+        "seamless tiles that hang together and are nowhere narrow", arms.tiles, ByReferences(pieces=False, repairs=True)
+    ),
     "toy-1d": Study(
         "Gaussians on a line, and the required width of networks",
         arms.toy_1d,

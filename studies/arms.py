@@ -19,7 +19,7 @@ from reggan.rendering import render
 from reggan.rules import Connected, Rule
 from reggan.scoring import ink_mask, largest_component
 from reggan.search import find
-from reggan.specs import Circles, Polygons
+from reggan.specs import BinaryBlobs, Circles, Polygons
 
 from .flow import RectifiedFlow
 from .study import Arm
@@ -27,6 +27,7 @@ from .study import Arm
 __all__ = [
     "FASHION_TEST",
     "ablation",
+    "betti",
     "blob_count",
     "clear",
     "far",
@@ -35,11 +36,13 @@ __all__ = [
     "latent_arithmetic",
     "mnist_like",
     "modes",
+    "path",
     "reggan_paper",
     "repair",
     "solid",
     "symmetric",
     "targets",
+    "tiles",
     "toy_1d",
     "translate",
 ]
@@ -182,18 +185,37 @@ def targets(work: Path) -> dict[str, Arm[TrainConfig]]:
 
 def clear(work: Path) -> dict[str, Arm[TrainConfig]]:
     """One piece of a bounded amount, nowhere narrower than 5 pixels: no render obeys, and a chain mends few."""
-    rule = "connected & clear(5) & ink(0.07, 0.42)"
-    data = RenderedImages(images=37_700, classes=())
-    config = replace(preset("quick", "repair"), rule=rule, data=data, log_every=1)
-    plain, mended = _plain(lr=6e-4, instance_noise=0.2), work / "mended-32.npy"
+    arms = _unseen("connected & clear(5) & ink(0.07, 0.42)", RenderedImages(images=37_700, classes=()))
+    config, mended = arms["dcgan"].config, work / "mended-32.npy"
+    plain = replace(config, recipe=replace(config.recipe, candidates=1), data=Files(str(mended)))  # type: ignore[call-arg]
+    prepare = partial(_mend, mended, config.resolved_rule)
+    return arms | {"chain": Arm("DCGAN on what a chain mends", plain, prepare=prepare)}
+
+
+def betti(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """Exactly three pieces with one hole in all, none of fewer than 12 pixels."""
+    return _unseen("betti(3, 1, 12)", RenderedImages(images=37_700, classes=()))
+
+
+def path(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """PCGRL's mazes of 14 x 14 pixels, which start as noise: one region, in which some shortest path is long."""
+    noise = RenderedImages(spec=BinaryBlobs(count=(12, 12)), images=37_700, classes=())
+    return _unseen("path(56)", noise, size=14)
+
+
+def tiles(work: Path) -> dict[str, Arm[TrainConfig]]:
+    """Seamless tiles: ink that hangs together over the whole plane, nowhere narrower than 3 pixels."""
+    periodic = RenderedImages(spec=Circles(border="periodic"), images=37_700, classes=())
+    return _unseen("wraps & clear(3, periodic=True)", periodic, tileable=True)
+
+
+def _unseen(rule: str, data: RenderedImages, size: int = 32, **options: object) -> dict[str, Arm[TrainConfig]]:
+    """The default on data of which no image obeys, and a DCGAN on the best eighth."""
+    config = replace(preset("quick", "repair"), rule=rule, data=data, size=size, log_every=1)
+    plain = _plain(lr=6e-4, instance_noise=0.2, candidates=8)
     return {
-        "repair": Arm("Repair", config),
-        "dcgan": Arm("DCGAN on the best eighth", replace(config, recipe=replace(plain, candidates=8))),
-        "chain": Arm(
-            "DCGAN on what a chain mends",
-            replace(config, recipe=plain, data=Files(str(mended))),
-            prepare=partial(_mend, mended, config.resolved_rule),
-        ),
+        "repair": Arm("Repair", replace(config, recipe=replace(config.recipe, **options))),
+        "dcgan": Arm("DCGAN on the best eighth", replace(config, recipe=plain)),
     }
 
 

@@ -20,6 +20,7 @@ from reggan.metrics import (
     memory,
     shapes,
 )
+from reggan.metrics.features import RandomFeatures
 from reggan.metrics.fidelity import coverage, density, frechet, kernel, precision, recall, vendi
 
 SIZE, COUNT = 32, 400
@@ -255,3 +256,16 @@ def test_sets_that_cannot_be_compared_are_said_so(oracle):
         compare(oracle[:9], oracle)
     with pytest.raises(ValueError, match="pixels"):
         compare(oracle[:, :16], oracle)
+
+
+@pytest.mark.parametrize("shape", [(14, 14), (8, 40)])
+def test_small_images_are_compared_with_margins(shape):
+    random = np.random.default_rng(0)
+    images = np.where(random.random((60, *shape)) < 0.5, 0, 255).astype(np.uint8)
+    found = RandomFeatures().of(images)
+    assert found.isfinite().all()
+    top, left = (max(16 - side, 0) // 2 for side in shape)
+    padded = np.full((60, max(16, shape[0]), max(16, shape[1])), 255, np.uint8)
+    padded[:, top : top + shape[0], left : left + shape[1]] = images
+    assert torch.equal(found, RandomFeatures().of(padded))
+    assert math.isfinite(compare(images[:30], images[30:])["frechet"])

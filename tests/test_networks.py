@@ -2,12 +2,15 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import reggan
 from reggan.networks import (
     MLP,
+    Clear,
     DCGANDiscriminator,
     DCGANEncoder,
     DCGANGenerator,
@@ -22,6 +25,8 @@ from reggan.networks import (
     StridedClassifier,
 )
 from reggan.networks.ends import FromImage, ToImage
+from reggan.recipes import Repair
+from reggan.rules import resolve_rule
 
 
 def kinds(module: nn.Module, kind: type) -> int:
@@ -280,6 +285,31 @@ def test_tileable_networks_join_opposite_sides(size):
     torch.testing.assert_close(images.roll((scale, 2 * scale), (2, 3)), rolled)
     coarse, rolled = (encoder.layers[:-1](each) for each in (images, images.roll((scale, 2 * scale), (2, 3))))
     torch.testing.assert_close(coarse.roll((1, 2), (2, 3)), rolled)
+
+
+@pytest.mark.parametrize("border", ["solid", "periodic"])
+@pytest.mark.parametrize("diameters", [(5, 5), (4, 1), (1, 3), (2, 7)])
+def test_nothing_is_narrow_after_clear(border, diameters):
+    """At any threshold the layer is the opening of ink, then of paper."""
+    ink, paper = diameters
+    layer = Clear(ink, paper, periodic=border == "periodic")
+    images = reggan.render(reggan.Circles(), 50, size=24, dtype=np.uint8)
+    grays = torch.from_numpy(images)[:, None].double() / 127.5 - 1
+    assert torch.equal(layer(grays), grays)
+    cleared = layer.eval()(grays)
+    opened = reggan.opening(images, ink, border=border)
+    expected = reggan.closing(~opened, paper, border=border)
+    assert np.array_equal(cleared[:, 0].numpy() <= 0, expected)
+    is_same = (cleared <= 0) == (grays <= 0)
+    assert torch.equal(cleared[is_same], grays[is_same])
+
+
+def test_rules_say_what_generators_clear():
+    rules = ["clear(5) & connected", "bridge(3) & slot(4)", "bridge(3, foreground='light') & bridge(2)", "connected"]
+    assert [resolve_rule(text).discs for text in rules] == [(5, 5), (3, 4), (2, 3), (1, 1)]
+    for recipe, discs in ((Repair(), (5, 5)), (Repair(clears=False), (1, 1))):
+        clear = recipe.build((1, 16, 16), resolve_rule("clear(5)"))["generator"]().clear
+        assert (clear.ink, clear.paper) == discs
 
 
 def test_tileable_layers_are_the_plain_ones_inside():

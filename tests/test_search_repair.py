@@ -12,6 +12,7 @@ from scipy import ndimage
 
 import reggan
 from reggan import Bridge, Clear, Connected, Ink, Rule, Slot, Solid, Symmetric, repair_by_search
+from reggan.rules import Betti, Holes, Path
 from reggan.searching import _split
 
 CIRCLES = reggan.render(reggan.Circles(), 40, size=32, dtype=np.uint8)
@@ -64,6 +65,15 @@ def searched(images, rule, **options):
         Clear(5),
         HARD,
         HARD & Symmetric(0.9) & Solid(),
+        Holes(2, 3),
+        Holes(1, connectivity=8) & Ink(),
+        Betti(3, 1, 12),
+        Betti(2, 2, 9, connectivity=8) & Bridge(3),
+        Betti(0),
+        Betti(12, 0, 4),
+        Path(60),
+        Path(40, connectivity=8) & Slot(2),
+        Betti(1, 1, foreground="light"),
         Connected(threshold=0.3) & Clear(3, threshold=0.3),
         Connected() & Ink(threshold=0.6),
         Centered(),

@@ -67,7 +67,7 @@ def summarize(images: npt.NDArray[np.uint8], rule: Rule) -> dict[str, float]:
 
 
 def compare(images: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -> dict[str, float]:
-    """Every reference metric of images (N, H, W) and reference images (M, H, W), both at least 16 pixels on a side.
+    """Every reference metric of images (N, H, W) and reference images (M, H, W).
 
     Features of RGB images (N, 3, H, W) use all channels; shapes and masks of ink use the darkest one. Undefined values
     are NaN: distances of blobs if only one side has any, and `vendi` if all references are alike. Fewer than 10 images

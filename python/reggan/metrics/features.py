@@ -19,6 +19,8 @@ __all__ = ["Featured", "RandomFeatures"]
 
 _SEED = 2102_04593
 _BATCH = 256
+_SMALLEST = 16
+"""Pixels on a side of the smallest images whose last maps have a deviation."""
 
 
 class RandomFeatures(nn.Module):
@@ -56,10 +58,16 @@ class RandomFeatures(nn.Module):
         return torch.cat(found, dim=1)
 
     def of(self, images: npt.NDArray[np.uint8]) -> Tensor:
-        """Float64 features (N, channels * num_features) of images (N, H, W) or (N, 3, H, W), white paper 255."""
+        """Float64 features (N, channels * num_features) of images (N, H, W) or (N, 3, H, W), white paper 255.
+
+        Smaller images get margins of white paper, up to 16 pixels.
+        """
+        lacking = [max(_SMALLEST - side, 0) for side in images.shape[-2:]]
+        margins = [part for lack in reversed(lacking) for part in (lack // 2, lack - lack // 2)]
 
         def features_of(part: Tensor) -> Tensor:
-            channels = torch.split(part.float().div(-255).add(1), 1, dim=1)
+            ink = F.pad(part.float().div(-255).add(1), margins)
+            channels = torch.split(ink, 1, dim=1)
             return torch.cat([self(channel) for channel in channels], dim=1)
 
         # Parts of about equal size: in a batch of one, features differ in the last digit.
@@ -72,7 +80,7 @@ class Featured:
     """Images and their features, which are computed on first use."""
 
     images: npt.NDArray[np.uint8]
-    """(N, H, W), or (N, 3, H, W) of RGB, white paper 255; sides of at least 16."""
+    """(N, H, W), or (N, 3, H, W) of RGB, white paper 255."""
 
     @property
     def gray(self) -> npt.NDArray[np.uint8]:

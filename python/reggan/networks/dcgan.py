@@ -83,7 +83,7 @@ class DCGANGenerator(nn.Module):
 
     tanh alone is never white. With a `tanh_scale` above 1 it is scaled and clamped to [-1, 1]; gradients ignore the
     clamp. Images are seamless tiles if they are `tileable`: the layers join opposite sides, which are then multiples of
-    a power of 2. With `discs` above 1, the last layer is `Clear`: what is dark, and what is light, is no narrower.
+    a power of 2. With `discs` above 1, evaluation mode ends with `Clear`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A layer that leaves nothing narrow: openings and closings of grays by discs, which have gradients."""
+"""A layer that leaves nothing narrow: openings and closings of grays by discs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ __all__ = ["Clear"]
 
 
 class Clear(nn.Module):
-    """Images (N, channels, height, width), in which no ink, and then no paper, is narrower than a disc.
+    """Removes from images (N, channels, height, width) ink, and then paper, that is narrower than a disc.
 
-    Opening and closing by a flat disc commute with thresholds: what is dark at any threshold is opened by the disc of
-    `reggan.morphology`, then what is light (Serra, Image Analysis and Mathematical Morphology, 1982). Closing can leave
-    ink narrow again, but seldom does. Only pixels that change sides of gray 0 change. Outside the image everything is
-    solid, or, if `periodic`, the image is repeated there.
+    It acts in evaluation mode alone: with it in training, a few pixels of difference make whole strokes vanish, and
+    training collapses. Openings and closings by flat discs commute with thresholds, so that grays are opened like masks
+    (Serra, Image Analysis and Mathematical Morphology, 1982); the disc is that of `reggan.morphology`. The closing can
+    make ink narrow again, but seldom does. Grays change only where ink becomes paper or paper ink. Outside the image
+    everything is solid, or, if `periodic`, the image is repeated there.
     """
 
     def __init__(self, ink: int, paper: int, periodic: bool = False) -> None:
@@ -23,12 +24,10 @@ class Clear(nn.Module):
         self.ink, self.paper, self.periodic = ink, paper, periodic
 
     def forward(self, images: Tensor) -> Tensor:
-        if self.ink == self.paper == 1:
+        if self.training or self.ink == self.paper == 1:
             return images
-        with torch.no_grad():
-            cleared = -self._opened(-self._opened(images, self.ink), self.paper)
-            removed = torch.where((cleared > 0) == (images > 0), 0, cleared - images)
-        return images + removed
+        cleared = -self._opened(-self._opened(images, self.ink), self.paper)
+        return torch.where((cleared > 0) == (images > 0), images, cleared)
 
     def _opened(self, images: Tensor, diameter: int) -> Tensor:
         """Images without what is dark and narrower than the diameter."""

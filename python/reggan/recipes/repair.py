@@ -40,7 +40,7 @@ class Repair(DCGAN):
     """Make seamless tiles: the layers of both networks join opposite sides of the image."""
 
     clears: bool = True
-    """End the generator with a layer that removes what is narrower than the rule's discs, such as those of clear(5)."""
+    """Remove from generated images what is narrower than the discs of the rule, such as clear(5); not in training."""
 
     def build(self, shape: tuple[int, ...], rule: Rule) -> Builders:
         rule.check_method(self.method)

@@ -21,6 +21,8 @@ pub(super) struct Edit<'a, 'w> {
     pub(super) terms: &'a [Term],
     /// The discs to stamp, by diameter from 1.
     pub(super) discs: &'a [Disc],
+    /// The same and larger ones.
+    pub(super) rims: &'a [Disc],
     /// A brush of the width that the rules need.
     pub(super) brush: &'a Disc,
     pub(super) original: &'a BitRows,
@@ -376,21 +378,27 @@ impl Edit<'_, '_> {
 
     /// A disc of ink in paper; or one of paper in ink, with ink around it where there is none.
     fn dot(&mut self, least_area: u64, ink: bool) -> Result<(), Error> {
-        let discs = self.discs;
+        let rims = self.rims;
+        let disc = |diameter: usize| &rims[diameter.clamp(1, rims.len()) - 1];
         // The square of the diameter is 4 / pi times the area.
-        let diameter = (least_area as f64 * 1.28).sqrt().ceil() as usize;
-        let diameter = |extra: usize| (diameter + extra).clamp(1, discs.len());
-        let (inner, rim) = (diameter(self.below(2)), diameter(2 + self.below(3)));
+        let inner = (least_area as f64 * 1.28).sqrt().ceil() as usize + self.below(2);
         let (height, width) = self.size();
         let place =
             if ink || self.chance(2) { (self.below(height), self.below(width)) } else { self.border() };
         if !ink && !self.chance(3) {
-            let corner = self.corner(&discs[rim - 1], place);
-            self.paint(&discs[rim - 1], corner, true);
+            let rim = disc(inner + 2 * self.brush_width() + self.below(3));
+            let corner = self.corner(rim, place);
+            self.paint(rim, corner, true);
         }
-        let corner = self.corner(&discs[inner - 1], place);
-        self.paint(&discs[inner - 1], corner, ink);
+        let corner = self.corner(disc(inner), place);
+        self.paint(disc(inner), corner, ink);
         Ok(())
+    }
+
+    /// The width that ink must have.
+    fn brush_width(&self) -> usize {
+        let is_wide = self.terms.iter().any(|term| matches!(term, Term::Wide(_)));
+        if is_wide { self.brush.diameter() } else { 1 }
     }
 
     /// A line of paper from one place at a border of the ink to another one.

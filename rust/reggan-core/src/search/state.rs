@@ -36,8 +36,10 @@ const ROUND: (u32, u32) = (150, 6);
 /// What all searches of a call share.
 pub(super) struct Plan {
     pub(super) terms: Vec<Term>,
-    /// The discs that proposals stamp, by diameter from 1.
+    /// Discs by diameter, from 1.
     discs: Vec<Disc>,
+    /// The first of them, which proposals stamp.
+    stamps: usize,
     /// The disc of the largest width that a rule needs.
     widest: Option<Disc>,
     connectivity: Option<Connectivity>,
@@ -54,15 +56,15 @@ impl Plan {
         });
         let widest = widths.max();
         let mut discs = Vec::new();
-        // A disc of the least area, and a rim around it.
-        let of_area = terms.iter().filter_map(|term| match term {
-            Term::Pieces(counted) | Term::Holes(counted) => {
-                Some((counted.least_area as f64).sqrt() as usize + 3)
-            }
+        let least_area = terms.iter().filter_map(|term| match term {
+            Term::Pieces(counted) | Term::Holes(counted) => Some(counted.least_area),
             _ => None,
         });
-        let largest = widest.unwrap_or(3).max(of_area.max().unwrap_or(3));
-        for diameter in 1..=(largest.max(3) + 2).min(MAX_STAMP) {
+        let least_side = least_area.max().map_or(0, |area| (area as f64).sqrt() as usize + 3);
+        let stamps = (widest.unwrap_or(3).max(3).max(least_side) + 2).min(MAX_STAMP);
+        // Holes of that area have rims of ink.
+        let rims = if least_side == 0 { 0 } else { least_side + 2 * widest.unwrap_or(1) + 2 };
+        for diameter in 1..=stamps.max(rims.min(MAX_STAMP)) {
             discs.try_push(Disc::new(diameter)?)?;
         }
         let connectivity = terms.iter().find_map(|term| match term {
@@ -70,7 +72,7 @@ impl Plan {
             _ => None,
         });
         let widest = widest.map(Disc::new).transpose()?;
-        Ok(Self { terms, discs, widest, connectivity, budget })
+        Ok(Self { terms, discs, stamps, widest, connectivity, budget })
     }
 }
 
@@ -212,7 +214,8 @@ impl Search {
         self.candidate.bits.copy_from(&self.current.bits)?;
         let mut edit = Edit {
             terms: &plan.terms,
-            discs: &plan.discs,
+            discs: &plan.discs[..plan.stamps],
+            rims: &plan.discs,
             brush: plan.widest.as_ref().unwrap_or(&plan.discs[2]),
             original: &self.original,
             current: &self.current,
