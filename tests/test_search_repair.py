@@ -12,7 +12,7 @@ from scipy import ndimage
 
 import reggan
 from reggan import Bridge, Clear, Connected, Ink, Rule, Slot, Solid, Symmetric, repair_by_search
-from reggan.rules import Betti, Holes, Path
+from reggan.rules import Betti, Holes, Path, Wraps
 from reggan.searching import _split
 
 CIRCLES = reggan.render(reggan.Circles(), 40, size=32, dtype=np.uint8)
@@ -248,12 +248,54 @@ def test_what_is_erased_gets_the_gray_of_the_paper():
     assert np.unique(repaired[0, 18:, 18:]).tolist() == [200]
 
 
-@pytest.mark.parametrize("rule", [Connected(), Ink(), Solid(), Symmetric(), Bridge(3), Slot(3), Clear(3)])
-def test_the_core_knows_the_built_in_rules_unless_the_border_is_periodic(rule):
+KNOWN = [Connected(), Ink(), Symmetric(), Bridge(3), Slot(3), Clear(3), Wraps(), Path(9)]
+KNOWN_OPEN = [Solid(), Holes(1), Betti(3)]
+
+
+@pytest.mark.parametrize("rule", KNOWN + KNOWN_OPEN)
+def test_the_core_knows_rules_whose_border_it_reads(rule):
     assert _split(rule, 1024)[2] == []
     if hasattr(rule, "periodic"):
         around = replace(rule, periodic=True)
-        assert _split(around, 1024)[2] == [around]
+        assert _split(around, 1024)[2] == ([around] if rule in KNOWN_OPEN else [])
+
+
+TILES = reggan.render(reggan.Circles(border="periodic"), 30, size=(32, 40), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Wraps(),
+        Wraps(connectivity=8),
+        Wraps() & Clear(3, periodic=True),
+        Connected(periodic=True),
+        Connected(connectivity=8, periodic=True) & Slot(4, periodic=True),
+        Clear(4, periodic=True) & Ink(0.2, 0.5),
+        Connected() & Bridge(3, periodic=True),
+    ],
+    ids=str,
+)
+def test_tiles_obey_rules_of_the_torus(rule):
+    repaired, changed, scores = searched(TILES, rule)
+    assert scores.tolist() == rule(repaired).tolist()
+    assert (scores == 1).all()
+    assert changed.tolist() == (masks(repaired) != masks(TILES)).sum((1, 2)).tolist()
+    assert (changed > 0).any()
+    # What obeys comes back as it is, wherever the tile is cut.
+    rolled = np.roll(repaired, (5, 9), (1, 2))
+    obeying = rolled[rule(rolled) == 1]
+    assert len(obeying) > 0
+    again, changed, _ = searched(obeying, rule)
+    assert np.array_equal(again, obeying)
+    assert not changed.any()
+
+
+def test_tiles_are_repaired_alike_anywhere_in_a_batch():
+    rule = Wraps() & Bridge(3, periodic=True)
+    whole, _, _ = searched(TILES[:8], rule, seed=4)
+    alone, _, _ = searched(TILES[5:6], rule, seed=4, threads=1)
+    assert np.array_equal(whole[5:6], alone)
 
 
 @pytest.mark.parametrize("rule", [HARD, Solid()])

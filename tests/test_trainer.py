@@ -19,7 +19,7 @@ from reggan.data import MIXTURES, load_batches
 from reggan.data.batches import Rebatched, stored
 from reggan.modalities import PointModality
 from reggan.options import options
-from reggan.recipes import DCGAN, GAN, WGAN, WGANGP, CycleGAN, Harvest, RegGAN
+from reggan.recipes import DCGAN, GAN, WGAN, WGANGP, CycleGAN, Harvest, RegGAN, Repair
 from reggan.runs import RunDirectory
 from reggan.training import Trainer, load
 
@@ -535,3 +535,27 @@ def test_a_set_is_fetched_as_a_run_fetches_it():
     expected = list(itertools.islice(load_batches(data, 16, seed=0), 2))
     assert torch.equal(trainer._source.draw(16, 0), expected[0])
     assert torch.equal(trainer._source.draw(16, 0), expected[1])
+
+
+@dataclass(frozen=True)
+class Rows(reggan.Rule):
+    """A rule of one's own: each of the upper rows has ink. The share of them, in a range of scores from `low` to 1."""
+
+    low: float
+
+    def __call__(self, images):
+        share = reggan.ink_mask(images)[:, :16].any(axis=2).mean(axis=1)
+        return np.where(share < 1, self.low + (1 - self.low) * share, 1).astype(np.float32)
+
+
+def test_the_scale_of_scores_does_not_matter():
+    """A training under a rule with scores from 0.95 to 1 is the same as under the rule with scores from 0 to 1."""
+    wide, narrow = (make(recipe=Repair(width=4, candidates=2), batches=blobs(64), rule=Rows(low)) for low in (0, 0.95))
+    for trainer in (wide, narrow):
+        trainer.fit(log=False)
+    assert_same(wide, narrow)
+    samples = wide.sample(20)
+    ours, theirs = (reggan.repair(samples, Rows(low)) for low in (0, 0.95))
+    assert np.array_equal(ours.images, theirs.images)
+    assert (ours.changed > 0).any()
+    assert (theirs.scores == 1).all()

@@ -143,17 +143,16 @@ def _split(rule: Searchable, area: int) -> tuple[list[Term], float, list[Searcha
     others: list[Searchable] = []
     threshold = threshold_of(rule)
     for factor in rule.factors:
-        # The core reads dark ink with an open border. A subclass may score otherwise than the built-in rule whose terms
-        # it inherits.
-        is_read_so = getattr(factor, "foreground", "dark") == "dark" and not getattr(factor, "periodic", False)
-        found = factor.terms(area) if is_read_so and "terms" in vars(type(factor)) else ()
+        # The core reads dark ink. A subclass may score otherwise than the built-in rule whose terms it inherits.
+        is_dark = getattr(factor, "foreground", "dark") == "dark"
+        found = factor.terms(area) if is_dark and "terms" in vars(type(factor)) else ()
         # A search has one mask, so a factor with another threshold is scored in Python.
         if found and getattr(factor, "threshold", threshold) == threshold:
             terms += [(name, tuple(map(float, numbers))) for name, numbers in found]
         else:
             others.append(factor)
     # Cheap ones first: they can rule a proposal out.
-    cheap = ("ink", "symmetric", "bridge", "slot", "connected", "pieces", "solid", "holes", "path")
+    cheap = ("ink", "symmetric", "bridge", "slot", "connected", "torus", "pieces", "solid", "holes", "path")
     terms.sort(key=lambda term: cheap.index(term[0]))
     return terms, threshold, others
 

@@ -54,7 +54,7 @@ class Connected(Rule):
         return pieces(self, 1, 1) | pixels(self, area, 1)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("connected", (self.connectivity,)),)
+        return (("torus", (self.connectivity, 0)),) if self.periodic else (("connected", (self.connectivity,)),)
 
     def known_methods(self) -> tuple[str, ...]:
         """The methods of repair; a search alone for a periodic rule."""
@@ -150,7 +150,7 @@ class Solid(Rule):
         return holes(self, 0, 0) | pixels(self, area, 1)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("solid", (self.connectivity,)),)
+        return () if self.periodic else (("solid", (self.connectivity,)),)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Holes(_Counting):
         return holes(self, self.low, self.high)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("holes", (self.low, self.high, 1, self.connectivity)),)
+        return () if self.periodic else (("holes", (self.low, self.high, 1, self.connectivity)),)
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,8 @@ class Betti(_Counting):
         return pieces(self, self.pieces, self.pieces) | holes(self, self.holes, self.holes) | ink
 
     def terms(self, area: int) -> tuple[Term, ...]:
+        if self.periodic:
+            return ()
         sizes = self.min_area, self.connectivity
         return ("pieces", (self.pieces, self.pieces, *sizes)), ("holes", (self.holes, self.holes, *sizes))
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..scoring import analyze
+from ..searching import Term
 from .bounds import Bounds, Count
 from .rule import Rule, check_pixels, rounded
 
@@ -43,3 +44,6 @@ class Wraps(Rule):
 
     def bounds(self, area: int) -> Bounds:
         return {Count.of("pieces of {} ink", self)._replace(periodic=True): (1, 1)}
+
+    def terms(self, area: int) -> tuple[Term, ...]:
+        return (("torus", (self.connectivity, 1)),)

@@ -56,7 +56,7 @@ class Bridge(Rule):
         return (ink, paper) if self.foreground == "dark" else (paper, ink)
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("bridge", (self.diameter,)),)
+        return (("bridge", (self.diameter, self.periodic)),)
 
 
 class Slot(Bridge):
@@ -65,7 +65,7 @@ class Slot(Bridge):
     layer = "background"
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("slot", (self.diameter,)),)
+        return (("slot", (self.diameter, self.periodic)),)
 
 
 class Clear(Bridge):
@@ -74,7 +74,7 @@ class Clear(Bridge):
     layer = "both"
 
     def terms(self, area: int) -> tuple[Term, ...]:
-        return (("bridge", (self.diameter,)), ("slot", (self.diameter,)))
+        return (("bridge", (self.diameter, self.periodic)), ("slot", (self.diameter, self.periodic)))
 
 
 @dataclass(frozen=True)

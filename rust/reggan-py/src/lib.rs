@@ -480,13 +480,18 @@ fn term_of((name, numbers): &(String, Vec<f64>)) -> PyResult<Term> {
         }),
         _ => Err(unknown()),
     };
+    let wide =
+        |layer, diameter, periodic| Term::wide(layer, diameter as usize, periodic != 0.0).map_err(to_python);
     Ok(match (name.as_str(), &numbers[..]) {
         ("connected", &[connectivity]) => Term::Connected(connectivity_of(connectivity as u32)?),
         ("solid", &[connectivity]) => Term::Solid(connectivity_of(connectivity as u32)?),
         ("ink", &[least, most]) => Term::Ink { least: least as u64, most: most as u64 },
         ("symmetric", &[overlap]) => Term::Symmetric(overlap),
-        ("bridge", &[diameter]) => Term::wide(Layer::Foreground, diameter as usize).map_err(to_python)?,
-        ("slot", &[diameter]) => Term::wide(Layer::Background, diameter as usize).map_err(to_python)?,
+        ("torus", &[connectivity, winds]) => {
+            Term::Torus { connectivity: connectivity_of(connectivity as u32)?, winds: winds != 0.0 }
+        }
+        ("bridge", &[diameter, periodic]) => wide(Layer::Foreground, diameter, periodic)?,
+        ("slot", &[diameter, periodic]) => wide(Layer::Background, diameter, periodic)?,
         ("pieces", _) => Term::Pieces(counted()?),
         ("holes", _) => Term::Holes(counted()?),
         ("path", &[length, connectivity]) => Term::Path(length as u64, connectivity_of(connectivity as u32)?),

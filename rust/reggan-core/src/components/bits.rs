@@ -113,6 +113,24 @@ impl BitRows {
         None
     }
 
+    /// Becomes the other rows, moved down and to the right; what leaves comes in at the opposite side.
+    pub(crate) fn roll_from(&mut self, other: &Self, down: usize, right: usize) -> Result<(), Error> {
+        let (height, width) = (other.height, other.width);
+        self.resize(1, height, width)?;
+        let (down, right) = (down % height, right % width);
+        for y in 0..height {
+            let target = (y + down) % height;
+            if let [word] = other.row(y) {
+                let all = u64::MAX >> (64 - width);
+                let rolled = if right == 0 { *word } else { word << right | word >> (width - right) };
+                self.row_mut(target)[0] = rolled & all;
+            } else {
+                (0..width).for_each(|x| self.put(target, (x + right) % width, other.get(y, x)));
+            }
+        }
+        Ok(())
+    }
+
     /// Flips every pixel.
     pub(crate) fn invert(&mut self) {
         let last = u64::MAX >> (63 - (self.width - 1) % 64);
@@ -196,6 +214,23 @@ mod tests {
             }
         }
         bits
+    }
+
+    #[test]
+    fn rows_roll() {
+        for (height, width) in [(1, 1), (3, 63), (4, 64), (5, 65), (3, 130)] {
+            let (bits, mut rolled, mut back) = (noise(height, width), BitRows::default(), BitRows::default());
+            for (down, right) in [(0, 0), (1, 1), (height - 1, width - 1), (2, width / 2)] {
+                rolled.roll_from(&bits, down, right).unwrap();
+                for y in 0..height {
+                    for x in 0..width {
+                        assert_eq!(bits.get(y, x), rolled.get((y + down) % height, (x + right) % width));
+                    }
+                }
+                back.roll_from(&rolled, height - down % height, width - right % width).unwrap();
+                assert_eq!(back.count_different(&bits), 0);
+            }
+        }
     }
 
     #[test]

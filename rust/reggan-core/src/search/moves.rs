@@ -35,7 +35,7 @@ pub(super) struct Edit<'a, 'w> {
 
 type Place = (usize, usize);
 
-impl Edit<'_, '_> {
+impl<'a> Edit<'a, '_> {
     /// Makes one proposal. `unknown` is whether a rule that is not among the terms is broken.
     pub(super) fn propose(&mut self, unknown: bool) -> Result<(), Error> {
         let violated = self.current.violations.iter().filter(|&&violation| violation > 0).count();
@@ -52,7 +52,13 @@ impl Edit<'_, '_> {
         let chosen = self.below(broken);
         let terms = self.terms.iter().zip(&self.current.violations).filter(|(_, violation)| **violation > 0);
         match terms.map(|(term, _)| term).nth(chosen) {
-            Some(Term::Connected(connectivity)) => self.connect(*connectivity),
+            Some(Term::Connected(connectivity)) => self.connect(*connectivity, false),
+            Some(Term::Torus { connectivity, winds }) => {
+                if *winds && self.chance(3) {
+                    return self.wind(*connectivity);
+                }
+                self.connect(*connectivity, true)
+            }
             Some(Term::Ink { least, .. }) => self.recolor(self.current.bits.area() < *least),
             Some(Term::Pieces(counted)) => self.count_pieces(*counted),
             Some(Term::Holes(counted)) => self.count_holes(*counted),
@@ -72,7 +78,7 @@ impl Edit<'_, '_> {
                 self.shift();
                 Ok(())
             }
-            7..10 => self.connect(Connectivity::Four),
+            7..10 => self.connect(Connectivity::Four, false),
             10..12 => self.close_hole(Connectivity::Four),
             12..14 => self.mirror(),
             14 => {
@@ -306,9 +312,12 @@ impl Edit<'_, '_> {
         Ok((pieces, largest, components.areas.len()))
     }
 
-    /// Erases a small piece, joins it to another or slides it there.
-    fn connect(&mut self, connectivity: Connectivity) -> Result<(), Error> {
+    /// Erases a small piece, joins it to another or slides it there. Opposite sides of the image may meet.
+    fn connect(&mut self, connectivity: Connectivity, around: bool) -> Result<(), Error> {
         self.tools.components.find(&self.current.bits, connectivity, self.watch)?;
+        if around {
+            self.tools.components.join_around(&self.current.bits, connectivity, self.watch)?;
+        }
         let (pieces, largest, count) = self.list_pieces()?;
         if count < 2 {
             return self.stamp();
@@ -346,7 +355,7 @@ impl Edit<'_, '_> {
         self.tools.components.find(&self.current.bits, counted.connectivity, self.watch)?;
         let (pieces, _, count) = self.list_pieces()?;
         if count as u64 > counted.most && !self.chance(8) {
-            return self.connect(counted.connectivity);
+            return self.connect(counted.connectivity, false);
         }
         if (count as u64) < counted.fewest {
             return if self.chance(2) { self.cut() } else { self.dot(counted.least_area, true) };
@@ -444,10 +453,44 @@ impl Edit<'_, '_> {
     /// Changes where a path may go: joins pieces, cuts, or flips what is at a border.
     fn lengthen(&mut self, connectivity: Connectivity) -> Result<(), Error> {
         match self.below(8) {
-            0..2 => self.connect(connectivity),
+            0..2 => self.connect(connectivity, false),
             2 => self.cut(),
             _ => self.stamp(),
         }
+    }
+
+    /// Joins the ends of a piece across opposite sides of the image, so that it winds around the torus.
+    fn wind(&mut self, connectivity: Connectivity) -> Result<(), Error> {
+        self.tools.components.find(&self.current.bits, connectivity, self.watch)?;
+        let (pieces, largest, count) = self.list_pieces()?;
+        if count == 0 {
+            return self.stamp();
+        }
+        let chosen = if self.chance(3) { 1 + self.below(count) as u32 } else { largest };
+        let mut runs = pieces.iter().filter(|piece| piece.number == chosen);
+        let place = |y: usize, x: usize| (y as isize, x as isize);
+        let (height, width) = place(self.bits.height(), self.bits.width());
+        let ends = if self.chance(2) {
+            let left = runs.clone().min_by_key(|piece| piece.run.start);
+            let right = runs.max_by_key(|piece| piece.run.end);
+            left.zip(right).map(|(left, right)| {
+                let (start, end) =
+                    (place(left.y, left.run.start.into()), place(right.y, right.run.columns().end - 1));
+                (start, end, (0, width))
+            })
+        } else {
+            let middle = |piece: &PieceRun| (piece.run.columns().start + piece.run.columns().end) / 2;
+            let (top, bottom) = (runs.clone().next(), runs.next_back());
+            top.zip(bottom).map(|(top, bottom)| {
+                (place(top.y, middle(top)), place(bottom.y, middle(bottom)), (height, 0))
+            })
+        };
+        let Some((start, end, (down, right))) = ends else { return Ok(()) };
+        // The halves of the line on both sides of the border.
+        let (disc, shift) = self.brush_and_jitter();
+        self.line(disc, shift, end, (start.0 + down, start.1 + right), true);
+        self.line(disc, shift, (end.0 - down, end.1 - right), start, true);
+        Ok(())
     }
 
     /// Fills a hole or opens it.
@@ -522,15 +565,30 @@ impl Edit<'_, '_> {
 
     /// Paints a line with a brush of the needed width, or about that.
     fn stroke(&mut self, from: Place, to: Place, ink: bool) {
+        let (disc, shift) = self.brush_and_jitter();
+        let place = |(y, x): Place| (y as isize, x as isize);
+        self.line(disc, shift, place(from), place(to), ink);
+    }
+
+    fn brush_and_jitter(&mut self) -> (&'a Disc, (isize, isize)) {
         let discs = self.discs;
         let disc = if self.chance(3) { &discs[self.below(discs.len())] } else { self.brush };
-        let steps = from.0.abs_diff(to.0).max(from.1.abs_diff(to.1)).max(1) as isize;
-        let at = |from: usize, to: usize, step: isize| {
-            let (from, to) = (from as isize, to as isize);
+        let jitter = |stream: &mut Stream| stream.integer((0, 2)) as isize - 1;
+        (disc, if self.chance(2) { (0, 0) } else { (jitter(self.stream), jitter(self.stream)) })
+    }
+
+    fn line(
+        &mut self,
+        disc: &Disc,
+        (dy, dx): (isize, isize),
+        from: (isize, isize),
+        to: (isize, isize),
+        ink: bool,
+    ) {
+        let steps = (from.0 - to.0).abs().max((from.1 - to.1).abs()).max(1);
+        let at = |from: isize, to: isize, step: isize| {
             (from * steps + (to - from) * step + steps / 2).div_euclid(steps)
         };
-        let jitter = |stream: &mut Stream| stream.integer((0, 2)) as isize - 1;
-        let (dy, dx) = if self.chance(2) { (0, 0) } else { (jitter(self.stream), jitter(self.stream)) };
         let half = (disc.diameter() / 2) as isize;
         for step in 0..=steps {
             self.paint(disc, (at(from.0, to.0, step) - half + dy, at(from.1, to.1, step) - half + dx), ink);

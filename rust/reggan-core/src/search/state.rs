@@ -42,7 +42,10 @@ pub(super) struct Plan {
     stamps: usize,
     /// The disc of the largest width that a rule needs.
     widest: Option<Disc>,
+    /// Of the ink that must be one piece.
     connectivity: Option<Connectivity>,
+    /// Whether opposite sides of the image meet, so that proposals are made in frames with their corner anywhere.
+    periodic: bool,
     /// Most proposals for an image.
     budget: u32,
 }
@@ -68,11 +71,12 @@ impl Plan {
             discs.try_push(Disc::new(diameter)?)?;
         }
         let connectivity = terms.iter().find_map(|term| match term {
-            Term::Connected(connectivity) => Some(*connectivity),
+            Term::Connected(connectivity) | Term::Torus { connectivity, .. } => Some(*connectivity),
             _ => None,
         });
         let widest = widest.map(Disc::new).transpose()?;
-        Ok(Self { terms, discs, stamps, widest, connectivity, budget })
+        let periodic = terms.iter().any(Term::is_periodic);
+        Ok(Self { terms, discs, stamps, widest, connectivity, periodic, budget })
     }
 }
 
@@ -99,6 +103,8 @@ pub(super) struct Search {
     original: BitRows,
     current: State,
     candidate: State,
+    /// The original and the current mask, moved around the torus.
+    frame: (BitRows, State),
     /// The best mask that obeys, or the best one.
     best: BitRows,
     /// Whether the best mask obeys, its score, and complements of its violations and its cost.
@@ -128,6 +134,7 @@ impl Search {
             original,
             current: State::default(),
             candidate: State::default(),
+            frame: Default::default(),
             best: BitRows::default(),
             best_rank: None,
             score: 0.0,
@@ -211,20 +218,41 @@ impl Search {
         let rise = -(1.0 - self.stream.uniform01()).ln() * HEAT * left * left;
         self.limit = self.energy(&self.current) + rise;
         self.least_score = self.score - (1.0 - self.score) * (SLIP * rise) as f32;
-        self.candidate.bits.copy_from(&self.current.bits)?;
+        let (height, width) = (self.original.height(), self.original.width());
+        let (mut down, mut right) = (0, 0);
+        let (mut original, mut current) = (&self.original, &self.current);
+        if plan.periodic {
+            down = self.stream.integer((0, height as u32 - 1)) as usize;
+            right = self.stream.integer((0, width as u32 - 1)) as usize;
+            let (moved, frame) = &mut self.frame;
+            moved.roll_from(original, down, right)?;
+            frame.bits.roll_from(&current.bits, down, right)?;
+            frame.narrow.roll_from(&current.narrow, down, right)?;
+            frame.violations.clear();
+            current.violations.iter().try_for_each(|&violation| frame.violations.try_push(violation))?;
+            frame.changed = current.changed;
+            (original, current) = (moved, frame);
+        }
+        self.candidate.bits.copy_from(&current.bits)?;
         let mut edit = Edit {
             terms: &plan.terms,
             discs: &plan.discs[..plan.stamps],
             rims: &plan.discs,
             brush: plan.widest.as_ref().unwrap_or(&plan.discs[2]),
-            original: &self.original,
-            current: &self.current,
+            original,
+            current,
             bits: &mut self.candidate.bits,
             stream: &mut self.stream,
             tools,
             watch,
         };
-        edit.propose(self.score < 1.0)
+        edit.propose(self.score < 1.0)?;
+        if plan.periodic {
+            let (_, frame) = &mut self.frame;
+            frame.bits.copy_from(&self.candidate.bits)?;
+            self.candidate.bits.roll_from(&frame.bits, height - down, width - right)?;
+        }
+        Ok(())
     }
 
     /// The most violating pixels with which the candidate can be accepted; none if it changes too many pixels. A
@@ -320,6 +348,9 @@ impl Search {
         bits.copy_from(&self.original)?;
         if let Some(connectivity) = plan.connectivity {
             tools.components.find(bits, connectivity, watch)?;
+            if plan.periodic {
+                tools.components.join_around(bits, connectivity, watch)?;
+            }
             let pieces = tools.components.number(watch)?;
             let largest =
                 (1..).zip(pieces.areas).max_by_key(|(_, area)| **area).map_or(0, |(number, _)| number);
@@ -334,7 +365,7 @@ impl Search {
             for layer in [Layer::Foreground, Layer::Background] {
                 tools.inverse.copy_from(bits)?;
                 tools.inverse.clear();
-                let opening = Opening { layer, disc, periodic: false };
+                let opening = Opening { layer, disc, periodic: plan.periodic };
                 tools.opener.add_narrow(bits, opening, &mut tools.inverse, watch)?;
                 bits.combine(&tools.inverse, |word, narrow| word ^ narrow);
             }

@@ -12,6 +12,13 @@ use crate::paths::{Sparse, diameter_of};
 pub enum Term {
     /// All ink is one piece.
     Connected(Connectivity),
+    /// On the torus, where opposite sides of the image meet, all ink is one piece.
+    Torus {
+        /// Of the ink.
+        connectivity: Connectivity,
+        /// Whether the piece also winds around the torus both ways.
+        winds: bool,
+    },
     /// From `least` to `most` pixels are ink.
     Ink {
         /// The fewest.
@@ -70,12 +77,19 @@ impl Counted {
 pub struct Wide {
     pub(super) layer: Layer,
     pub(super) disc: Disc,
+    /// Whether opposite sides of the image meet.
+    pub(super) periodic: bool,
 }
 
 impl Term {
     /// A layer that is nowhere narrower than `diameter` pixels.
-    pub fn wide(layer: Layer, diameter: usize) -> Result<Self, Error> {
-        Ok(Self::Wide(Wide { layer, disc: Disc::new(diameter)? }))
+    pub fn wide(layer: Layer, diameter: usize, periodic: bool) -> Result<Self, Error> {
+        Ok(Self::Wide(Wide { layer, disc: Disc::new(diameter)?, periodic }))
+    }
+
+    /// Whether opposite sides of the image meet.
+    pub(super) fn is_periodic(&self) -> bool {
+        matches!(self, Self::Torus { .. } | Self::Wide(Wide { periodic: true, .. }))
     }
 }
 
@@ -152,6 +166,15 @@ fn violation_of(
             let tally = tools.components.tally();
             if tally.count == 0 { 1 } else { tally.area - tally.largest_area }
         }
+        Term::Torus { connectivity, winds } => {
+            tools.components.find(bits, *connectivity, watch)?;
+            tools.components.join_around(bits, *connectivity, watch)?;
+            let tally = tools.components.tally();
+            // About half a side of pixels for each way that is missing.
+            let side = (bits.height().min(bits.width()) as u64).div_ceil(2);
+            let missing = if *winds { 2 - u64::from(tally.rank) } else { u64::from(tally.count == 0) };
+            tally.area - tally.largest_area + missing * side
+        }
         Term::Ink { least, most } => {
             let area = bits.area();
             least.saturating_sub(area) + area.saturating_sub(*most)
@@ -190,8 +213,9 @@ fn violation_of(
                 ((overlap * either as f64 - common as f64).ceil() as u64).max(1)
             }
         }
-        Term::Wide(Wide { layer, disc }) => {
-            tools.opener.add_narrow(bits, Opening { layer: *layer, disc, periodic: false }, narrow, watch)?
+        Term::Wide(Wide { layer, disc, periodic }) => {
+            let opening = Opening { layer: *layer, disc, periodic: *periodic };
+            tools.opener.add_narrow(bits, opening, narrow, watch)?
         }
     })
 }
