@@ -75,7 +75,9 @@ STUDIES: dict[str, Study[Any]] = {
     ),
     "targets": Study("mean scores as targets", arms.targets, ByReferences()),
     "tiles": Study(
-        "seamless tiles that hang together and are nowhere narrow", arms.tiles, ByReferences(pieces=False, repairs=True)
+        "seamless tiles that hang together and are nowhere narrow",
+        arms.tiles,
+        ByReferences(pieces=False, tiled=True, repairs=True),
     ),
     "toy-1d": Study(
         "Gaussians on a line, and the required width of networks",

@@ -59,6 +59,7 @@ _OF_DATA = 10_000
 """Images of the data for the histograms."""
 _SHOWN = 32
 _SHEET_COLUMNS = 4
+_TILED = 6
 _FEWEST = 100
 _MANY = 9
 """Images with at least this number of pieces share a bar."""
@@ -111,6 +112,8 @@ class ByReferences(TrainingRuns):
     """Arms in the picture of samples, after the data; all if empty."""
     pieces: bool = True
     """Whether that picture highlights the largest piece of each image."""
+    tiled: bool = False
+    """Whether that picture shows every image three by three times."""
     sealed: bool = False
     """Whether the references are the sealed ones, for final tables."""
     repairs: bool = False
@@ -161,7 +164,9 @@ class ByReferences(TrainingRuns):
                     samples[f"{labels[name]}, repaired"] = repaired[0]
         if self.pieces:
             samples = {label: highlight(min_channel(images)) for label, images in samples.items()}
-        yield "samples.png", panels(samples, _SHEET_COLUMNS)
+        if self.tiled:
+            samples = {label: np.tile(images[:_TILED], (1, 3, 3)) for label, images in samples.items()}
+        yield "samples.png", panels(samples, 2 if self.tiled else _SHEET_COLUMNS)
 
 
 def _record_beside(path: Path, config: Record, sealed: bool) -> Path | None:
