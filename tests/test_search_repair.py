@@ -291,6 +291,16 @@ def test_tiles_obey_rules_of_the_torus(rule):
     assert not changed.any()
 
 
+def test_numbers_without_bounds_are_no_overflow():
+    images = CIRCLES[:3]
+    for rule in (Betti(10**15, 10**15, 10**15), Path(10**15), Holes(10**17, 10**18)):
+        repaired, changed, scores = searched(images, rule, budget=50)
+        assert (scores < 1).all()
+        assert (scores >= rule(images)).all()
+        assert repaired.shape == images.shape
+        assert (changed >= 0).all()
+
+
 def test_tiles_are_repaired_alike_anywhere_in_a_batch():
     rule = Wraps() & Bridge(3, periodic=True)
     whole, _, _ = searched(TILES[:8], rule, seed=4)

@@ -5,8 +5,9 @@ joins, erases or slides pieces, fills or opens holes, mirrors parts, adds and ta
 nearer or costs fewer changed pixels, and for a while also what is a little worse (simulated annealing). Then it takes
 back what it can while the image still obeys, and derives the grays of changed pixels from those of the sample.
 
-Built-in rules and their products are scored in Rust, a few microseconds a proposal. For any other rule, all images
-propose, the rule scores the batch in one call, and all searches take their scores.
+Rules that define `terms` and their products are scored in Rust, a few microseconds a proposal. For any other rule, all
+images propose, the rule scores the batch in one call, and all searches take their scores. On a torus, proposals are
+made in a frame whose corner is anywhere.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 mod gray;
 mod moves;
+mod pieces;
 mod state;
 mod terms;
 

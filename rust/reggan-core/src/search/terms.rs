@@ -57,18 +57,20 @@ impl Counted {
     /// About how many pixels have to change, given the areas of all, which are sorted.
     fn violation(&self, areas: &mut [u32]) -> u64 {
         areas.sort_unstable_by(|a, b| b.cmp(a));
-        let (mut violation, count) = (0, areas.len() as u64);
+        let (mut violation, count) = (0_u64, areas.len() as u64);
         for (rank, &area) in (0..).zip(areas.iter()) {
             let (area, lack) = (u64::from(area), self.least_area.saturating_sub(area.into()));
-            violation += if rank < self.fewest {
+            let pixels = if rank < self.fewest {
                 lack
             } else if rank < self.most {
                 lack.min(area)
             } else {
                 area
             };
+            violation = violation.saturating_add(pixels);
         }
-        violation + self.fewest.saturating_sub(count) * self.least_area.max(1)
+        let missing = self.fewest.saturating_sub(count).saturating_mul(self.least_area.max(1));
+        missing.saturating_add(violation)
     }
 }
 
@@ -92,6 +94,9 @@ impl Term {
         matches!(self, Self::Torus { .. } | Self::Wide(Wide { periodic: true, .. }))
     }
 }
+
+/// The most pixels that count: numbers from users are without bounds.
+const FAR: u64 = 1 << 40;
 
 /// A mask and what stands in its way.
 #[derive(Default)]
@@ -144,7 +149,7 @@ pub(super) fn measure(
     narrow.clear();
     let mut total = 0;
     for (term, violation) in terms.iter().zip(violations) {
-        *violation = violation_of(term, bits, narrow, tools, watch)?;
+        *violation = violation_of(term, bits, narrow, tools, watch)?.min(FAR);
         total += *violation;
         if total > most {
             return Ok(false);
@@ -194,9 +199,8 @@ fn violation_of(
             tools.components.find(bits, *connectivity, watch)?;
             let tally = tools.components.tally();
             let longest = diameter_of(bits, *connectivity, &mut tools.waves, watch)?;
-            let others = tally.area - tally.largest_area;
-            others.max(tally.count.saturating_sub(1))
-                + length.saturating_sub(longest.into()).max((tally.count == 0).into())
+            let missing = length.saturating_sub(longest.into()).max((tally.count == 0).into());
+            missing.saturating_add(tally.area - tally.largest_area)
         }
         Term::Solid(connectivity) => {
             if bits.area() == 0 {
