@@ -21,7 +21,7 @@ __all__ = ["STUDIES", "Arm", "ByClasses", "ByReferences", "BySamples", "Study"]
 STUDIES: dict[str, Study[Any]] = {
     "ablation": Study("Harvest without one part at a time", arms.ablation, ByReferences()),
     "betti": Study(
-        "three pieces and a hole, of 12 pixels or more: a rule that no render obeys",
+        "three pieces and a hole, of 12 pixels or more: a rule that hardly any render obeys",
         arms.betti,
         ByReferences(repairs=True),
     ),

@@ -210,7 +210,7 @@ def tiles(work: Path) -> dict[str, Arm[TrainConfig]]:
 
 
 def _unseen(rule: str, data: RenderedImages, size: int = 32, **options: object) -> dict[str, Arm[TrainConfig]]:
-    """The default on data of which no image obeys, and a DCGAN on the best eighth."""
+    """The default on data of which hardly any image obeys, and a DCGAN on the best eighth."""
     config = replace(preset("quick", "repair"), rule=rule, data=data, size=size, log_every=1)
     plain = _plain(lr=6e-4, instance_noise=0.2, candidates=8)
     return {
