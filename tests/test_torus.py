@@ -296,7 +296,7 @@ def test_light_rules_read_the_negative(images: oracles.Array, threshold: float) 
 
 def test_defaults_keep_their_terms() -> None:
     terms = [Connected().terms(9), Ink(0, 1).terms(9), Solid(0.5, 8).terms(9), Symmetric().terms(9)]
-    assert terms == [(("connected", 4, 0),), (("ink", 0, 9),), (("solid", 8, 0),), (("symmetric", 0.8, 0),)]
+    assert terms == [(("connected", (4,)),), (("ink", (0, 9)),), (("solid", (8,)),), (("symmetric", (0.8,)),)]
 
 
 def test_repairs() -> None:
