@@ -204,7 +204,7 @@ DAMAGE = {
         run / "config.json", '"format": 3', '"format": 2'
     ),
     "'regan' is not a recipe": lambda run: edit(run / "config.json", '"name": "harvest"', '"name": "regan"'),
-    "size is 31": lambda run: edit(run / "config.json", '"size": 32', '"size": 31'),
+    "size is 131": lambda run: edit(run / "config.json", '"size": 32', '"size": 131'),
     "steps is '6', must be a valid integer": lambda run: edit(run / "config.json", '"steps": 6', '"steps": "6"'),
     "checksum": lambda run: [path.write_bytes(b"x" * 1000) for path in tensor_files(run)],
     "truncated": lambda run: last_checkpoint(run).write_text("{"),

@@ -293,7 +293,7 @@ def test_rules_of_widths_count_violations():
     for rule, terms in ((Bridge(4), ["bridge"]), (Slot(4), ["slot"]), (Clear(4), ["bridge", "slot"])):
         # The search takes the terms of the class itself.
         assert "terms" in vars(type(rule))
-        assert rule.terms(9) == tuple((term, 4, 0) for term in terms)
+        assert rule.terms(9) == tuple((term, (4, False)) for term in terms)
     assert Bridge().classify([1 / (1 + v / 8) for v in (0, 1, 2, 3, 5, 6, 12, 13, 24, 25)]).tolist() == [
         5, 4, 4, 3, 3, 2, 2, 1, 1, 0,
     ]  # fmt: skip
