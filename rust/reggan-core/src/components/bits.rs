@@ -125,7 +125,14 @@ impl BitRows {
                 let rolled = if right == 0 { *word } else { word << right | word >> (width - right) };
                 self.row_mut(target)[0] = rolled & all;
             } else {
-                (0..width).for_each(|x| self.put(target, (x + right) % width, other.get(y, x)));
+                let last = u64::MAX >> (63 - (width - 1) % 64);
+                let row = other.row(y);
+                let rolled = self.row_mut(target);
+                for (position, word) in rolled.iter_mut().enumerate() {
+                    let start = (position * 64) as isize - right as isize;
+                    *word = bits_from(row, start) | bits_from(row, start + width as isize);
+                }
+                rolled[row.len() - 1] &= last;
             }
         }
         Ok(())
@@ -198,6 +205,16 @@ impl BitRows {
     }
 }
 
+/// The 64 bits of a row from bit `start` on; bits outside of the row are 0.
+fn bits_from(row: &[u64], start: isize) -> u64 {
+    let (position, offset) = (start.div_euclid(64), start.rem_euclid(64));
+    let word = |position: isize| {
+        usize::try_from(position).ok().and_then(|position| row.get(position)).copied().unwrap_or(0)
+    };
+    let low = word(position) >> offset;
+    if offset == 0 { low } else { low | word(position + 1) << (64 - offset) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,9 +235,9 @@ mod tests {
 
     #[test]
     fn rows_roll() {
-        for (height, width) in [(1, 1), (3, 63), (4, 64), (5, 65), (3, 130)] {
+        for (height, width) in [(1, 1), (3, 63), (4, 64), (5, 65), (3, 127), (3, 128), (3, 130), (2, 200)] {
             let (bits, mut rolled, mut back) = (noise(height, width), BitRows::default(), BitRows::default());
-            for (down, right) in [(0, 0), (1, 1), (height - 1, width - 1), (2, width / 2)] {
+            for (down, right) in [(0, 0), (1, 1), (height - 1, width - 1), (2, width / 2), (1, 64)] {
                 rolled.roll_from(&bits, down, right).unwrap();
                 for y in 0..height {
                     for x in 0..width {
