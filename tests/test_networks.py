@@ -306,7 +306,8 @@ def test_nothing_is_narrow_after_clear(border, diameters):
 
 def test_rules_say_what_generators_clear():
     rules = ["clear(5) & connected", "bridge(3) & slot(4)", "bridge(3, foreground='light') & bridge(2)", "connected"]
-    assert [resolve_rule(text).discs for text in rules] == [(5, 5), (3, 4), (2, 3), (1, 1)]
+    rules.append("clear(5, threshold=0.3) & slot(2)")
+    assert [resolve_rule(text).discs for text in rules] == [(5, 5), (3, 4), (2, 3), (1, 1), (1, 2)]
     for recipe, discs in ((Repair(), (5, 5)), (Repair(clears=False), (1, 1))):
         clear = recipe.build((1, 16, 16), resolve_rule("clear(5)"))["generator"]().clear
         assert (clear.ink, clear.paper) == discs

@@ -127,9 +127,9 @@ class Rule(ABC):
 
     @property
     def discs(self) -> tuple[int, int]:
-        """Diameters of discs: what is dark, and what is light, must not be narrower; 1 for any width.
+        """Diameters of discs in pixels: what is dark, and what is light, must not be narrower; 1 for any width.
 
-        The recipe `repair` builds generators whose images have these widths.
+        Dark is ink at the threshold 0.5. The recipe `repair` clears its samples of what is narrower.
         """
         return 1, 1
 

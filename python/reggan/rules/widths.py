@@ -51,6 +51,8 @@ class Bridge(Rule):
 
     @property
     def discs(self) -> tuple[int, int]:
+        if self.threshold != 0.5:
+            return 1, 1
         ink = self.diameter if self.layer != "background" else 1
         paper = self.diameter if self.layer != "foreground" else 1
         return (ink, paper) if self.foreground == "dark" else (paper, ink)

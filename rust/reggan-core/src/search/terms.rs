@@ -54,7 +54,7 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// About how many pixels have to change, given the areas of all, which are sorted.
+    /// About how many pixels have to change, given the areas of all, which it sorts.
     fn violation(&self, areas: &mut [u32]) -> u64 {
         areas.sort_unstable_by(|a, b| b.cmp(a));
         let (mut violation, count) = (0_u64, areas.len() as u64);
