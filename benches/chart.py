@@ -119,7 +119,7 @@ def draw_sizes(axes: Axes, medians: Medians, palette: Palette) -> None:
         axes.annotate(
             label, (SIZES[-1], speeds[-1]), (8, 0), textcoords="offset points", va="center", color=color, fontsize=9
         )
-    axes.set_title("RenderedImages by size, one thread: million pixels/s")
+    axes.set_title("Images by size, one thread: million pixels/s")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(SIZES, [f"{size}²" for size in SIZES])
